@@ -1,0 +1,44 @@
+# make run | make test | make check: each sets up what it needs in .venv from a fresh clone.
+PYTHON ?= python3
+ONCE ?=
+PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check
+INPUTS := pyproject.toml constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format lint types clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Kegui needs Python 3.11 or newer, as PYTHON=python3.x" >&2; exit 1; }
+	@$(PYTHON) -m venv .venv
+
+.venv/.run: .venv/bin/python $(INPUTS)
+	@echo "installing ..."
+	@$(PIP) --constraint constraints.txt --editable .
+	@touch $@
+
+.venv/.dev: .venv/.run
+	@echo "installing what the tests need ..."
+	@$(PIP) --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+run: .venv/.run ## play a business day against the sandbox, then leave the console open (ONCE=1: end)
+	@.venv/bin/kegui run --day $(if $(ONCE),--once)
+
+test: .venv/.dev ## run the whole test suite
+	@.venv/bin/python -m pytest -q $(ARGS)
+
+check: .venv/.dev ## formatting, lint, types, migrations equal models
+	.venv/bin/ruff format --check .
+	.venv/bin/ruff check .
+	.venv/bin/mypy
+	.venv/bin/python -m pytest -q tests/test_migrations.py
+
+format: .venv/.dev ## format the code
+	.venv/bin/ruff format .
+	.venv/bin/ruff check --fix .
+
+clean: ## remove the virtual environment and everything made at run time
+	rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,17 @@
+"""What may differ between installations, and the tables that compliance signs off."""
+
+import tomllib
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+
+@cache
+def table(name: str) -> dict[str, Any]:
+    """Return ``config/<name>.toml``; callers must not change it.
+
+    Raises:
+        FileNotFoundError: there is no such table.
+        tomllib.TOMLDecodeError: the file is not TOML.
+    """
+    return tomllib.loads((Path(__file__).parent / f"{name}.toml").read_text(encoding="utf-8"))

@@ -1,0 +1,189 @@
+"""The environment, read once into one frozen Settings."""
+
+import base64
+import binascii
+import os
+import re
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+PREFIX = "KEGUI_"
+Door = Literal["customer", "contacts", "archive"]
+
+
+class SettingsError(Exception):
+    """Some settings are malformed; the text names them and never a value."""
+
+
+class Settings(BaseSettings):
+    """All that may differ between installations.
+
+    Every name is read from ``KEGUI_<NAME>``; every name also from the file that
+    ``KEGUI_<NAME>_FILE`` points to, so that secrets need not stand in the environment.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore")
+
+    corp_id: str = ""
+    agent_id: int | None = None
+    app_secret: SecretStr | None = None
+    contacts_secret: SecretStr | None = None
+    archive_secret: SecretStr | None = None
+    callback_token: SecretStr | None = None
+    callback_aes_key: SecretStr | None = None
+    contacts_callback_token: SecretStr | None = None
+    contacts_callback_aes_key: SecretStr | None = None
+    archive_callback_token: SecretStr | None = None
+    archive_callback_aes_key: SecretStr | None = None
+
+    wecom_api_base: str = "https://qyapi.weixin.qq.com"
+    domain_verify_file: Path | None = None
+    database_url: SecretStr = SecretStr("sqlite:///var/kegui.db")
+    database_owner_url: SecretStr | None = None
+    queue_url: SecretStr | None = None
+    secret_key: SecretStr | None = None
+    data_key: SecretStr | None = None
+    public_url: str = "http://127.0.0.1:8000"
+    bind: str = "127.0.0.1:8000"
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+
+    transfer_poll_seconds: float = Field(600, gt=0)
+    handover_lead_hours: float = Field(72, ge=0)
+    inbox_retry_seconds: Annotated[tuple[float, ...], NoDecode] = (1, 5, 30, 120, 600)
+    inbox_give_up_hours: float = Field(168, gt=0)
+    welcome_parallel: int = Field(64, gt=0)
+    api_parallel: int = Field(5, gt=0)
+    api_per_second: float = Field(20, gt=0)
+    operators: Annotated[tuple[str, ...], NoDecode] = ()
+    default_capacity: int | None = Field(None, ge=0)
+    timezone: str = "Asia/Shanghai"
+    welcome_after_transfer: bool = False
+    sandbox: bool = False
+    log_level: str = "INFO"
+
+    @field_validator("operators", "trusted_proxies", "inbox_retry_seconds", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("inbox_retry_seconds")
+    @classmethod
+    def _some_delay(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        if not value or min(value) < 0:
+            raise ValueError("one delay at least, none below zero")
+        return value
+
+    @field_validator("callback_aes_key", "contacts_callback_aes_key", "archive_callback_aes_key")
+    @classmethod
+    def _aes_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and not re.fullmatch(r"[A-Za-z0-9]{43}", value.get_secret_value()):
+            raise ValueError("an EncodingAESKey has 43 letters and digits")
+        return value
+
+    @field_validator("data_key")
+    @classmethod
+    def _data_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                size = len(base64.urlsafe_b64decode(value.get_secret_value()))
+            except (binascii.Error, ValueError):
+                size = 0
+            if size != 32:
+                raise ValueError("32 bytes as base64url are needed")
+        return value
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise ValueError("not a known time zone") from error
+        return value
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    @property
+    def handover_lead(self) -> timedelta:
+        return timedelta(hours=self.handover_lead_hours)
+
+    def callback_keys(self, door: Door) -> tuple[str, str] | None:
+        """Token and EncodingAESKey of a door; the customer door's serve where it has none."""
+        token = getattr(self, f"{door}_callback_token", None) or self.callback_token
+        aes_key = getattr(self, f"{door}_callback_aes_key", None) or self.callback_aes_key
+        if token is None or aes_key is None:
+            return None
+        return token.get_secret_value(), aes_key.get_secret_value()
+
+    def missing(self) -> list[str]:
+        """The settings without which workers wait, by their environment names."""
+        needed = {
+            "CORP_ID": self.corp_id,
+            "AGENT_ID": self.agent_id,
+            "APP_SECRET": self.app_secret,
+            "CALLBACK_TOKEN": self.callback_token,
+            "CALLBACK_AES_KEY": self.callback_aes_key,
+            "DATA_KEY": self.data_key,
+            "SECRET_KEY": self.secret_key,
+        }
+        return [PREFIX + name for name, value in needed.items() if value in (None, "")]
+
+
+def load(environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings from the environment, or from a mapping of the same names.
+
+    Raises:
+        SettingsError: names every malformed setting and every unreadable file at once.
+    """
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    source = os.environ if environment is None else environment
+    for name in Settings.model_fields:
+        variable = PREFIX + name.upper()
+        if path := source.get(variable + "_FILE"):
+            try:
+                values[name] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                problems.append(f"{variable}_FILE: the file cannot be read")
+        elif source.get(variable):
+            values[name] = source[variable]
+    try:
+        settings = _FromMapping(**values)
+    except ValidationError as error:
+        problems += [
+            f"{PREFIX}{str(entry['loc'][0]).upper()}: {entry['msg']}" for entry in error.errors()
+        ]
+        raise SettingsError("; ".join(problems)) from None
+    if problems:
+        raise SettingsError("; ".join(problems))
+    return settings
+
+
+class _FromMapping(Settings):
+    """Settings that come from the given values alone: ``load`` has read the environment."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
