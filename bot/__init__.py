@@ -1,0 +1,1 @@
+"""Handlers say when, rules decide, actions do, models remember, wecom speaks."""

@@ -1,0 +1,88 @@
+"""The doors that WeCom calls: verify, decrypt, put in the inbox, answer."""
+
+import structlog
+from flask import Blueprint, Response, abort, request
+from peewee import PeeweeException
+
+from bot import clock, events, inbox
+from bot.db import connection
+from bot.queue import Lane, Queue
+from bot.vault import Vault
+from bot.wecom.crypto import CallbackCrypto, CallbackRejected
+from config.settings import Door, Settings
+
+log = structlog.get_logger(__name__)
+MAX_BODY_BYTES = 1024 * 1024
+FORBIDDEN = ("signature", "receiver")
+
+
+def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> Blueprint:
+    """Make the three doors; one without keys answers 404.
+
+    Without a vault (``KEGUI_DATA_KEY`` not set yet) the URLs can be verified, which WeCom wants
+    before anything else, but no event is accepted.
+    """
+    doors = Blueprint("callback", __name__)
+    cryptos = {door: crypto for door in _PATHS if (crypto := _crypto(settings, door))}
+
+    def verify(door: Door) -> Response:
+        """WeCom checks the URL: answer the decrypted echo, bare, within a second."""
+        crypto = cryptos.get(door) or abort(404)
+        try:
+            echo = crypto.verify_url(*_signature(), request.args.get("echostr", ""))
+        except CallbackRejected as rejected:
+            return _reject(door, rejected.reason)
+        return Response(echo, mimetype="text/plain")
+
+    def receive(door: Door) -> Response:
+        """Take one event; 200 only when it would survive a power cut."""
+        crypto = cryptos.get(door) or abort(404)
+        try:
+            plaintext = crypto.decrypt(*_signature(), request.get_data(cache=False))
+            event = events.parse(plaintext)
+        except CallbackRejected as rejected:
+            return _reject(door, rejected.reason)
+        except events.MalformedEvent:
+            return _reject(door, "event")
+        if vault is None:
+            log.error("callback_not_stored", door=door, error="KEGUI_DATA_KEY is not set")
+            return Response(status=503)
+        try:
+            with connection():
+                event_id = inbox.put(door, event, plaintext, vault=vault, now=clock.now())
+        except PeeweeException as error:
+            # Not 200: WeCom may or may not send it again, so the readings repair what is lost.
+            log.error("callback_not_stored", door=door, error=type(error).__name__)
+            return Response(status=503)
+        if event_id is not None:
+            lane = Lane.WELCOME if event.welcome_code else Lane.WORK
+            queue.wake(lane, f"event:{event_id}")
+        return Response(status=200)
+
+    for door, path in _PATHS.items():
+        doors.add_url_rule(path, f"verify_{door}", verify, methods=["GET"], defaults={"door": door})
+        doors.add_url_rule(
+            path, f"receive_{door}", receive, methods=["POST"], defaults={"door": door}
+        )
+    return doors
+
+
+_PATHS: dict[Door, str] = {
+    "customer": "/wecom/callback",
+    "contacts": "/wecom/callback/contacts",
+    "archive": "/wecom/callback/archive",
+}
+
+
+def _crypto(settings: Settings, door: Door) -> CallbackCrypto | None:
+    keys = settings.callback_keys(door)
+    return CallbackCrypto(*keys, settings.corp_id) if keys and settings.corp_id else None
+
+
+def _signature() -> tuple[str, str, str]:
+    return tuple(request.args.get(name, "") for name in ("msg_signature", "timestamp", "nonce"))  # type: ignore[return-value]
+
+
+def _reject(door: Door, reason: str) -> Response:
+    log.warning("callback_rejected", door=door, reason=reason)
+    return Response(status=403 if reason in FORBIDDEN else 400)

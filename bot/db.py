@@ -1,0 +1,119 @@
+"""The database: one pooled connection per thread of work, SQLite or PostgreSQL."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import peewee
+from playhouse.db_url import parse
+from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
+
+database = peewee.DatabaseProxy()
+
+POOL_SIZE = 32
+POOL_WAIT_SECONDS = 20
+SQLITE_PRAGMAS = {
+    "journal_mode": "wal",
+    # An answered callback must survive a power cut: WAL alone would sync at checkpoints only.
+    "synchronous": "full",
+    "foreign_keys": 1,
+    "busy_timeout": 20_000,
+}
+
+
+class UTCDateTimeField(peewee.Field):
+    """A moment in UTC; SQLite keeps it as text that sorts as time does."""
+
+    field_type = "TIMESTAMPTZ"
+
+    def db_value(self, value: datetime | None) -> str | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a moment without a time zone cannot be stored")
+        return value.astimezone(UTC).isoformat(sep=" ", timespec="microseconds")
+
+    def python_value(self, value: str | datetime | None) -> datetime | None:
+        if value is None:
+            return None
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+        return moment.astimezone(UTC)
+
+
+class Model(peewee.Model):
+    """The base of all that Kegui remembers."""
+
+    class Meta:
+        database = database
+        legacy_table_names = False
+
+
+def connect(url: str) -> peewee.Database:
+    """Make the database of ``url`` the one that models use, without opening it.
+
+    Args:
+        url: ``sqlite:///path`` (relative to the working directory) or ``postgresql://...``.
+
+    Raises:
+        ValueError: the scheme is neither of the two.
+    """
+    made = _make(url)
+    database.initialize(made)
+    return made
+
+
+def _make(url: str) -> peewee.Database:
+    pool = {"max_connections": POOL_SIZE, "timeout": POOL_WAIT_SECONDS, "autoconnect": False}
+    scheme = urlsplit(url).scheme
+    if scheme == "sqlite":
+        path = parse(url)["database"]
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        return PooledSqliteDatabase(path, pragmas=SQLITE_PRAGMAS, check_same_thread=False, **pool)
+    if scheme in ("postgresql", "postgres"):
+        options = parse(url, unquote_password=True, unquote_user=True)
+        return PooledPostgresqlDatabase(
+            options.pop("database"), prefer_psycopg3=True, **options, **pool
+        )
+    raise ValueError("KEGUI_DATABASE_URL must begin with sqlite:/// or postgresql://")
+
+
+@contextmanager
+def connection() -> Iterator[None]:
+    """Hold a connection for the block; inside a block that holds one, use that."""
+    opened = database.connect(reuse_if_open=True)
+    try:
+        yield
+    finally:
+        if opened:
+            database.close()
+
+
+@contextmanager
+def released() -> Iterator[None]:
+    """Give the connection back while the block waits for somebody outside.
+
+    Raises:
+        RuntimeError: a transaction is open: no call to WeCom may be made inside one.
+    """
+    if database.in_transaction():
+        raise RuntimeError("a call to the outside was made inside a database transaction")
+    held = database.close()
+    try:
+        yield
+    finally:
+        if held:
+            database.connect(reuse_if_open=True)
+
+
+@contextmanager
+def transaction() -> Iterator[None]:
+    """Commit the block as one; on SQLite take the write lock at once, so that it cannot be
+    refused half way by another writer."""
+    if isinstance(database.obj, peewee.SqliteDatabase) and not database.in_transaction():
+        with database.atomic("IMMEDIATE"):
+            yield
+    else:
+        with database.atomic():
+            yield

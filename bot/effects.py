@@ -1,0 +1,145 @@
+"""The one way Kegui changes the world outside: record it, do it, record how it went."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from enum import Enum
+
+from bot import clock
+from bot.db import released
+from bot.models.effect import DONE, FAILED, REFUSED, STARTED, UNKNOWN, Effect
+from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, Transient, WeComError
+
+
+class AfterCrash(Enum):
+    """What may be done with an act of which we cannot tell whether it happened."""
+
+    REPEAT = "repeat"  # WeCom itself recognises a repetition
+    FEW_TIMES = "few times"  # harmless, but the answer may no longer tell what happened
+    UNKNOWN = "unknown"  # a person must look
+
+
+class Busy(Exception):
+    """Another process is doing this very act at this moment."""
+
+
+def once(
+    identity: str,
+    kind: str,
+    act: Callable[[], object],
+    *,
+    event_id: int | None = None,
+    after_crash: AfterCrash = AfterCrash.UNKNOWN,
+    lease: timedelta = timedelta(seconds=30),
+) -> Effect:
+    """Do ``act`` unless the same thing was settled before, and return how it stands.
+
+    The row is written first, so that after a crash it says ``started``: we cannot tell. A
+    refusal by WeCom is an answer and is returned. A failure is recorded and raised, so that
+    the inbox tries the event again.
+
+    Args:
+        identity: what makes two acts the same, at most 255 characters.
+        kind: the kind of act, for people and counts.
+        act: calls WeCom once; no transaction may be open.
+        event_id: the inbox row that caused it.
+        after_crash: what to do with an act that was begun and never ended.
+        lease: longer than the act can take.
+
+    Raises:
+        Busy: another process holds the lease of this act.
+        WeComError: WeCom could not be asked, or did not do it for now.
+    """
+    effect = _begin(identity, kind, event_id, lease)
+    if effect.is_settled:
+        return effect
+    if effect.attempts > 1 and effect.error == _UNCERTAIN and not _may_repeat(effect, after_crash):
+        return _record(effect, UNKNOWN, error=_UNCERTAIN)
+    repeated = effect.error == _UNCERTAIN
+    try:
+        with released():
+            act()
+    except Refused as error:
+        if repeated:
+            # The first try may be the one that was executed: this refusal proves nothing.
+            return _record(effect, UNKNOWN, errcode=error.errcode, error=_UNCERTAIN)
+        return _record(effect, REFUSED, errcode=error.errcode, error=str(error))
+    except Transient as error:
+        if error.maybe_executed or repeated:
+            _release(effect, error=_UNCERTAIN)
+        else:
+            _record(effect, FAILED, errcode=error.errcode, error=str(error))
+        raise
+    except (Throttled, OperatorNeeded, Paused, WeComError) as error:
+        if repeated:
+            _release(effect, error=_UNCERTAIN)
+        else:
+            _record(effect, FAILED, errcode=error.errcode, error=str(error))
+        raise
+    return _record(effect, DONE)
+
+
+_UNCERTAIN = "begun and never answered: it may have been done"
+
+
+def _begin(identity: str, kind: str, event_id: int | None, lease: timedelta) -> Effect:
+    """Insert the row, or take over one that failed or whose process is gone."""
+    now = clock.now()
+    inserted = list(
+        Effect.insert(
+            identity=identity,
+            kind=kind,
+            event_id=event_id,
+            started_at=now,
+            lease_until=now + lease,
+        )
+        .on_conflict_ignore()
+        .returning(Effect.id)
+        .execute()
+    )
+    effect = Effect.get(Effect.identity == identity)
+    if inserted or effect.is_settled:
+        return effect
+    if effect.state == STARTED and effect.lease_until > now:
+        raise Busy(kind)
+    uncertain = effect.state == STARTED
+    taken = (
+        Effect.update(
+            state=STARTED,
+            attempts=effect.attempts + 1,
+            lease_until=now + lease,
+            error=_UNCERTAIN if uncertain else None,
+        )
+        .where(
+            Effect.id == effect.id,
+            Effect.attempts == effect.attempts,
+            Effect.state == effect.state,
+            Effect.lease_until == effect.lease_until,
+        )
+        .execute()
+    )
+    if not taken:
+        raise Busy(kind)
+    return Effect.get_by_id(effect.id)
+
+
+def _may_repeat(effect: Effect, after_crash: AfterCrash) -> bool:
+    if after_crash is AfterCrash.REPEAT:
+        return True
+    return after_crash is AfterCrash.FEW_TIMES and effect.attempts <= 3
+
+
+def _record(
+    effect: Effect, state: str, *, errcode: int | None = None, error: str | None = None
+) -> Effect:
+    now = clock.now()
+    Effect.update(
+        state=state, errcode=errcode, error=error, finished_at=now, lease_until=now
+    ).where(Effect.id == effect.id, Effect.attempts == effect.attempts).execute()
+    return Effect.get_by_id(effect.id)
+
+
+def _release(effect: Effect, *, error: str) -> None:
+    """Leave the row as ``started`` for whoever tries next, at once."""
+    Effect.update(lease_until=clock.now(), error=error).where(
+        Effect.id == effect.id, Effect.attempts == effect.attempts
+    ).execute()

@@ -1,0 +1,164 @@
+"""WeCom's XML as typed events; no I/O."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from xml.etree.ElementTree import Element
+
+from defusedxml import DefusedXmlException
+from defusedxml.ElementTree import ParseError, fromstring
+
+MAX_BYTES = 1024 * 1024
+MAX_DEPTH = 20
+MAX_NODES = 10_000
+
+
+class MalformedEvent(ValueError):
+    """What was decrypted is no event of WeCom's."""
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event as WeCom sent it: its kind, and every field of it by WeCom's own names."""
+
+    event: str
+    change_type: str
+    fields: Mapping[str, Any]
+    created_at: datetime
+
+    @property
+    def userid(self) -> str:
+        return self._text("UserID")
+
+    @property
+    def external_userid(self) -> str:
+        return self._text("ExternalUserID")
+
+    @property
+    def welcome_code(self) -> str:
+        return self._text("WelcomeCode")
+
+    @property
+    def state(self) -> str:
+        return self._text("State")
+
+    @property
+    def chat_id(self) -> str:
+        return self._text("ChatId")
+
+    @property
+    def source(self) -> str:
+        return self._text("Source")
+
+    @property
+    def fail_reason(self) -> str:
+        return self._text("FailReason")
+
+    @property
+    def from_user(self) -> str:
+        return self._text("FromUserName")
+
+    def _text(self, name: str) -> str:
+        value = self.fields.get(name, "")
+        return value if isinstance(value, str) else ""
+
+
+def parse(plaintext: bytes) -> Event:
+    """Read one decrypted event; the third-party envelope (InfoType, TimeStamp) too.
+
+    Raises:
+        MalformedEvent: no XML, entities or a DTD in it, too deep, too large, or no event name.
+    """
+    if len(plaintext) > MAX_BYTES:
+        raise MalformedEvent("too large")
+    try:
+        root = fromstring(plaintext, forbid_dtd=True)
+    except (ParseError, DefusedXmlException, ValueError, LookupError):
+        raise MalformedEvent("not XML") from None
+    _check_size(root)
+    fields = _children(root)
+    if not isinstance(fields, dict):
+        raise MalformedEvent("no fields")
+    kind = next(
+        (
+            value
+            for name in ("Event", "InfoType", "MsgType")
+            if isinstance(value := fields.get(name), str) and value
+        ),
+        None,
+    )
+    if kind is None:
+        raise MalformedEvent("no event name")
+    change_type = fields.get("ChangeType", "")
+    return Event(
+        kind, change_type if isinstance(change_type, str) else "", fields, _created_at(fields)
+    )
+
+
+def _check_size(root: Element) -> None:
+    nodes = 0
+    level = [root]
+    for _ in range(MAX_DEPTH):
+        nodes += len(level)
+        if nodes > MAX_NODES:
+            raise MalformedEvent("too many nodes")
+        level = [child for node in level for child in node]
+        if not level:
+            return
+    raise MalformedEvent("too deep")
+
+
+def _children(node: Element) -> Any:
+    """A leaf is its text; other nodes are mappings, repeated names in them lists."""
+    if len(node) == 0:
+        return (node.text or "").strip()
+    fields: dict[str, Any] = {}
+    for child in node:
+        value = _children(child)
+        if child.tag not in fields:
+            fields[child.tag] = value
+        elif isinstance(fields[child.tag], list):
+            fields[child.tag].append(value)
+        else:
+            fields[child.tag] = [fields[child.tag], value]
+    return fields
+
+
+def _created_at(fields: Mapping[str, Any]) -> datetime:
+    seconds = fields.get("CreateTime") or fields.get("TimeStamp") or "0"
+    try:
+        return datetime.fromtimestamp(int(str(seconds)), UTC)
+    except (ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
+
+
+def key(source: str, event: Event) -> str:
+    """Return what makes two deliveries the same event: a digest over source and fields.
+
+    Customer events share sender and second, and that a repeated delivery is byte for byte the
+    same is unconfirmed (path 90238): so all fields count, in whatever order they came.
+    """
+    canonical = json.dumps([source, event.fields], ensure_ascii=False, sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+HIDDEN = ("welcomecode", "mobile", "telephone", "phone", "email", "bizmail", "address", "content")
+
+
+def redacted(event: Event) -> dict[str, Any]:
+    """Return the fields as people may see them: no live code, no phone, no message."""
+    return {name: _hide(name, value) for name, value in event.fields.items()}
+
+
+def _hide(name: str, value: Any) -> Any:
+    if isinstance(value, dict):
+        return {inner: _hide(inner, one) for inner, one in value.items()}
+    return "***" if value and name.lower() in HIDDEN else value
+
+
+def same_userid(one: str, other: str) -> bool:
+    """Whether two userids name one member: WeCom does not tell upper from lower case."""
+    return one.lower() == other.lower()

@@ -1,0 +1,148 @@
+"""The inbox: put, claim, finish, give back, bury, replay."""
+
+from datetime import datetime, timedelta
+
+from bot import events
+from bot.db import transaction
+from bot.events import Event
+from bot.models.inbox_event import (
+    CLAIMED,
+    DEAD,
+    DONE,
+    FAILED,
+    IGNORED,
+    WAITING,
+    InboxEvent,
+)
+from bot.queue import Lane
+from bot.vault import Vault
+
+PAYLOAD = "inbox payload"
+# Above the time-out of the one call that a welcome may make in one claim.
+WELCOME_LEASE = timedelta(seconds=8)
+WORK_LEASE = timedelta(seconds=120)
+
+
+class Lost(Exception):
+    """The claim ran out and somebody else has the row now."""
+
+
+class Later(Exception):
+    """The row must wait until ``due_at``; nothing is wrong with it."""
+
+    def __init__(self, due_at: datetime, why: str) -> None:
+        super().__init__(why)
+        self.due_at = due_at
+
+
+def put(source: str, event: Event, plaintext: bytes, *, vault: Vault, now: datetime) -> int | None:
+    """Store an event durably; None when this very event is there already.
+
+    An event that carries a welcome code goes to the welcome lane: the code lives 20 seconds.
+    """
+    lane = Lane.WELCOME if event.welcome_code else Lane.WORK
+    inserted = (
+        InboxEvent.insert(
+            key=events.key(source, event),
+            source=source,
+            event=event.event[:64],
+            change_type=event.change_type[:64],
+            userid=(event.userid or None) and event.userid[:64],
+            external_userid=(event.external_userid or None) and event.external_userid[:64],
+            lane=lane,
+            payload=vault.seal(PAYLOAD, plaintext),
+            received_at=now,
+            due_at=now,
+        )
+        .on_conflict_ignore()
+        .returning(InboxEvent.id)
+        .execute()
+    )
+    rows = list(inserted)
+    return rows[0].id if rows else None
+
+
+def due(lane: Lane, *, now: datetime, limit: int) -> list[int]:
+    """Return the ids of rows that are waiting, or whose worker is gone."""
+    open_rows = (InboxEvent.state.in_((WAITING, FAILED))) & (InboxEvent.due_at <= now)
+    orphans = (InboxEvent.state == CLAIMED) & (InboxEvent.lease_until < now)
+    query = (
+        InboxEvent.select(InboxEvent.id)
+        .where(InboxEvent.lane == lane, open_rows | orphans)
+        .order_by(InboxEvent.due_at)
+        .limit(limit)
+    )
+    return [row.id for row in query]
+
+
+def claim(event_id: int, lane: Lane, *, now: datetime) -> InboxEvent | None:
+    """Take a due row; None when somebody else has it or it is settled."""
+    lease = WELCOME_LEASE if lane == Lane.WELCOME else WORK_LEASE
+    open_row = (InboxEvent.state.in_((WAITING, FAILED))) & (InboxEvent.due_at <= now)
+    orphan = (InboxEvent.state == CLAIMED) & (InboxEvent.lease_until < now)
+    taken = (
+        InboxEvent.update(state=CLAIMED, lease_until=now + lease, attempts=InboxEvent.attempts + 1)
+        .where(InboxEvent.id == event_id, InboxEvent.lane == lane, open_row | orphan)
+        .execute()
+    )
+    return InboxEvent.get_by_id(event_id) if taken else None
+
+
+def open_event(row: InboxEvent, vault: Vault) -> Event:
+    """Decrypt and parse the event of a row."""
+    return events.parse(vault.open(PAYLOAD, row.payload))
+
+
+def finish(row: InboxEvent, *, now: datetime, ignored: bool = False) -> None:
+    """Settle a claimed row.
+
+    Raises:
+        Lost: the lease ran out meanwhile.
+    """
+    _settle(row, state=IGNORED if ignored else DONE, finished_at=now, error=None)
+
+
+def pass_on(row: InboxEvent, *, now: datetime) -> None:
+    """The welcome step is over: the rest of the event's story goes to the work lane."""
+    _settle(row, state=WAITING, lane=Lane.WORK, due_at=now, attempts=0, error=None)
+
+
+def give_back(row: InboxEvent, *, due_at: datetime, error: str, failed: bool = True) -> None:
+    """Try the row again at ``due_at``; ``failed`` says that something went wrong with it."""
+    _settle(row, state=FAILED if failed else WAITING, due_at=due_at, error=error)
+
+
+def bury(row: InboxEvent, *, now: datetime, error: str) -> None:
+    """Give up on a row: it stays visible and can be replayed."""
+    _settle(row, state=DEAD, finished_at=now, error=error)
+
+
+def replay(event_id: int, *, now: datetime) -> InboxEvent | None:
+    """Let a settled row be worked on again; None when it is not settled.
+
+    Whatever it already caused is not done twice: effects know themselves.
+    """
+    changed = (
+        InboxEvent.update(
+            state=WAITING, lane=Lane.WORK, due_at=now, attempts=0, error=None, finished_at=None
+        )
+        .where(InboxEvent.id == event_id, InboxEvent.state.in_((DONE, IGNORED, DEAD)))
+        .execute()
+    )
+    return InboxEvent.get_by_id(event_id) if changed else None
+
+
+def _settle(row: InboxEvent, **changes: object) -> None:
+    with transaction():
+        changed = (
+            InboxEvent.update(lease_until=None, **changes)
+            .where(
+                InboxEvent.id == row.id,
+                InboxEvent.state == CLAIMED,
+                InboxEvent.lane == row.lane,
+                InboxEvent.attempts == row.attempts,
+            )
+            .execute()
+        )
+    if not changed:
+        raise Lost(f"inbox event {row.id}")

@@ -1,0 +1,76 @@
+"""Models remember: one file per noun, and here the list of all tables."""
+
+from bot.db import Model
+from bot.models.alarm import Alarm
+from bot.models.allocation import Allocation
+from bot.models.api_access import ApiToken, IdempotencyKey
+from bot.models.conflict import Conflict
+from bot.models.consent import Consent
+from bot.models.contact_way import ContactWay
+from bot.models.customer import Customer, Ownership, Relation
+from bot.models.effect import Effect
+from bot.models.group_chat import GroupChat
+from bot.models.handover import Handover, HandoverItem, HandWork, TransferAttempt
+from bot.models.inbox_event import InboxEvent
+from bot.models.notice import GapDigest, Notice
+from bot.models.staff import Department, Staff
+from bot.models.wecom_state import AccessToken, EndpointPause, Lease, SyncProgress, SyncRun
+
+TABLES: tuple[type[Model], ...] = (
+    AccessToken,
+    Alarm,
+    Allocation,
+    ApiToken,
+    Conflict,
+    Consent,
+    ContactWay,
+    Customer,
+    Department,
+    Effect,
+    EndpointPause,
+    GapDigest,
+    GroupChat,
+    Handover,
+    HandoverItem,
+    HandWork,
+    IdempotencyKey,
+    InboxEvent,
+    Lease,
+    Notice,
+    Ownership,
+    Relation,
+    Staff,
+    SyncProgress,
+    SyncRun,
+    TransferAttempt,
+)
+
+__all__ = [
+    "TABLES",
+    "AccessToken",
+    "Alarm",
+    "Allocation",
+    "ApiToken",
+    "Conflict",
+    "Consent",
+    "ContactWay",
+    "Customer",
+    "Department",
+    "Effect",
+    "EndpointPause",
+    "GapDigest",
+    "GroupChat",
+    "HandWork",
+    "Handover",
+    "HandoverItem",
+    "IdempotencyKey",
+    "InboxEvent",
+    "Lease",
+    "Notice",
+    "Ownership",
+    "Relation",
+    "Staff",
+    "SyncProgress",
+    "SyncRun",
+    "TransferAttempt",
+]

@@ -1,0 +1,32 @@
+"""Who may call the REST API, and what was answered to repeated calls."""
+
+from peewee import BigAutoField, CharField, ForeignKeyField, IntegerField, JSONField, TextField
+
+from bot.db import Model, UTCDateTimeField
+
+
+class ApiToken(Model):
+    """A bearer token; only its digest is kept."""
+
+    id = BigAutoField()
+    name = CharField(max_length=128)
+    digest = CharField(max_length=64, unique=True)
+    scopes = JSONField(default=list)
+    created_at = UTCDateTimeField()
+    revoked_at = UTCDateTimeField(null=True)
+
+
+class IdempotencyKey(Model):
+    """A POST that carried an Idempotency-Key: running while ``status`` is null."""
+
+    id = BigAutoField()
+    token = ForeignKeyField(ApiToken)
+    path = CharField(max_length=255)
+    key = CharField(max_length=255)
+    body_sha256 = CharField(max_length=64)
+    status = IntegerField(null=True)
+    answer = TextField(null=True)
+    created_at = UTCDateTimeField()
+
+    class Meta:
+        indexes = ((("token", "path", "key"), True),)

@@ -1,0 +1,31 @@
+"""撞单: one customer, two members; visible until somebody settles it."""
+
+from peewee import SQL, BigAutoField, CharField, JSONField
+
+from bot.db import Model, UTCDateTimeField
+
+OPEN = "open"
+RESOLVED = "resolved"
+
+
+class Conflict(Model):
+    """The owner and the others in contact with the customer; one open for each customer."""
+
+    id = BigAutoField()
+    external_userid = CharField(max_length=64, index=True)
+    state = CharField(max_length=16, default=OPEN, index=True)
+    owner = CharField(max_length=64, null=True)
+    contenders = JSONField(default=list)
+    opened_at = UTCDateTimeField()
+    resolved_at = UTCDateTimeField(null=True)
+    resolution = JSONField(null=True)
+
+
+Conflict.add_index(
+    Conflict.index(
+        Conflict.external_userid,
+        unique=True,
+        name="conflict_one_open",
+        where=SQL("state = 'open'"),
+    )
+)

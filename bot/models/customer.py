@@ -1,0 +1,233 @@
+"""Customers, the members they are in contact with, and whose customers they are."""
+
+from datetime import datetime
+from typing import Self
+
+from peewee import (
+    SQL,
+    BigAutoField,
+    BigIntegerField,
+    CharField,
+    IntegerField,
+    IntegrityError,
+    TextField,
+)
+
+from bot.db import Model, UTCDateTimeField, transaction
+
+RELATION_ACTIVE = "active"
+RELATION_HALF = "half"
+RELATION_ENDED = "ended"
+LIVE_RELATIONS = (RELATION_ACTIVE, RELATION_HALF)
+
+SEVERAL_FOLLOWERS = "several_followers"
+
+
+class Customer(Model):
+    """An external contact of the corporation; ``review`` says why a person must look at it."""
+
+    external_userid = CharField(max_length=64, primary_key=True)
+    name = CharField(max_length=255, default="")
+    type = IntegerField(null=True)
+    channel = CharField(max_length=64, default="")
+    review = CharField(max_length=32, null=True, index=True)
+    met_at = UTCDateTimeField()
+
+    @classmethod
+    def meet(cls, external_userid: str, *, channel: str, met_at: datetime) -> Self:
+        """Return the customer, remembered now if never met before."""
+        cls.insert(
+            external_userid=external_userid, channel=channel, met_at=met_at
+        ).on_conflict_ignore().execute()
+        return cls.get_by_id(external_userid)
+
+
+class Relation(Model):
+    """The contact between one member and one customer.
+
+    ``source`` is how we learned of it: event, import (the first reading), repair (a later
+    reading found it), transfer. The present stretch of the contact began at ``added_at`` by
+    WeCom's clock, and we noted it at ``noted_at`` by ours.
+    """
+
+    id = BigAutoField()
+    external_userid = CharField(max_length=64)
+    userid = CharField(max_length=64, index=True)
+    state = CharField(max_length=16)
+    source = CharField(max_length=16)
+    channel = CharField(max_length=64, default="")
+    added_at = UTCDateTimeField()
+    noted_at = UTCDateTimeField()
+    last_add_at = UTCDateTimeField(null=True)
+    ended_at = UTCDateTimeField(null=True)
+    end = CharField(max_length=32, null=True)
+
+    class Meta:
+        indexes = ((("external_userid", "userid"), True),)
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in LIVE_RELATIONS
+
+    @classmethod
+    def of(cls, external_userid: str, userid: str) -> Self | None:
+        return cls.get_or_none(external_userid=external_userid, userid=userid)
+
+    @classmethod
+    def begin(
+        cls,
+        external_userid: str,
+        userid: str,
+        *,
+        state: str,
+        source: str,
+        at: datetime,
+        noted_at: datetime,
+        channel: str = "",
+        is_add_event: bool = False,
+    ) -> Self:
+        """Note that the two are in contact; a repeated notice of it changes nothing.
+
+        A contact that had ended begins anew. ``half`` never takes back an ``active`` one: the
+        events may come in any order.
+        """
+        cls.insert(
+            external_userid=external_userid,
+            userid=userid,
+            state=state,
+            source=source,
+            channel=channel,
+            added_at=at,
+            noted_at=noted_at,
+        ).on_conflict_ignore().execute()
+        cls.update(
+            state=state,
+            source=source,
+            channel=channel,
+            added_at=at,
+            noted_at=noted_at,
+            last_add_at=None,
+            ended_at=None,
+            end=None,
+        ).where(
+            cls.external_userid == external_userid,
+            cls.userid == userid,
+            cls.state == RELATION_ENDED,
+            cls.ended_at < at,
+        ).execute()
+        pair = (cls.external_userid == external_userid) & (cls.userid == userid)
+        if state == RELATION_ACTIVE:
+            cls.update(state=RELATION_ACTIVE).where(pair, cls.state == RELATION_HALF).execute()
+        if is_add_event:
+            cls.update(last_add_at=noted_at).where(
+                pair, cls.last_add_at.is_null() | (cls.last_add_at < noted_at)
+            ).execute()
+        return cls.get(pair)
+
+    @classmethod
+    def finish(cls, external_userid: str, userid: str, *, at: datetime, end: str) -> bool:
+        """Note that the contact is over; False when it was not live, or began after ``at``."""
+        return bool(
+            cls.update(state=RELATION_ENDED, ended_at=at, end=end)
+            .where(
+                cls.external_userid == external_userid,
+                cls.userid == userid,
+                cls.state.in_(LIVE_RELATIONS),
+                cls.added_at <= at,
+            )
+            .execute()
+        )
+
+
+class Ownership(Model):
+    """Who a customer belongs to, from when to when, and why: rows are added, never rewritten.
+
+    The database allows one open row for each customer, whoever writes: that is the lock.
+    """
+
+    id = BigAutoField()
+    external_userid = CharField(max_length=64, index=True)
+    userid = CharField(max_length=64, index=True)
+    since = UTCDateTimeField()
+    until = UTCDateTimeField(null=True)
+    reason = TextField()
+    allocation_id = BigIntegerField(null=True)
+
+    @classmethod
+    def current(cls, external_userid: str) -> Self | None:
+        return cls.get_or_none(cls.external_userid == external_userid, cls.until.is_null())
+
+    @classmethod
+    def claim(
+        cls,
+        external_userid: str,
+        userid: str,
+        *,
+        at: datetime,
+        reason: str,
+        allocation_id: int | None = None,
+    ) -> bool:
+        """Take a customer that nobody owns; False when somebody does."""
+        try:
+            with transaction():
+                cls.create(
+                    external_userid=external_userid,
+                    userid=userid,
+                    since=at,
+                    reason=reason,
+                    allocation_id=allocation_id,
+                )
+        except IntegrityError:
+            return False
+        return True
+
+    @classmethod
+    def move(
+        cls,
+        external_userid: str,
+        userid: str,
+        *,
+        held_by: str | None,
+        at: datetime,
+        reason: str,
+        allocation_id: int | None = None,
+    ) -> bool:
+        """Give the customer to ``userid`` if ``held_by`` still has it (None: if nobody has)."""
+        if held_by is None:
+            return cls.claim(
+                external_userid, userid, at=at, reason=reason, allocation_id=allocation_id
+            )
+        try:
+            with transaction():
+                ended = (
+                    cls.update(until=at)
+                    .where(
+                        cls.external_userid == external_userid,
+                        cls.userid == held_by,
+                        cls.until.is_null(),
+                    )
+                    .execute()
+                )
+                if not ended:
+                    return False
+                cls.create(
+                    external_userid=external_userid,
+                    userid=userid,
+                    since=at,
+                    reason=reason,
+                    allocation_id=allocation_id,
+                )
+        except IntegrityError:
+            return False
+        return True
+
+
+# One owner at a time, guarded by the database itself.
+Ownership.add_index(
+    Ownership.index(
+        Ownership.external_userid,
+        unique=True,
+        name="ownership_one_owner",
+        where=SQL("until IS NULL"),
+    )
+)

@@ -1,0 +1,35 @@
+"""An act on the outside: recorded before it is done, and how it went."""
+
+from peewee import BigAutoField, BigIntegerField, CharField, IntegerField, TextField
+
+from bot.db import Model, UTCDateTimeField
+
+STARTED = "started"
+DONE = "done"
+REFUSED = "refused"
+FAILED = "failed"
+UNKNOWN = "unknown"
+SETTLED = (DONE, REFUSED, UNKNOWN)
+
+
+class Effect(Model):
+    """One act under an identity of its own; ``started`` without a lease: we cannot tell.
+
+    ``failed`` means that WeCom certainly did not do it, so that it may be tried again.
+    """
+
+    id = BigAutoField()
+    identity = CharField(max_length=255, unique=True)
+    kind = CharField(max_length=32)
+    event_id = BigIntegerField(null=True, index=True)
+    state = CharField(max_length=16, default=STARTED)
+    attempts = IntegerField(default=1)
+    errcode = IntegerField(null=True)
+    error = TextField(null=True)
+    started_at = UTCDateTimeField()
+    lease_until = UTCDateTimeField()
+    finished_at = UTCDateTimeField(null=True)
+
+    @property
+    def is_settled(self) -> bool:
+        return self.state in SETTLED

@@ -1,0 +1,13 @@
+"""客户群: groups with customers in them, and who owns them."""
+
+from peewee import CharField
+
+from bot.db import Model, UTCDateTimeField
+
+
+class GroupChat(Model):
+    chat_id = CharField(max_length=64, primary_key=True)
+    name = CharField(max_length=255, default="")
+    owner = CharField(max_length=64, index=True)
+    dismissed_at = UTCDateTimeField(null=True)
+    seen_at = UTCDateTimeField()

@@ -1,0 +1,138 @@
+"""Handovers: whose customers and groups go to whom, item by item, attempt by attempt."""
+
+from peewee import (
+    SQL,
+    BigAutoField,
+    CharField,
+    DateField,
+    ForeignKeyField,
+    IntegerField,
+    JSONField,
+    TextField,
+)
+
+from bot.db import Model, UTCDateTimeField
+
+OFFBOARDING = "offboarding"
+IN_SERVICE = "handover"
+
+PLANNED = "planned"
+AWAITING_APPROVAL = "awaiting_approval"
+SCHEDULED = "scheduled"
+RUNNING = "running"
+DONE = "done"
+DONE_WITH_EXCEPTIONS = "done_with_exceptions"
+CANCELLED = "cancelled"
+HANDOVER_OPEN = (PLANNED, AWAITING_APPROVAL, SCHEDULED, RUNNING)
+
+CUSTOMER = "customer"
+GROUP = "group"
+
+# Of an item: planned and cancelled are spelt as above.
+SUBMITTED = "submitted"
+WAITING = "waiting"
+REFUSED = "refused"
+LIMIT = "limit"
+FAILED = "failed"
+ITEM_IN_FLIGHT = (SUBMITTED, WAITING)
+ITEM_OPEN = (PLANNED, SUBMITTED, WAITING)
+ITEM_EXCEPTIONS = (REFUSED, LIMIT, FAILED)
+
+
+class Handover(Model):
+    """One case: a member leaves (``offboarding``) or a manager moves customers (``handover``).
+
+    ``scope`` is the list of customers a manager named, or None for all of the member's.
+    """
+
+    id = BigAutoField()
+    kind = CharField(max_length=16)
+    userid = CharField(max_length=64, index=True)
+    last_day = DateField(null=True)
+    mode = CharField(max_length=16)
+    state = CharField(max_length=24, default=PLANNED, index=True)
+    reason = TextField(default="")
+    source = CharField(max_length=32)
+    successors = JSONField(default=list)
+    scope = JSONField(null=True)
+    full_userids = JSONField(default=list)
+    transfer_success_msg = TextField(default="")
+    approved_by = CharField(max_length=128, null=True)
+    approved_at = UTCDateTimeField(null=True)
+    contact_ways_done_at = UTCDateTimeField(null=True)
+    created_at = UTCDateTimeField()
+    updated_at = UTCDateTimeField()
+
+
+# A leaver has one open case; managers may move several lots of one member.
+Handover.add_index(
+    Handover.index(
+        Handover.userid,
+        unique=True,
+        name="handover_one_open_offboarding",
+        where=SQL(
+            "kind = 'offboarding' AND state IN"
+            " ('planned', 'awaiting_approval', 'scheduled', 'running')"
+        ),
+    )
+)
+
+
+class HandoverItem(Model):
+    """One customer or group of a handover, and where it stands."""
+
+    id = BigAutoField()
+    handover = ForeignKeyField(Handover, backref="items")
+    kind = CharField(max_length=16)
+    subject = CharField(max_length=64)
+    state = CharField(max_length=16, default=PLANNED)
+    takeover_userid = CharField(max_length=64, null=True)
+    reason = TextField(default="")
+    errcode = IntegerField(null=True)
+    updated_at = UTCDateTimeField()
+
+    class Meta:
+        indexes = (
+            (("handover", "kind", "subject"), True),
+            (("subject", "state"), False),
+            (("handover", "state"), False),
+        )
+
+    def tries(self) -> "list[TransferAttempt]":
+        """Return the attempts to move this item, oldest first."""
+        query = TransferAttempt.select().where(TransferAttempt.item == self)
+        return list(query.order_by(TransferAttempt.number))
+
+
+class TransferAttempt(Model):
+    """One try to move an item, recorded before WeCom is asked.
+
+    ``started`` after a crash means that we cannot tell: it is looked up, never repeated blindly.
+    """
+
+    id = BigAutoField()
+    item = ForeignKeyField(HandoverItem, backref="attempts")
+    number = IntegerField()
+    takeover_userid = CharField(max_length=64)
+    endpoint = CharField(max_length=64)
+    status = CharField(max_length=16, default="started")
+    errcode = IntegerField(null=True)
+    submitted_at = UTCDateTimeField()
+    takeover_time = UTCDateTimeField(null=True)
+    settled_at = UTCDateTimeField(null=True)
+
+    class Meta:
+        indexes = ((("item", "number"), True),)
+
+
+class HandWork(Model):
+    """What no API can do for a handover: a person must."""
+
+    id = BigAutoField()
+    handover = ForeignKeyField(Handover, backref="hand_work")
+    kind = CharField(max_length=32)
+    subject = CharField(max_length=128)
+    text = TextField()
+
+    class Meta:
+        indexes = ((("handover", "kind", "subject"), True),)

@@ -1,0 +1,47 @@
+"""An event that WeCom sent us, kept from before we answer until for ever."""
+
+from peewee import BigAutoField, BlobField, CharField, IntegerField, TextField
+
+from bot.db import Model, UTCDateTimeField
+
+WAITING = "waiting"
+CLAIMED = "claimed"
+DONE = "done"
+IGNORED = "ignored"
+FAILED = "failed"
+DEAD = "dead"
+STATES = (WAITING, CLAIMED, DONE, IGNORED, FAILED, DEAD)
+OPEN_STATES = (WAITING, CLAIMED, FAILED)
+
+
+class InboxEvent(Model):
+    """One delivery of one event: repeated deliveries are the same row.
+
+    ``waiting`` and ``failed`` rows are due at ``due_at``; a ``claimed`` one is again anybody's
+    when ``lease_until`` has passed. The payload is sealed: older contact events carry phones.
+    """
+
+    id = BigAutoField()
+    key = CharField(max_length=64, unique=True)
+    source = CharField(max_length=16)
+    event = CharField(max_length=64)
+    change_type = CharField(max_length=64)
+    userid = CharField(max_length=64, null=True)
+    external_userid = CharField(max_length=64, null=True)
+    lane = CharField(max_length=16)
+    payload = BlobField()
+    state = CharField(max_length=16, default=WAITING)
+    attempts = IntegerField(default=0)
+    received_at = UTCDateTimeField()
+    due_at = UTCDateTimeField()
+    lease_until = UTCDateTimeField(null=True)
+    finished_at = UTCDateTimeField(null=True)
+    error = TextField(null=True)
+
+    class Meta:
+        table_name = "inbox_event"
+        indexes = (
+            (("lane", "state", "due_at"), False),
+            (("event", "change_type"), False),
+            (("userid", "external_userid"), False),
+        )

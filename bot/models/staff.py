@@ -1,0 +1,41 @@
+"""Staff and departments, as WeCom last showed them, and what managers set for them."""
+
+from peewee import BooleanField, CharField, IntegerField, JSONField
+
+from bot.db import Model, UTCDateTimeField
+
+ACTIVE = 1
+LEFT = 5
+
+
+class Department(Model):
+    id = IntegerField(primary_key=True)
+    name = CharField(max_length=255, default="")
+    parent_id = IntegerField(default=0)
+    leaders = JSONField(default=list)
+
+
+class Staff(Model):
+    """A member of the corporation.
+
+    ``serves`` says that WeCom gives the member 客户联系; ``status`` is WeCom's own (1 active,
+    2 disabled, 4 not activated, 5 left); capacity, licences, duty and leave are ours.
+    """
+
+    userid = CharField(max_length=64, primary_key=True)
+    name = CharField(max_length=255, default="")
+    departments = JSONField(default=list)
+    main_department = IntegerField(null=True)
+    direct_leader = CharField(max_length=64, null=True)
+    status = IntegerField(default=ACTIVE)
+    serves = BooleanField(default=False)
+    left_at = UTCDateTimeField(null=True)
+    capacity = IntegerField(null=True)
+    licences = JSONField(default=list)
+    on_duty = BooleanField(default=True)
+    on_leave = BooleanField(default=False)
+    seen_at = UTCDateTimeField()
+
+    @property
+    def is_here(self) -> bool:
+        return self.left_at is None and self.status == ACTIVE

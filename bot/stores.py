@@ -1,0 +1,102 @@
+"""What bot.wecom needs remembered between processes: tokens and pauses, in the database."""
+
+import time
+from collections.abc import Callable
+from datetime import timedelta
+
+from bot import clock
+from bot.db import connection, released
+from bot.models import AccessToken, EndpointPause, Lease
+from bot.vault import Vault
+from bot.wecom.pauses import Pause
+from bot.wecom.tokens import Token
+
+REFRESH_LEASE = timedelta(seconds=10)
+WAIT_SECONDS = 0.05
+PURPOSE = "access token"
+
+
+class DatabaseTokenStore:
+    """One token for each secret, shared by all processes; one refresh at a time."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._vault = vault
+
+    def get(self, secret_name: str) -> Token | None:
+        """Return the stored token, expired or not."""
+        with connection():
+            row = AccessToken.get_or_none(AccessToken.secret_name == secret_name)
+        if row is None or row.sealed is None:
+            return None
+        return Token(self._vault.open(PURPOSE, row.sealed).decode(), row.expires_at)
+
+    def refresh(self, secret_name: str, stale: str | None, fetch: Callable[[], Token]) -> Token:
+        """Replace the token ``stale``; whoever comes second gets the first one's result.
+
+        Raises:
+            WeComError: what ``fetch`` raises.
+        """
+        while True:
+            with connection(), Lease.held(f"token {secret_name}", REFRESH_LEASE) as holder:
+                current = self.get(secret_name)
+                if current and current.value != stale and current.expires_at > clock.now():
+                    return current
+                if holder is not None:
+                    with released():
+                        token = fetch()
+                    self._put(secret_name, token)
+                    return token
+            time.sleep(WAIT_SECONDS)
+
+    def _put(self, secret_name: str, token: Token) -> None:
+        sealed = self._vault.seal(PURPOSE, token.value.encode())
+        AccessToken.insert(
+            secret_name=secret_name, sealed=sealed, expires_at=token.expires_at
+        ).on_conflict(
+            conflict_target=[AccessToken.secret_name],
+            preserve=[AccessToken.sealed, AccessToken.expires_at],
+        ).execute()
+
+
+class DatabasePauseStore:
+    """Pauses of (secret, endpoint), shared by all processes and visible to people."""
+
+    def get(self, secret_name: str, endpoint: str) -> Pause | None:
+        """Return the pause that holds now, of the endpoint or of the whole secret."""
+        names = [_name(secret_name, endpoint), _name(secret_name, "*")]
+        with connection():
+            row = (
+                EndpointPause.select()
+                .where(EndpointPause.name.in_(names), EndpointPause.until > clock.now())
+                .order_by(EndpointPause.until.desc())
+                .first()
+            )
+        if row is None:
+            return None
+        return Pause(row.secret_name, row.endpoint, row.until, row.reason, row.errcode)
+
+    def set(self, pause: Pause) -> None:
+        """Begin or lengthen a pause."""
+        with connection():
+            EndpointPause.insert(
+                name=_name(pause.secret_name, pause.endpoint),
+                secret_name=pause.secret_name,
+                endpoint=pause.endpoint,
+                until=pause.until,
+                reason=pause.reason,
+                errcode=pause.errcode,
+            ).on_conflict(
+                conflict_target=[EndpointPause.name],
+                preserve=[EndpointPause.until, EndpointPause.reason, EndpointPause.errcode],
+            ).execute()
+
+    def clear(self, secret_name: str, endpoint: str) -> None:
+        """End a pause."""
+        with connection():
+            EndpointPause.delete().where(
+                EndpointPause.name == _name(secret_name, endpoint)
+            ).execute()
+
+
+def _name(secret_name: str, endpoint: str) -> str:
+    return f"{secret_name} {endpoint}"

@@ -1,0 +1,62 @@
+"""What customers were told and what they answered."""
+
+from typing import Any
+
+from peewee import BigAutoField, BigIntegerField, CharField, IntegerField, Model, TextField
+
+from bot.db import UTCDateTimeField
+
+
+def up(migrator: Any, db: Any) -> None:
+    class Notice(Model):
+        id = BigAutoField()
+        event_id = BigIntegerField(unique=True)
+        external_userid = CharField(max_length=64)
+        userid = CharField(max_length=64)
+        template = CharField(max_length=64)
+        version = CharField(max_length=32)
+        text_sha256 = CharField(max_length=64)
+        state = CharField(max_length=24)
+        errcode = IntegerField(null=True)
+        reason = TextField(default="")
+        at = UTCDateTimeField()
+
+        class Meta:
+            database = db
+            table_name = "notice"
+            indexes = ((("external_userid", "userid"), False),)
+
+    class GapDigest(Model):
+        id = BigAutoField()
+        userid = CharField(index=True, max_length=64)
+        external_userid = CharField(max_length=64)
+        added_at = UTCDateTimeField()
+        told_at = UTCDateTimeField()
+
+        class Meta:
+            database = db
+            table_name = "gap_digest"
+            indexes = ((("external_userid", "userid", "added_at"), True),)
+
+    class Consent(Model):
+        id = BigAutoField()
+        external_userid = CharField(max_length=64)
+        userid = CharField(null=True, max_length=64)
+        chat_id = CharField(null=True, max_length=64)
+        state = CharField(max_length=16)
+        since = UTCDateTimeField()
+        evidence = CharField()
+        event_id = BigIntegerField(unique=True, null=True)
+        recorded_at = UTCDateTimeField()
+
+        class Meta:
+            database = db
+            table_name = "consent"
+            indexes = ((("external_userid", "userid", "since"), False),)
+
+    db.create_tables([Notice, GapDigest, Consent])
+
+
+def down(migrator: Any, db: Any) -> None:
+    for table in ("consent", "gap_digest", "notice"):
+        db.execute_sql(f"DROP TABLE {table}")
