@@ -1,0 +1,87 @@
+"""wecom speaks: the only place that knows WeCom's API, and the only importer of wechatpy and
+requests."""
+
+from collections.abc import Callable, Mapping
+
+from bot.wecom.budgets import Budgets
+from bot.wecom.contact_ways import ContactWayDetail, ContactWayMade, ContactWays
+from bot.wecom.contacts import Contacts, Department, Member, User
+from bot.wecom.customers import CustomerDetail, CustomerOfMember, Customers, FollowUser, Page
+from bot.wecom.errors import (
+    OperatorNeeded,
+    Paused,
+    Refused,
+    Throttled,
+    Transient,
+    WeComError,
+)
+from bot.wecom.groups import Group, GroupMember, GroupRow, Groups
+from bot.wecom.messages import MessageResult, Messages
+from bot.wecom.pauses import Pause, PauseStore
+from bot.wecom.tokens import Token, TokenStore
+from bot.wecom.transfers import TransferRow, Transfers, Unassigned
+from bot.wecom.transport import CallRecord, SecretName
+
+
+class WeCom(Contacts, Customers, Transfers, Groups, Messages, ContactWays):
+    """All that Kegui says to WeCom, for one corporation; one object in each process."""
+
+    def __init__(
+        self,
+        *,
+        corp_id: str,
+        secrets: Mapping[SecretName, str],
+        agent_id: int | None,
+        api_base: str,
+        tokens: TokenStore,
+        pauses: PauseStore,
+        budgets: Budgets,
+        timeout_seconds: float = 10.0,
+        welcome_timeout_seconds: float = 5.0,
+        on_call: Callable[[CallRecord], None] | None = None,
+    ) -> None:
+        super().__init__(
+            corp_id=corp_id,
+            secrets=secrets,
+            api_base=api_base,
+            tokens=tokens,
+            pauses=pauses,
+            budgets=budgets,
+            timeout_seconds=timeout_seconds,
+            welcome_timeout_seconds=welcome_timeout_seconds,
+            on_call=on_call,
+        )
+        self.agent_id = agent_id
+
+
+__all__ = [
+    "Budgets",
+    "CallRecord",
+    "ContactWayDetail",
+    "ContactWayMade",
+    "CustomerDetail",
+    "CustomerOfMember",
+    "Department",
+    "FollowUser",
+    "Group",
+    "GroupMember",
+    "GroupRow",
+    "Member",
+    "MessageResult",
+    "OperatorNeeded",
+    "Page",
+    "Pause",
+    "PauseStore",
+    "Paused",
+    "Refused",
+    "SecretName",
+    "Throttled",
+    "Token",
+    "TokenStore",
+    "TransferRow",
+    "Transient",
+    "Unassigned",
+    "User",
+    "WeCom",
+    "WeComError",
+]

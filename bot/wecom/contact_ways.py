@@ -1,0 +1,112 @@
+"""「联系我」: QR codes that lead a customer to members."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bot.wecom.customers import check_count
+from bot.wecom.transport import Transport
+
+MEMBERS_OF_ONE = 100
+PAGE = 1000
+SINGLE, MULTIPLE = 1, 2
+QR_CODE = 2
+
+
+@dataclass(frozen=True)
+class ContactWayMade:
+    config_id: str
+    qr_code: str
+
+
+@dataclass(frozen=True)
+class ContactWayDetail:
+    config_id: str
+    type: int
+    scene: int
+    remark: str
+    state: str
+    userids: tuple[str, ...]
+    party_ids: tuple[int, ...]
+    qr_code: str
+
+
+class ContactWays(Transport):
+    """Ways made by the API: the admin console does not show them (path 92228)."""
+
+    def add_contact_way(
+        self, userids: Sequence[str], state: str, remark: str = "", *, skip_verify: bool = True
+    ) -> ContactWayMade:
+        """Make a QR code for one member, or for up to 100.
+
+        Args:
+            state: at most 30 characters; comes back in the add event.
+        """
+        check_count(userids, MEMBERS_OF_ONE)
+        answer = self.act(
+            "externalcontact/add_contact_way",
+            {
+                "type": SINGLE if len(userids) == 1 else MULTIPLE,
+                "scene": QR_CODE,
+                "remark": remark,
+                "skip_verify": skip_verify,
+                "state": state,
+                "user": list(userids),
+            },
+        )
+        return ContactWayMade(str(answer["config_id"]), str(answer.get("qr_code", "")))
+
+    def contact_way(self, config_id: str) -> ContactWayDetail:
+        """Read one way."""
+        answer = self.ask("externalcontact/get_contact_way", {"config_id": config_id})
+        row = answer.get("contact_way", {})
+        return ContactWayDetail(
+            config_id=str(row.get("config_id", config_id)),
+            type=int(row.get("type", 0)),
+            scene=int(row.get("scene", 0)),
+            remark=str(row.get("remark") or ""),
+            state=str(row.get("state") or ""),
+            userids=tuple(map(str, row.get("user") or ())),
+            party_ids=tuple(map(int, row.get("party") or ())),
+            qr_code=str(row.get("qr_code") or ""),
+        )
+
+    def contact_way_ids(self, start: datetime | None, end: datetime | None) -> Iterator[str]:
+        """List the ways made between two moments; None: WeCom's own bounds (the last 90 days)."""
+        bounds = {"start_time": start, "end_time": end}
+        window = {name: int(at.timestamp()) for name, at in bounds.items() if at is not None}
+        cursor = ""
+        while True:
+            body: dict[str, Any] = {**window, "limit": PAGE}
+            if cursor:
+                body["cursor"] = cursor
+            answer = self.ask("externalcontact/list_contact_way", body)
+            yield from (str(row["config_id"]) for row in answer.get("contact_way") or ())
+            cursor = str(answer.get("next_cursor") or "")
+            if not cursor:
+                return
+
+    def update_contact_way(
+        self,
+        config_id: str,
+        userids: Sequence[str],
+        *,
+        remark: str | None = None,
+        state: str | None = None,
+    ) -> None:
+        """Overwrite the members, and remark and state where given."""
+        check_count(userids, MEMBERS_OF_ONE)
+        changes = {"remark": remark, "state": state}
+        self.act(
+            "externalcontact/update_contact_way",
+            {
+                "config_id": config_id,
+                "user": list(userids),
+                **{name: value for name, value in changes.items() if value is not None},
+            },
+        )
+
+    def delete_contact_way(self, config_id: str) -> None:
+        """Delete a way; its QR code leads nowhere then."""
+        self.act("externalcontact/del_contact_way", {"config_id": config_id})

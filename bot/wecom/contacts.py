@@ -1,0 +1,94 @@
+"""Departments and members (通讯录)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.wecom.errors import OperatorNeeded, Refused
+from bot.wecom.transport import Transport
+
+
+@dataclass(frozen=True)
+class Department:
+    id: int
+    name: str
+    parent_id: int
+    leaders: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Member:
+    userid: str
+    name: str
+    departments: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class User:
+    """A member's details; ``status``: 1 active, 2 disabled, 4 not activated, 5 left."""
+
+    userid: str
+    name: str
+    departments: tuple[int, ...]
+    main_department: int | None
+    is_leader_in: tuple[int, ...]
+    direct_leader: str | None
+    status: int
+
+
+class Contacts(Transport):
+    """What the app may read of the corporation's own people."""
+
+    def departments(self) -> list[Department]:
+        """Read all departments the app may see (path 90208); where that is refused, only the
+        tree (path 95350)."""
+        try:
+            rows = self.read("department/list").get("department", [])
+        except (Refused, OperatorNeeded):
+            rows = self.read("department/simplelist").get("department_id", [])
+        return [
+            Department(
+                id=int(row["id"]),
+                name=str(row.get("name", "")),
+                parent_id=int(row.get("parentid", 0)),
+                leaders=tuple(map(str, row.get("department_leader") or ())),
+            )
+            for row in rows
+        ]
+
+    def department_members(self, department_id: int) -> list[Member]:
+        """Read the direct members of one department (path 90200)."""
+        answer = self.read("user/simplelist", {"department_id": department_id})
+        return [
+            Member(str(row["userid"]), str(row.get("name", "")), _numbers(row.get("department")))
+            for row in answer.get("userlist", [])
+        ]
+
+    def user(self, userid: str) -> User:
+        """Read one member (path 90196).
+
+        Raises:
+            Refused: 60111: the member is gone, or out of the app's visible range.
+        """
+        return _user(self.read("user/get", {"userid": userid}), userid)
+
+
+def _user(row: Mapping[str, Any], userid: str) -> User:
+    departments = _numbers(row.get("department"))
+    flags = _numbers(row.get("is_leader_in_dept"))
+    leaders = row.get("direct_leader") or []
+    return User(
+        userid=str(row.get("userid", userid)),
+        name=str(row.get("name", "")),
+        departments=departments,
+        main_department=int(row["main_department"]) if row.get("main_department") else None,
+        is_leader_in=tuple(
+            department for department, flag in zip(departments, flags, strict=False) if flag
+        ),
+        direct_leader=str(leaders[0]) if leaders else None,
+        status=int(row.get("status", 1)),
+    )
+
+
+def _numbers(value: Any) -> tuple[int, ...]:
+    return tuple(int(one) for one in value or ())

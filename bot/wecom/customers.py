@@ -1,0 +1,155 @@
+"""Customers, their members, remarks and the welcome (客户联系)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.wecom.budgets import WELCOME
+from bot.wecom.errors import Refused
+from bot.wecom.transport import Transport
+
+NO_RELATION = 84061
+PAGE = 100
+
+
+@dataclass(frozen=True)
+class FollowUser:
+    """One member's contact with a customer; ``add_way`` by WeCom's table (path 92114)."""
+
+    userid: str
+    remark: str
+    createtime: datetime
+    state: str
+    add_way: int
+    oper_userid: str
+
+
+@dataclass(frozen=True)
+class CustomerDetail:
+    external_userid: str
+    name: str
+    type: int
+    follow_users: tuple[FollowUser, ...]
+
+
+@dataclass(frozen=True)
+class CustomerOfMember:
+    """A customer as one member sees them."""
+
+    external_userid: str
+    name: str
+    type: int
+    follow_user: FollowUser
+
+
+@dataclass(frozen=True)
+class Page:
+    items: list[CustomerOfMember]
+    next_cursor: str
+
+
+class Customers(Transport):
+    """The corporation's external contacts."""
+
+    def follow_users(self) -> list[str]:
+        """Read who has 客户联系 within the app's visible range (path 92571)."""
+        answer = self.read("externalcontact/get_follow_user_list")
+        return [str(userid) for userid in answer.get("follow_user", [])]
+
+    def customers_of(self, userid: str) -> list[str]:
+        """Read the customers of a member (path 92113); one without any gives an empty list."""
+        try:
+            answer = self.read("externalcontact/list", {"userid": userid})
+        except Refused as refused:
+            if refused.errcode == NO_RELATION:
+                return []
+            raise
+        return [str(one) for one in answer.get("external_userid", [])]
+
+    def customer(self, external_userid: str) -> CustomerDetail:
+        """Read one customer with all visible members (path 92114)."""
+        followers: list[FollowUser] = []
+        cursor = ""
+        while True:
+            query = {"external_userid": external_userid, **({"cursor": cursor} if cursor else {})}
+            answer = self.read("externalcontact/get", query)
+            followers += [_follow_user(row) for row in answer.get("follow_user", [])]
+            cursor = str(answer.get("next_cursor") or "")
+            if not cursor:
+                break
+        contact = answer.get("external_contact", {})
+        return CustomerDetail(
+            str(contact.get("external_userid", external_userid)),
+            str(contact.get("name", "")),
+            int(contact.get("type", 0)),
+            tuple(followers),
+        )
+
+    def customers_by_user(self, userid: str, cursor: str = "") -> Page:
+        """Read one page of a member's customers with details (path 92994)."""
+        body = {"userid_list": [userid], "cursor": cursor, "limit": PAGE}
+        answer = self.ask("externalcontact/batch/get_by_user", body)
+        items = [
+            CustomerOfMember(
+                str(row["external_contact"]["external_userid"]),
+                str(row["external_contact"].get("name", "")),
+                int(row["external_contact"].get("type", 0)),
+                _follow_user(row.get("follow_info", {}), userid),
+            )
+            for row in answer.get("external_contact_list", [])
+        ]
+        return Page(items, str(answer.get("next_cursor") or ""))
+
+    def remark(
+        self,
+        userid: str,
+        external_userid: str,
+        *,
+        remark: str | None = None,
+        description: str | None = None,
+    ) -> None:
+        """Set a member's remark (20 characters) or description (150) of a customer (path 92115)."""
+        changes = {"remark": remark, "description": description}
+        given = {name: value for name, value in changes.items() if value is not None}
+        if not given:
+            raise ValueError("a remark or a description is needed")
+        self.act(
+            "externalcontact/remark",
+            {"userid": userid, "external_userid": external_userid, **given},
+        )
+
+    def send_welcome_msg(self, welcome_code: str, text: str) -> None:
+        """Send the welcome of one code: once, within 20 seconds of the event (path 92137).
+
+        Raises:
+            Refused: 41050, 41051, 41053: it was not, or cannot be, sent.
+            Transient: 41096: another app is sending at this moment; or no answer came.
+        """
+        self.act(WELCOME, {"welcome_code": welcome_code, "text": {"content": text}})
+
+
+def _follow_user(row: Mapping[str, Any], userid: str = "") -> FollowUser:
+    return FollowUser(
+        userid=str(row.get("userid", userid)),
+        remark=str(row.get("remark", "")),
+        createtime=moment(row.get("createtime", 0)) or datetime.fromtimestamp(0, UTC),
+        state=str(row.get("state") or ""),
+        add_way=int(row.get("add_way") or 0),
+        oper_userid=str(row.get("oper_userid") or ""),
+    )
+
+
+def moment(seconds: Any) -> datetime | None:
+    """Read WeCom's seconds; 0 and nonsense are no moment."""
+    try:
+        number = int(seconds)
+        return datetime.fromtimestamp(number, UTC) if number > 0 else None
+    except (TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
+def check_count(items: Sequence[object], most: int) -> None:
+    """Raise ValueError for an empty list, or one that WeCom would refuse whole."""
+    if not 1 <= len(items) <= most:
+        raise ValueError(f"1 to {most} are allowed in one call, not {len(items)}")

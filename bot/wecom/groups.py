@@ -1,0 +1,103 @@
+"""Customer groups (客户群) and their owners."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.wecom.customers import check_count, moment
+from bot.wecom.transport import Transport
+
+GROUPS_IN_ONE_CALL = 100
+OWNERS_IN_ONE_CALL = 100
+PAGE = 1000
+
+
+@dataclass(frozen=True)
+class GroupRow:
+    """``status``: 0 normal, 1 the owner has left, 2 being inherited, 3 inherited."""
+
+    chat_id: str
+    status: int
+
+
+@dataclass(frozen=True)
+class GroupMember:
+    userid: str
+    type: int
+
+
+@dataclass(frozen=True)
+class Group:
+    chat_id: str
+    name: str
+    owner: str
+    created_at: datetime | None
+    members: tuple[GroupMember, ...]
+
+
+class Groups(Transport):
+    """Groups whose owner is in the app's visible range."""
+
+    def groups_of(self, owner_userid: str) -> list[GroupRow]:
+        """Read the groups of one owner, in service or gone (path 92120)."""
+        return self.all_groups([owner_userid])
+
+    def all_groups(self, owner_userids: Sequence[str]) -> list[GroupRow]:
+        """Read the groups of many owners, a hundred in a call."""
+        rows: list[GroupRow] = []
+        for start in range(0, len(owner_userids), OWNERS_IN_ONE_CALL):
+            owners = list(owner_userids[start : start + OWNERS_IN_ONE_CALL])
+            cursor = ""
+            while True:
+                body = {
+                    "status_filter": 0,
+                    "owner_filter": {"userid_list": owners},
+                    "limit": PAGE,
+                    **({"cursor": cursor} if cursor else {}),
+                }
+                answer = self.ask("externalcontact/groupchat/list", body)
+                rows += [
+                    GroupRow(str(row["chat_id"]), int(row.get("status", 0)))
+                    for row in answer.get("group_chat_list") or ()
+                ]
+                cursor = str(answer.get("next_cursor") or "")
+                if not cursor:
+                    break
+        return rows
+
+    def group(self, chat_id: str) -> Group:
+        """Read one group with its members (path 92122)."""
+        body = {"chat_id": chat_id, "need_name": 0}
+        row = self.ask("externalcontact/groupchat/get", body).get("group_chat", {})
+        return Group(
+            chat_id=str(row.get("chat_id", chat_id)),
+            name=str(row.get("name", "")),
+            owner=str(row.get("owner", "")),
+            created_at=moment(row.get("create_time")),
+            members=tuple(
+                GroupMember(str(one["userid"]), int(one.get("type", 0)))
+                for one in row.get("member_list") or ()
+            ),
+        )
+
+    def transfer_groups(
+        self, chat_ids: Sequence[str], new_owner: str, *, resigned: bool
+    ) -> dict[str, int]:
+        """Give groups to a new owner (path 92127 after a leave, 95703 in service).
+
+        Args:
+            chat_ids: 1 to 100.
+
+        Returns:
+            The groups that WeCom did not move, each with its code; empty: all moved.
+        """
+        check_count(chat_ids, GROUPS_IN_ONE_CALL)
+        name = "transfer" if resigned else "onjob_transfer"
+        answer = self.act(
+            f"externalcontact/groupchat/{name}",
+            {"chat_id_list": list(chat_ids), "new_owner": new_owner},
+        )
+        return {
+            str(row["chat_id"]): int(row.get("errcode", -1))
+            for row in answer.get("failed_chat_list") or ()
+        }

@@ -1,0 +1,150 @@
+"""Hand customers to another member (在职继承, 离职继承)."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.wecom.customers import check_count, moment
+from bot.wecom.errors import Refused
+from bot.wecom.transport import Transport
+
+CUSTOMERS_IN_ONE_CALL = 100
+PAGE = 1000
+BAD_CURSOR = 50100
+
+
+@dataclass(frozen=True)
+class TransferRow:
+    """Where a transfer stands; ``status``: 1 done, 2 waiting, 3 refused, 4 takeover full."""
+
+    external_userid: str
+    status: int
+    takeover_time: datetime | None
+
+
+@dataclass(frozen=True)
+class Unassigned:
+    """A customer whose member has left."""
+
+    handover_userid: str
+    external_userid: str
+    dimission_time: datetime
+
+
+class Transfers(Transport):
+    """Transfers start at once and end within 24 hours, unless the customer refuses."""
+
+    def transfer_customer(
+        self,
+        handover_userid: str,
+        takeover_userid: str,
+        external_userids: Sequence[str],
+        transfer_success_msg: str = "",
+    ) -> dict[str, int]:
+        """Begin to move customers of a member in service (path 92125).
+
+        Args:
+            external_userids: 1 to 100.
+            transfer_success_msg: what the customer reads afterwards, at most 200 characters;
+                empty: WeCom's own text.
+
+        Returns:
+            A code for each customer: 0 says begun, not done.
+        """
+        body: dict[str, Any] = {}
+        if transfer_success_msg:
+            body["transfer_success_msg"] = transfer_success_msg
+        return self._transfer(
+            "externalcontact/transfer_customer",
+            handover_userid,
+            takeover_userid,
+            external_userids,
+            body,
+        )
+
+    def resigned_transfer_customer(
+        self, handover_userid: str, takeover_userid: str, external_userids: Sequence[str]
+    ) -> dict[str, int]:
+        """Begin to move customers of a member who has left (path 94081)."""
+        return self._transfer(
+            "externalcontact/resigned/transfer_customer",
+            handover_userid,
+            takeover_userid,
+            external_userids,
+            {},
+        )
+
+    def transfer_result(self, handover_userid: str, takeover_userid: str) -> list[TransferRow]:
+        """Read how the transfers of a pair in service stand, all pages (path 94088)."""
+        endpoint = "externalcontact/transfer_result"
+        return list(self._results(endpoint, handover_userid, takeover_userid))
+
+    def resigned_transfer_result(
+        self, handover_userid: str, takeover_userid: str
+    ) -> list[TransferRow]:
+        """Read how the transfers from a member who has left stand, all pages (path 94082)."""
+        endpoint = "externalcontact/resigned/transfer_result"
+        return list(self._results(endpoint, handover_userid, takeover_userid))
+
+    def unassigned(self) -> Iterator[Unassigned]:
+        """Read all customers whose member has left (path 92124)."""
+        cursor, restarted = "", False
+        while True:
+            body = {"page_size": PAGE, **({"cursor": cursor} if cursor else {})}
+            try:
+                answer = self.ask("externalcontact/get_unassigned_list", body)
+            except Refused as refused:
+                if refused.errcode != BAD_CURSOR or restarted:
+                    raise
+                cursor, restarted = "", True
+                continue
+            for row in answer.get("info") or ():
+                yield Unassigned(
+                    str(row["handover_userid"]),
+                    str(row["external_userid"]),
+                    moment(row.get("dimission_time")) or datetime.fromtimestamp(0, UTC),
+                )
+            cursor = str(answer.get("next_cursor") or "")
+            if not cursor:
+                return
+
+    def _transfer(
+        self,
+        endpoint: str,
+        handover_userid: str,
+        takeover_userid: str,
+        external_userids: Sequence[str],
+        extra: dict[str, Any],
+    ) -> dict[str, int]:
+        check_count(external_userids, CUSTOMERS_IN_ONE_CALL)
+        answer = self.act(
+            endpoint,
+            {
+                "handover_userid": handover_userid,
+                "takeover_userid": takeover_userid,
+                "external_userid": list(external_userids),
+                **extra,
+            },
+        )
+        return {
+            str(row["external_userid"]): int(row.get("errcode", 0))
+            for row in answer.get("customer", [])
+        }
+
+    def _results(
+        self, endpoint: str, handover_userid: str, takeover_userid: str
+    ) -> Iterator[TransferRow]:
+        cursor = ""
+        while True:
+            body = {"handover_userid": handover_userid, "takeover_userid": takeover_userid}
+            answer = self.ask(endpoint, {**body, **({"cursor": cursor} if cursor else {})})
+            for row in answer.get("customer") or ():
+                yield TransferRow(
+                    str(row["external_userid"]),
+                    int(row.get("status", 0)),
+                    moment(row.get("takeover_time")),
+                )
+            cursor = str(answer.get("next_cursor") or "")
+            if not cursor:
+                return

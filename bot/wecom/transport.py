@@ -1,0 +1,355 @@
+"""One call to WeCom: token, pause, budget, request, answer, and what to do with an error."""
+
+import json
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from random import random
+from typing import Any, Literal
+
+import requests
+import structlog
+from requests.adapters import HTTPAdapter
+
+from bot.wecom.budgets import WELCOME, Budgets
+from bot.wecom.errors import (
+    TOKEN_CODES,
+    OperatorNeeded,
+    Paused,
+    Throttled,
+    Transient,
+    WeComError,
+    classify,
+)
+from bot.wecom.pauses import Pause, PauseStore
+from bot.wecom.tokens import Token, TokenStore
+
+log = structlog.get_logger(__name__)
+
+SecretName = Literal["app", "contacts", "archive"]
+APP: SecretName = "app"
+VARIABLES: Mapping[SecretName, str] = {
+    "app": "KEGUI_APP_SECRET",
+    "contacts": "KEGUI_CONTACTS_SECRET",
+    "archive": "KEGUI_ARCHIVE_SECRET",
+}
+GETTOKEN = "gettoken"
+GETTOKEN_TIMEOUT_SECONDS = 5.0
+MAX_ANSWER_BYTES = 16 * 1024 * 1024
+TRIES = 3
+OPERATOR_PAUSE = timedelta(seconds=300)
+# Repeated wrong secrets ban our address for an hour (path 90313, 45009): never hammer.
+WRONG_SECRET_PAUSE = timedelta(hours=1)
+WRONG_SECRET = (40001, 40013, 40091)
+NETWORK_ERRORS_BEFORE_PAUSE = 3
+NETWORK_PAUSE_SECONDS = 10.0
+LONGEST_NETWORK_PAUSE_SECONDS = 120.0
+PAUSE_CACHE_SECONDS = 1.0
+
+
+@dataclass(frozen=True)
+class CallRecord:
+    """One call as metrics see it."""
+
+    endpoint: str
+    secret_name: str
+    errcode: int | None
+    seconds: float
+
+
+class Transport:
+    """Makes calls for one corporation; safe to share between threads."""
+
+    def __init__(
+        self,
+        *,
+        corp_id: str,
+        secrets: Mapping[SecretName, str],
+        api_base: str,
+        tokens: TokenStore,
+        pauses: PauseStore,
+        budgets: Budgets,
+        timeout_seconds: float = 10.0,
+        welcome_timeout_seconds: float = 5.0,
+        on_call: Callable[[CallRecord], None] | None = None,
+    ) -> None:
+        self._corp_id = corp_id
+        self._secrets = dict(secrets)
+        self._base = api_base.rstrip("/") + "/cgi-bin/"
+        self._tokens = tokens
+        self._pauses = pauses
+        self._budgets = budgets
+        self._timeout = timeout_seconds
+        self._welcome_timeout = welcome_timeout_seconds
+        self._on_call = on_call
+        self._local = threading.local()
+        self._lock = threading.Lock()
+        self._network_errors: dict[tuple[str, str], int] = {}
+        self._pause_cache: dict[tuple[str, str], tuple[float, Pause | None]] = {}
+
+    def read(
+        self,
+        endpoint: str,
+        query: Mapping[str, Any] | None = None,
+        secret_name: SecretName = APP,
+    ) -> dict[str, Any]:
+        """GET an endpoint; harmless to repeat, so a transient failure is tried again."""
+        return self._call(endpoint, secret_name, query or {}, None, is_read=True)
+
+    def ask(
+        self, endpoint: str, body: Mapping[str, Any], secret_name: SecretName = APP
+    ) -> dict[str, Any]:
+        """POST a question: harmless to repeat."""
+        return self._call(endpoint, secret_name, {}, body, is_read=True)
+
+    def act(
+        self, endpoint: str, body: Mapping[str, Any], secret_name: SecretName = APP
+    ) -> dict[str, Any]:
+        """POST an act: repeated only when WeCom certainly did not do it.
+
+        Raises:
+            WeComError: ``Transient.maybe_executed`` says that we cannot tell.
+        """
+        return self._call(endpoint, secret_name, {}, body, is_read=False)
+
+    def _call(
+        self,
+        endpoint: str,
+        secret_name: SecretName,
+        query: Mapping[str, Any],
+        body: Mapping[str, Any] | None,
+        *,
+        is_read: bool,
+    ) -> dict[str, Any]:
+        # The welcome's caller owns its 20 seconds and repeats by itself.
+        tries = 1 if endpoint == WELCOME else TRIES
+        for attempt in range(1, tries + 1):
+            try:
+                return self._once(endpoint, secret_name, query, body, is_read=is_read)
+            except Transient as error:
+                if attempt == tries or (error.maybe_executed and not is_read):
+                    raise
+                time.sleep(0.1 * attempt * (1 + random()))  # noqa: S311 - jitter, not a secret
+        raise AssertionError("unreachable")
+
+    def _once(
+        self,
+        endpoint: str,
+        secret_name: SecretName,
+        query: Mapping[str, Any],
+        body: Mapping[str, Any] | None,
+        *,
+        is_read: bool,
+    ) -> dict[str, Any]:
+        self._check_pause(secret_name, endpoint)
+        budget = self._budgets.of(endpoint)
+        with budget.spend():
+            # Others may have met trouble while this call waited for its turn.
+            self._check_pause(secret_name, endpoint)
+            token = self._token(secret_name)
+            answer = self._send(endpoint, secret_name, token, query, body, is_read=is_read)
+            if answer["errcode"] in TOKEN_CODES:
+                token = self._refresh(secret_name, token.value)
+                answer = self._send(endpoint, secret_name, token, query, body, is_read=is_read)
+        if answer["errcode"] == 0:
+            budget.succeed()
+            return answer
+        error = classify(endpoint, answer["errcode"], str(answer.get("errmsg", "")))
+        self._pause_after(secret_name, endpoint, error)
+        raise error
+
+    def _send(
+        self,
+        endpoint: str,
+        secret_name: SecretName,
+        token: Token,
+        query: Mapping[str, Any],
+        body: Mapping[str, Any] | None,
+        *,
+        is_read: bool,
+    ) -> dict[str, Any]:
+        timeout = self._welcome_timeout if endpoint == WELCOME else self._timeout
+        parameters = {"access_token": token.value, **query}
+        return self._exchange(
+            endpoint, secret_name, parameters, body, timeout=timeout, is_read=is_read
+        )
+
+    def _exchange(
+        self,
+        endpoint: str,
+        secret_name: SecretName,
+        parameters: Mapping[str, Any],
+        body: Mapping[str, Any] | None,
+        *,
+        timeout: float,
+        is_read: bool,
+    ) -> dict[str, Any]:
+        """Send one request and read one answer; every failure becomes a Transient.
+
+        Nothing of requests' own errors is passed on: their text holds the address, and with it
+        the token.
+        """
+        began = time.monotonic()
+        errcode: int | None = None
+        try:
+            answer = self._request(endpoint, parameters, body, timeout)
+            errcode = answer["errcode"]
+        except (requests.ConnectionError, requests.Timeout) as error:
+            never_sent = isinstance(error, requests.ConnectTimeout) or _is_refused(error)
+            self._count_network_error(secret_name, endpoint)
+            raise Transient(
+                endpoint,
+                None,
+                f"network: {type(error).__name__}",
+                maybe_executed=not never_sent and not is_read,
+            ) from None
+        except (requests.RequestException, ValueError) as error:
+            self._count_network_error(secret_name, endpoint)
+            raise Transient(
+                endpoint,
+                None,
+                f"unreadable answer: {type(error).__name__}",
+                maybe_executed=not is_read,
+            ) from None
+        finally:
+            seconds = time.monotonic() - began
+            log.debug("wecom_call", endpoint=endpoint, errcode=errcode, seconds=round(seconds, 3))
+            if self._on_call is not None:
+                self._on_call(CallRecord(endpoint, secret_name, errcode, seconds))
+        with self._lock:
+            self._network_errors.pop((secret_name, endpoint), None)
+        return answer
+
+    def _request(
+        self,
+        endpoint: str,
+        parameters: Mapping[str, Any],
+        body: Mapping[str, Any] | None,
+        timeout: float,
+    ) -> dict[str, Any]:
+        # Raw UTF-8: some endpoints refuse \\uXXXX in the request (40033).
+        data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        with self._session.request(
+            "GET" if body is None else "POST",
+            self._base + endpoint,
+            params=dict(parameters),
+            data=data,
+            headers={"Content-Type": "application/json; charset=utf-8"} if data else None,
+            timeout=(min(timeout, 3.05), timeout),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            if response.status_code != 200:
+                raise ValueError("status")
+            content = response.raw.read(MAX_ANSWER_BYTES + 1, decode_content=True)
+        if len(content) > MAX_ANSWER_BYTES:
+            raise ValueError("too large")
+        answer = json.loads(content)
+        if not isinstance(answer, dict) or type(answer.get("errcode", 0)) is not int:
+            raise ValueError("shape")
+        answer.setdefault("errcode", 0)
+        if "wrong json format" in str(answer.get("errmsg", "")).lower():
+            # The one case in which errcode 0 does not mean that all was understood.
+            log.warning("wecom_wrong_json_format", endpoint=endpoint)
+        return answer
+
+    @property
+    def _session(self) -> requests.Session:
+        """A session of this thread, with its connection kept open, and no proxies of netrc."""
+        if not hasattr(self._local, "session"):
+            session = requests.Session()
+            session.trust_env = False
+            adapter = HTTPAdapter(pool_connections=2, pool_maxsize=2, max_retries=0)
+            session.mount("https://", adapter)
+            session.mount("http://", adapter)
+            self._local.session = session
+        return self._local.session
+
+    def _token(self, secret_name: SecretName) -> Token:
+        token = self._tokens.get(secret_name)
+        if token is not None and token.is_fresh(datetime.now(UTC)):
+            return token
+        return self._refresh(secret_name, token.value if token else None)
+
+    def _refresh(self, secret_name: SecretName, stale: str | None) -> Token:
+        return self._tokens.refresh(secret_name, stale, lambda: self._fetch_token(secret_name))
+
+    def _fetch_token(self, secret_name: SecretName) -> Token:
+        """Ask for a new token (path 91039)."""
+        secret = self._secrets.get(secret_name)
+        if not secret:
+            raise OperatorNeeded(
+                GETTOKEN, None, "no secret", what_to_do=f"请设置 {VARIABLES[secret_name]}"
+            )
+        self._check_pause(secret_name, GETTOKEN)
+        parameters = {"corpid": self._corp_id, "corpsecret": secret}
+        answer = self._exchange(
+            GETTOKEN,
+            secret_name,
+            parameters,
+            None,
+            timeout=GETTOKEN_TIMEOUT_SECONDS,
+            is_read=True,
+        )
+        if answer["errcode"] != 0:
+            error = classify(GETTOKEN, answer["errcode"], str(answer.get("errmsg", "")))
+            self._pause_after(secret_name, GETTOKEN, error)
+            raise error
+        lifetime = timedelta(seconds=int(answer.get("expires_in", 7200)))
+        return Token(str(answer["access_token"]), datetime.now(UTC) + lifetime)
+
+    def _check_pause(self, secret_name: SecretName, endpoint: str) -> None:
+        """Raise Paused while a pause holds; the store is asked once a second at most."""
+        place = (secret_name, endpoint)
+        asked_at, pause = self._pause_cache.get(place, (float("-inf"), None))
+        if time.monotonic() - asked_at > PAUSE_CACHE_SECONDS:
+            pause = self._pauses.get(secret_name, endpoint)
+            self._pause_cache[place] = (time.monotonic(), pause)
+        if pause is not None and pause.until > datetime.now(UTC):
+            raise Paused(endpoint, pause.until, pause.reason)
+
+    def _pause_after(self, secret_name: SecretName, endpoint: str, error: WeComError) -> None:
+        """Begin the pause that an answer asks for."""
+        if isinstance(error, Throttled):
+            if error.errcode == 45033:
+                self._budgets.of(endpoint).halve()
+            length = timedelta(seconds=error.wait_seconds)
+        elif isinstance(error, OperatorNeeded):
+            wrong_secret = endpoint == GETTOKEN and error.errcode in WRONG_SECRET
+            length = WRONG_SECRET_PAUSE if wrong_secret else OPERATOR_PAUSE
+        else:
+            return
+        self._pause(secret_name, endpoint, length, error.errmsg or "refused", error.errcode)
+
+    def _count_network_error(self, secret_name: SecretName, endpoint: str) -> None:
+        """After three network errors in a row everybody waits, longer each time."""
+        with self._lock:
+            place = (secret_name, endpoint)
+            errors = self._network_errors[place] = self._network_errors.get(place, 0) + 1
+        above = errors - NETWORK_ERRORS_BEFORE_PAUSE
+        if above >= 0:
+            seconds = min(NETWORK_PAUSE_SECONDS * 2 ** min(above, 5), LONGEST_NETWORK_PAUSE_SECONDS)
+            self._pause(secret_name, endpoint, timedelta(seconds=seconds), "network errors", None)
+
+    def _pause(
+        self,
+        secret_name: SecretName,
+        endpoint: str,
+        length: timedelta,
+        reason: str,
+        errcode: int | None,
+    ) -> None:
+        pause = Pause(secret_name, endpoint, datetime.now(UTC) + length, reason, errcode)
+        self._pauses.set(pause)
+        self._pause_cache[secret_name, endpoint] = (time.monotonic(), pause)
+        log.warning("wecom_paused", endpoint=endpoint, secret=secret_name, errcode=errcode)
+
+
+def _is_refused(error: requests.RequestException) -> bool:
+    """Whether the connection was never made, so that nothing can have been executed."""
+    from urllib3.exceptions import NewConnectionError
+
+    cause = error.args[0] if error.args else None
+    return isinstance(getattr(cause, "reason", cause), NewConnectionError)
