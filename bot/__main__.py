@@ -1,0 +1,5 @@
+"""`python -m bot` is the `kegui` command."""
+
+from bot.cli import main
+
+main(prog_name="kegui")

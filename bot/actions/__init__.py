@@ -1,0 +1,1 @@
+"""Actions do: each is safe to repeat, and every act on the outside goes through effects."""

@@ -1,0 +1,49 @@
+"""What an operator must know: raised once, told once, ended when it is over."""
+
+import structlog
+
+from bot import clock
+from bot.actions.messages import tell
+from bot.effects import Busy
+from bot.kegui import Kegui
+from bot.models import Alarm
+from bot.wecom import WeComError
+
+log = structlog.get_logger(__name__)
+
+
+def raise_alarm(kind: str, subject: str, text: str, what_to_do: str, kegui: Kegui) -> None:
+    """Open an alarm unless it is open: one row, one error line, one message to each operator.
+
+    Never fails for WeCom's sake: the row and the log line stand when the message cannot be sent.
+    """
+    opened = list(
+        Alarm.insert(
+            kind=kind, subject=subject, text=text, what_to_do=what_to_do, since=clock.now()
+        )
+        .on_conflict_ignore()
+        .returning(Alarm.id)
+        .execute()
+    )
+    if not opened:
+        return
+    log.error("alarm", kind=kind, subject=subject)
+    for operator in kegui.settings.operators:
+        try:
+            tell(
+                operator,
+                "alarm.text",
+                about=f"alarm {opened[0].id}",
+                kegui=kegui,
+                text=text,
+                what_to_do=what_to_do,
+            )
+        except (WeComError, Busy) as error:
+            log.warning("alarm_not_told", kind=kind, error=type(error).__name__)
+
+
+def end_alarm(kind: str, subject: str = "") -> None:
+    """Close the alarm: what it said is over."""
+    Alarm.update(ended_at=clock.now()).where(
+        Alarm.kind == kind, Alarm.subject == subject, Alarm.ended_at.is_null()
+    ).execute()

@@ -1,0 +1,94 @@
+"""Give a new customer an owner, or show that two members are after one."""
+
+from bot import clock
+from bot.actions import handovers, staff
+from bot.actions.conflicts import open_conflict
+from bot.kegui import Kegui
+from bot.models import Allocation, Ownership, Relation
+from bot.router import Received
+from bot.rules.allocation import Candidate, Decision, choose_owner, rules_from
+from config import table
+
+KEPT = "kept"
+OWNED = "owned"
+TRANSFER = "transfer"
+NOBODY = "nobody"
+
+
+def allocate(received: Received, kegui: Kegui) -> Allocation:
+    """Settle whose customer it is after ``received`` brought a member and a customer together.
+
+    A customer who has an owner stays with that owner: the second contact is a conflict. One
+    conditional write decides, so that of two members at the same moment only one can win. The
+    decision is stored with its reason, once for each event.
+    """
+    decided = Allocation.get_or_none(Allocation.event_id == received.id)
+    if decided is None:
+        decided = _decide(received, kegui)
+    _carry_out(decided, received, kegui)
+    return decided
+
+
+def _decide(received: Received, kegui: Kegui) -> Allocation:
+    event = received.event
+    rules_table = table("allocation")
+    owner = Ownership.current(event.external_userid)
+    everybody: list[Candidate] = []
+    if owner is not None and _still_serves(owner):
+        decision = Decision(owner.userid, "the customer has an owner already", None)
+        outcome = KEPT
+    else:
+        everybody = staff.candidates(kegui)
+        decision = choose_owner(event.state, event.userid, rules_from(rules_table), everybody)
+        outcome = TRANSFER if decision.transfer else OWNED if decision.owner else NOBODY
+    Allocation.insert(
+        event_id=received.id,
+        external_userid=event.external_userid,
+        added_userid=event.userid,
+        channel=event.state,
+        owner=decision.owner,
+        outcome=outcome,
+        rule=decision.rule,
+        rules_version=rules_table["version"],
+        reason=decision.reason,
+        candidates=_shown(everybody, decision),
+        excluded=[{"userid": userid, "why": why} for userid, why in decision.excluded],
+        decided_at=clock.now(),
+    ).on_conflict_ignore().execute()
+    return Allocation.get(Allocation.event_id == received.id)
+
+
+def _shown(everybody: list[Candidate], decision: Decision) -> list[dict[str, object]]:
+    """The members who could have been chosen, as they stood at that moment."""
+    barred = dict(decision.excluded)
+    return [
+        {"userid": one.userid, "customers": one.customers, "capacity": one.capacity}
+        for one in everybody
+        if one.userid not in barred
+    ]
+
+
+def _still_serves(owner: Ownership) -> bool:
+    """An owner keeps the customer while there is a contact between the two."""
+    relation = Relation.of(owner.external_userid, owner.userid)
+    return relation is not None and relation.is_live
+
+
+def _carry_out(decided: Allocation, received: Received, kegui: Kegui) -> None:
+    external_userid, added_userid = decided.external_userid, decided.added_userid
+    if decided.outcome in (OWNED, TRANSFER):
+        held = Ownership.current(external_userid)
+        Ownership.move(
+            external_userid,
+            # Until WeCom has moved the customer, the member whom the customer knows is the owner.
+            added_userid,
+            held_by=held.userid if held and not _still_serves(held) else None,
+            at=clock.now(),
+            reason=decided.reason,
+            allocation_id=decided.id,
+        )
+    if decided.outcome == TRANSFER and decided.owner:
+        handovers.move_by_rule(decided, kegui)
+    owner = Ownership.current(external_userid)
+    if owner is not None and owner.userid != added_userid:
+        open_conflict(external_userid, owner.userid, added_userid, received, kegui)

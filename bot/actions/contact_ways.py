@@ -1,0 +1,134 @@
+"""「联系我」: make, change and delete contact ways, and mend those that name a leaver."""
+
+from collections.abc import Sequence
+
+import structlog
+
+from bot import clock
+from bot.actions import staff
+from bot.db import released
+from bot.kegui import Kegui
+from bot.models import ContactWay, Handover, HandoverItem, HandWork
+from bot.models.handover import CUSTOMER
+from bot.wecom import Refused
+
+log = structlog.get_logger(__name__)
+
+
+def make(userids: Sequence[str], state: str, remark: str, channel: str, kegui: Kegui) -> ContactWay:
+    """Make a contact way in WeCom and keep its config_id, which WeCom shows nowhere.
+
+    Raises:
+        WeComError: WeCom did not make it.
+    """
+    with released():
+        made = kegui.wecom.add_contact_way(list(userids), state, remark)
+    now = clock.now()
+    return ContactWay.create(
+        config_id=made.config_id,
+        qr_code=made.qr_code,
+        userids=list(userids),
+        state=state,
+        remark=remark,
+        channel=channel,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def change(
+    way: ContactWay,
+    kegui: Kegui,
+    *,
+    userids: Sequence[str] | None = None,
+    remark: str | None = None,
+) -> ContactWay:
+    """Change whom a contact way leads to, or its remark.
+
+    Raises:
+        WeComError: WeCom did not change it.
+    """
+    with released():
+        kegui.wecom.update_contact_way(
+            way.config_id, list(way.userids if userids is None else userids), remark=remark
+        )
+    if userids is not None:
+        way.userids = list(userids)
+    if remark is not None:
+        way.remark = remark
+    way.updated_at = clock.now()
+    way.save()
+    return way
+
+
+def remove(way: ContactWay, kegui: Kegui) -> None:
+    """Delete a contact way in WeCom and here.
+
+    Raises:
+        WeComError: WeCom did not delete it.
+    """
+    with released():
+        kegui.wecom.delete_contact_way(way.config_id)
+    way.delete_instance()
+
+
+def replace_leaver(handover: Handover, kegui: Kegui) -> None:
+    """Take the leaver out of every contact way that Kegui made; list the others for a person.
+
+    A way that would lead to nobody leads to the members who took over the leaver's customers.
+    """
+    heirs = _heirs(handover, kegui)
+    ours = list(ContactWay.select())
+    for way in ours:
+        if handover.userid in way.userids:
+            rest = [userid for userid in way.userids if userid != handover.userid]
+            _replace(handover, way, rest or heirs, kegui)
+    _list_foreign(handover, {way.config_id for way in ours}, kegui)
+
+
+def _heirs(handover: Handover, kegui: Kegui) -> list[str]:
+    """The members who take over, or else the fit ones of the leaver's department."""
+    taking = {
+        str(item.takeover_userid)
+        for item in HandoverItem.select(HandoverItem.takeover_userid).where(
+            HandoverItem.handover == handover,
+            HandoverItem.kind == CUSTOMER,
+            HandoverItem.takeover_userid.is_null(False),
+        )
+    }
+    if taking:
+        return sorted(taking)[:100]
+    named = handover.successors or None
+    return [one.userid for one in staff.candidates(kegui, named) if not one.unfit][:1]
+
+
+def _replace(handover: Handover, way: ContactWay, userids: list[str], kegui: Kegui) -> None:
+    if not userids:
+        _leave_to_a_person(handover, "contact_way", way.config_id, "没有可接替的成员，请手工处理")
+        return
+    try:
+        change(way, kegui, userids=userids)
+    except Refused as refused:
+        text = f"企业微信拒绝修改（{refused.errcode}），请手工处理"
+        _leave_to_a_person(handover, "contact_way", way.config_id, text)
+
+
+def _list_foreign(handover: Handover, ours: set[str], kegui: Kegui) -> None:
+    with released():
+        foreign = [one for one in kegui.wecom.contact_way_ids(None, None) if one not in ours]
+    for config_id in foreign:
+        try:
+            with released():
+                way = kegui.wecom.contact_way(config_id)
+        except Refused as refused:
+            log.info("contact_way_not_ours", errcode=refused.errcode)
+            continue
+        if handover.userid in way.userids:
+            text = f"联系我“{way.remark or config_id}”不是由客规创建，请在企业微信后台移除离职成员"
+            _leave_to_a_person(handover, "contact_way", config_id, text)
+
+
+def _leave_to_a_person(handover: Handover, kind: str, subject: str, text: str) -> None:
+    HandWork.insert(
+        handover=handover, kind=kind, subject=subject, text=text
+    ).on_conflict_ignore().execute()

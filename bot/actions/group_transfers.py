@@ -1,0 +1,152 @@
+"""Move customer groups to their new owners: at most 100 a call, 300 an owner and day."""
+
+from datetime import datetime, time, tzinfo
+
+from bot import clock
+from bot.actions.transfers import (
+    ACCEPTED,
+    NOT_SENT,
+    STARTED,
+    UNFIT,
+    begin_attempts,
+    undo_attempts,
+)
+from bot.db import released, transaction
+from bot.kegui import Kegui
+from bot.models import GroupChat, Handover, HandoverItem, TransferAttempt
+from bot.models.handover import DONE, FAILED, GROUP, ITEM_IN_FLIGHT, PLANNED, WAITING
+from bot.rules.handover import GROUPS_PER_OWNER_AND_DAY, Verdict, batches, judge, reason_of
+from bot.wecom import Refused, Transient, WeComError
+
+IN_SERVICE = "groupchat/onjob_transfer"
+RESIGNED = "groupchat/transfer"
+
+
+def submit(handover: Handover, *, resigned: bool, kegui: Kegui) -> bool:
+    """Move the planned groups; what is above the day's number waits for tomorrow.
+
+    Returns:
+        Whether an answer left items to be planned anew or sent by the other endpoint.
+    """
+    by_takeover: dict[str, list[HandoverItem]] = {}
+    for item in _items(handover, (PLANNED,)):
+        if item.takeover_userid:
+            by_takeover.setdefault(item.takeover_userid, []).append(item)
+    unfinished = False
+    for takeover_userid in sorted(by_takeover):
+        items = by_takeover[takeover_userid]
+        room = GROUPS_PER_OWNER_AND_DAY - _moved_today(takeover_userid, kegui.settings.zone)
+        for item in items[max(room, 0) :]:
+            item.reason = "daily limit of groups for one owner: goes on tomorrow"
+            item.save()
+        for batch in batches(items[: max(room, 0)]):
+            failed = _call(takeover_userid, batch, resigned, kegui)
+            for item in batch:
+                unfinished |= _record(item, failed.get(item.subject, 0), takeover_userid)
+    return unfinished
+
+
+def _call(
+    takeover_userid: str, batch: list[HandoverItem], resigned: bool, kegui: Kegui
+) -> dict[str, int]:
+    attempts = begin_attempts(batch, RESIGNED if resigned else IN_SERVICE)
+    chat_ids = [item.subject for item in batch]
+    try:
+        with released():
+            return kegui.wecom.transfer_groups(chat_ids, takeover_userid, resigned=resigned)
+    except Refused as refused:
+        return dict.fromkeys(chat_ids, refused.errcode or 0)
+    except WeComError as error:
+        if isinstance(error, Transient) and error.maybe_executed:
+            raise
+        undo_attempts(batch, attempts)
+        raise
+
+
+def _record(item: HandoverItem, errcode: int, takeover_userid: str) -> bool:
+    """Record WeCom's answer for one group; True when the item must be planned or sent again."""
+    verdict = judge(errcode)
+    if verdict is Verdict.ACCEPTED:
+        _settle(item, DONE, DONE)
+        GroupChat.update(owner=takeover_userid).where(GroupChat.chat_id == item.subject).execute()
+    elif verdict is Verdict.LOOK_UP:
+        _settle(item, WAITING, ACCEPTED, errcode)
+    elif verdict in (Verdict.OTHER_ENDPOINT, Verdict.LATER):
+        _settle(item, PLANNED, NOT_SENT, errcode)
+        return verdict is Verdict.OTHER_ENDPOINT
+    elif verdict in (Verdict.UNFIT, Verdict.FULL):
+        _settle(item, PLANNED, UNFIT, errcode, f"{takeover_userid} cannot take over: {errcode}")
+        item.takeover_userid = None
+        item.save()
+        return True
+    else:
+        _settle(item, FAILED, FAILED, errcode, reason_of(errcode))
+    return False
+
+
+def poll(handover: Handover, kegui: Kegui) -> None:
+    """Look at the groups whose owner we cannot tell: the group itself says who owns it."""
+    for item in _items(handover, ITEM_IN_FLIGHT):
+        attempts = item.tries()
+        try:
+            with released():
+                owner = kegui.wecom.group(item.subject).owner
+        except Refused as refused:
+            _settle(item, FAILED, FAILED, refused.errcode, reason_of(refused.errcode or 0))
+            continue
+        if owner == item.takeover_userid:
+            _settle(item, DONE, DONE)
+            GroupChat.update(owner=owner).where(GroupChat.chat_id == item.subject).execute()
+        elif owner != handover.userid:
+            _settle(item, DONE, DONE, None, f"WeCom shows {owner} as the owner")
+            item.takeover_userid = owner
+            item.save()
+        elif attempts and attempts[-1].status == STARTED:
+            _settle(item, PLANNED, NOT_SENT)
+
+
+def _settle(
+    item: HandoverItem,
+    state: str,
+    status: str,
+    errcode: int | None = None,
+    reason: str | None = None,
+) -> None:
+    now = clock.now()
+    with transaction():
+        TransferAttempt.update(
+            status=status, errcode=errcode, settled_at=None if status == ACCEPTED else now
+        ).where(
+            TransferAttempt.item == item, TransferAttempt.status.in_((STARTED, ACCEPTED))
+        ).execute()
+        item.state, item.errcode, item.updated_at = state, errcode, now
+        if reason is not None:
+            item.reason = reason
+        item.save()
+
+
+def _moved_today(takeover_userid: str, zone: tzinfo) -> int:
+    today = clock.now().astimezone(zone).date()
+    return (
+        TransferAttempt.select()
+        .join(HandoverItem)
+        .where(
+            HandoverItem.kind == GROUP,
+            TransferAttempt.takeover_userid == takeover_userid,
+            TransferAttempt.status.in_((DONE, STARTED, ACCEPTED)),
+            TransferAttempt.submitted_at >= datetime.combine(today, time(), zone),
+        )
+        .count()
+    )
+
+
+def _items(handover: Handover, states: tuple[str, ...]) -> list[HandoverItem]:
+    return list(
+        HandoverItem.select()
+        .where(
+            HandoverItem.handover == handover,
+            HandoverItem.kind == GROUP,
+            HandoverItem.state.in_(states),
+        )
+        .order_by(HandoverItem.id)
+    )

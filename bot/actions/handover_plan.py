@@ -1,0 +1,215 @@
+"""What a handover must move, as WeCom lists it, and who gets each piece."""
+
+from collections import Counter
+
+from bot import clock
+from bot.actions import staff
+from bot.db import released, transaction
+from bot.kegui import Kegui
+from bot.models import (
+    GroupChat,
+    Handover,
+    HandoverItem,
+    Ownership,
+    Relation,
+    Staff,
+    TransferAttempt,
+)
+from bot.models.customer import LIVE_RELATIONS
+from bot.models.handover import (
+    CANCELLED,
+    CUSTOMER,
+    FAILED,
+    GROUP,
+    LIMIT,
+    OFFBOARDING,
+    PLANNED,
+    REFUSED,
+)
+from bot.rules.handover import Piece, Successor, assign
+from bot.wecom import Refused
+
+ALREADY_CONTACT = "already_contact"
+TRIED = (REFUSED, LIMIT, "unfit")
+
+
+def collect(handover: Handover, gone: bool, kegui: Kegui) -> None:
+    """Add an item for all that WeCom says is the member's, whether an event told us or not.
+
+    A customer whom WeCom lists no more, while the member is in service, has nothing left to
+    move. A manager's own list of customers is taken as it is.
+    """
+    if handover.scope is not None:
+        return
+    listed = _customers_listed(handover.userid, gone, kegui)
+    known = {
+        relation.external_userid
+        for relation in Relation.select(Relation.external_userid).where(
+            Relation.userid == handover.userid, Relation.state.in_(LIVE_RELATIONS)
+        )
+    }
+    groups = _groups_listed(handover.userid, kegui) if handover.kind == OFFBOARDING else []
+    now = clock.now()
+    with transaction():
+        for external_userid in listed | (known if gone else set()):
+            _add(handover, CUSTOMER, external_userid)
+        for chat_id in groups:
+            _add(handover, GROUP, chat_id)
+        if not gone:
+            for item in _planned(handover, CUSTOMER):
+                if item.subject not in listed:
+                    item.state, item.updated_at = CANCELLED, now
+                    item.reason = "WeCom lists no contact any more"
+                    item.save()
+
+
+def _customers_listed(userid: str, gone: bool, kegui: Kegui) -> set[str]:
+    with released():
+        if gone:
+            return {
+                row.external_userid
+                for row in kegui.wecom.unassigned()
+                if row.handover_userid == userid
+            }
+        return set(kegui.wecom.customers_of(userid))
+
+
+def _groups_listed(userid: str, kegui: Kegui) -> list[str]:
+    known = [
+        group.chat_id
+        for group in GroupChat.select().where(
+            GroupChat.owner == userid, GroupChat.dismissed_at.is_null()
+        )
+    ]
+    try:
+        with released():
+            return [group.chat_id for group in kegui.wecom.groups_of(userid)]
+    except Refused:
+        # A member without groups or outside the range: what we know is all there is.
+        return known
+
+
+def _add(handover: Handover, kind: str, subject: str) -> None:
+    HandoverItem.insert(
+        handover=handover, kind=kind, subject=subject, updated_at=clock.now()
+    ).on_conflict_ignore().execute()
+
+
+def assign_successors(handover: Handover, kegui: Kegui, *, final: bool) -> None:
+    """Give every planned item without a takeover member one.
+
+    Args:
+        final: the handover runs: an item that nobody can take is settled with the reason;
+            before, it only shows the reason, and a person can name other successors.
+    """
+    successors, departments = _successors(handover, kegui)
+    for kind in (CUSTOMER, GROUP):
+        items = [item for item in _planned(handover, kind) if item.takeover_userid is None]
+        if kind == CUSTOMER and handover.kind == OFFBOARDING:
+            items = [item for item in items if not _has_other_contact(item, handover, kegui)]
+        by_id = {item.id: item for item in items}
+        pieces = [Piece(item.id, _tried(item)) for item in items]
+        full = handover.full_userids if kind == CUSTOMER else ()
+        with transaction():
+            for assignment in assign(pieces, successors, departments, full):
+                item = by_id[assignment.piece_id]
+                item.takeover_userid = assignment.takeover_userid
+                item.reason = assignment.reason
+                item.updated_at = clock.now()
+                if assignment.takeover_userid is None and final:
+                    item.state = _without_successor(item, bool(successors))
+                item.save()
+
+
+def _without_successor(item: HandoverItem, any_successor: bool) -> str:
+    statuses = {attempt.status for attempt in item.tries()}
+    if REFUSED in statuses:
+        return REFUSED
+    return LIMIT if any_successor else FAILED
+
+
+def _tried(item: HandoverItem) -> frozenset[str]:
+    return frozenset(
+        attempt.takeover_userid
+        for attempt in TransferAttempt.select().where(
+            TransferAttempt.item == item, TransferAttempt.status.in_(TRIED)
+        )
+    )
+
+
+def _has_other_contact(item: HandoverItem, handover: Handover, kegui: Kegui) -> bool:
+    """Plan a customer who has an eligible contact already: only the ownership moves."""
+    others = [
+        relation.userid
+        for relation in Relation.select().where(
+            Relation.external_userid == item.subject,
+            Relation.userid != handover.userid,
+            Relation.state.in_(LIVE_RELATIONS),
+        )
+    ]
+    fit = (
+        [
+            candidate
+            for candidate in staff.candidates(kegui, others)
+            if not candidate.unfit and candidate.userid != handover.userid
+        ]
+        if others
+        else []
+    )
+    if not fit:
+        return False
+    owner = Ownership.current(item.subject)
+    chosen = min(
+        fit,
+        key=lambda one: (owner is None or one.userid != owner.userid, one.customers, one.userid),
+    )
+    item.takeover_userid, item.reason = chosen.userid, ALREADY_CONTACT
+    item.updated_at = clock.now()
+    item.save()
+    return True
+
+
+def _successors(handover: Handover, kegui: Kegui) -> tuple[list[Successor], list[int]]:
+    """Return who may take over, and the leaver's departments."""
+    member = Staff.get_or_none(Staff.userid == handover.userid)
+    departments = list(member.departments) if member else []
+    named = handover.successors or None
+    candidates = [
+        candidate
+        for candidate in staff.candidates(kegui, named)
+        if candidate.userid != handover.userid
+    ]
+    planned = _planned_loads()
+    return [
+        Successor(
+            userid=candidate.userid,
+            departments=candidate.departments,
+            load=candidate.customers + planned.get(candidate.userid, 0),
+            capacity=candidate.capacity,
+            unfit=candidate.unfit,
+        )
+        for candidate in candidates
+        if named or not candidate.unfit
+    ], departments
+
+
+def _planned_loads() -> dict[str, int]:
+    """Count the customers who are on their way to each member."""
+    on_their_way = HandoverItem.select(HandoverItem.takeover_userid).where(
+        HandoverItem.kind == CUSTOMER,
+        HandoverItem.takeover_userid.is_null(False),
+        HandoverItem.state.in_((PLANNED, "submitted", "waiting")),
+    )
+    return Counter(str(item.takeover_userid) for item in on_their_way)
+
+
+def _planned(handover: Handover, kind: str) -> list[HandoverItem]:
+    return list(
+        HandoverItem.select()
+        .where(
+            HandoverItem.handover == handover,
+            HandoverItem.kind == kind,
+            HandoverItem.state == PLANNED,
+        )
+        .order_by(HandoverItem.id)
+    )

@@ -1,0 +1,196 @@
+"""Carry a handover forward: plan, wait for approval and day, submit, follow, finish."""
+
+from datetime import timedelta
+
+import structlog
+from peewee import fn
+
+from bot import clock
+from bot.actions import contact_ways, group_transfers, handover_plan, staff, transfers
+from bot.actions.alarms import raise_alarm
+from bot.kegui import Kegui
+from bot.models import Handover, HandoverItem, Lease, Staff
+from bot.models.handover import (
+    AWAITING_APPROVAL,
+    CUSTOMER,
+    DONE,
+    DONE_WITH_EXCEPTIONS,
+    GROUP,
+    HANDOVER_OPEN,
+    ITEM_IN_FLIGHT,
+    OFFBOARDING,
+    PLANNED,
+    RUNNING,
+    SCHEDULED,
+)
+from bot.models.staff import LEFT
+from bot.rules.handover import Counts, starts_at
+
+log = structlog.get_logger(__name__)
+
+LEASE = timedelta(minutes=10)
+AUTO = "auto"
+
+
+def advance(handover_id: int, kegui: Kegui) -> bool:
+    """Do all that can be done now; safe at any moment and any number of times.
+
+    One process at a time works on one handover member, because WeCom refuses two transfers of
+    one member at once (45035). False when another process is at it.
+    """
+    handover = Handover.get_by_id(handover_id)
+    with Lease.held(f"handover of {handover.userid}", LEASE) as holder:
+        if holder is None:
+            return False
+        _advance(Handover.get_by_id(handover_id), kegui)
+    return True
+
+
+def pending() -> list[int]:
+    """Return the handovers that have something to do or to follow."""
+    in_flight = HandoverItem.select(HandoverItem.handover).where(
+        HandoverItem.state.in_(ITEM_IN_FLIGHT)
+    )
+    query = Handover.select(Handover.id).where(
+        Handover.state.in_((PLANNED, SCHEDULED, RUNNING)) | Handover.id.in_(in_flight)
+    )
+    return [handover.id for handover in query.order_by(Handover.id)]
+
+
+def counts(handover: Handover) -> Counts:
+    """Count the items of a handover by state."""
+    query = (
+        HandoverItem.select(HandoverItem.state, fn.COUNT(HandoverItem.id))
+        .where(HandoverItem.handover == handover)
+        .group_by(HandoverItem.state)
+    )
+    return Counts(dict(query.tuples()))
+
+
+def _advance(handover: Handover, kegui: Kegui) -> None:
+    if handover.state == PLANNED:
+        gone = _account_is_gone(handover.userid, kegui)
+        handover_plan.collect(handover, gone, kegui)
+        handover_plan.assign_successors(handover, kegui, final=False)
+        fresh = Handover.get_by_id(handover.id)
+        may_start = handover.mode == AUTO or fresh.approved_at is not None
+        handover = _go_to(handover, PLANNED, SCHEDULED if may_start else AWAITING_APPROVAL)
+    if handover.state == SCHEDULED and _is_due(handover, kegui):
+        handover = _go_to(handover, SCHEDULED, RUNNING)
+    if handover.state == AWAITING_APPROVAL:
+        _warn_when_gone(handover, kegui)
+    if handover.state == RUNNING:
+        _run(handover, kegui)
+    elif handover.state not in HANDOVER_OPEN:
+        # Cancelled with transfers under way: WeCom has no recall, so they are followed.
+        gone = _account_is_gone(handover.userid, kegui)
+        transfers.poll(handover, gone=gone, kegui=kegui)
+        group_transfers.poll(handover, kegui)
+
+
+def _run(handover: Handover, kegui: Kegui) -> None:
+    gone = _account_is_gone(handover.userid, kegui)
+    transfers.poll(handover, gone=gone, kegui=kegui)
+    group_transfers.poll(handover, kegui)
+    handover_plan.collect(handover, gone, kegui)
+    resigned = {CUSTOMER: gone, GROUP: gone}
+    # Each round is one plan: it ends when every answer was taken up. WeCom's "has not resigned"
+    # and its opposite turn the endpoint round once, so two more rounds than successors suffice.
+    for _ in range(_rounds(handover, kegui)):
+        handover_plan.assign_successors(handover, kegui, final=True)
+        _finish_already_contacts(handover)
+        again = {
+            CUSTOMER: transfers.submit(handover, resigned=resigned[CUSTOMER], kegui=kegui),
+            GROUP: group_transfers.submit(handover, resigned=resigned[GROUP], kegui=kegui),
+        }
+        if not any(again.values()):
+            break
+        for kind in again:
+            if _told_other_endpoint(handover, kind):
+                resigned[kind] = not resigned[kind]
+    if handover.kind == OFFBOARDING and handover.contact_ways_done_at is None:
+        contact_ways.replace_leaver(handover, kegui)
+        Handover.update(contact_ways_done_at=clock.now()).where(
+            Handover.id == handover.id
+        ).execute()
+    standing = counts(handover)
+    if standing.is_settled:
+        _go_to(handover, RUNNING, DONE_WITH_EXCEPTIONS if standing.has_exceptions else DONE)
+
+
+def _rounds(handover: Handover, kegui: Kegui) -> int:
+    return 3 + (len(handover.successors) or len(staff.candidates(kegui)))
+
+
+def _told_other_endpoint(handover: Handover, kind: str) -> bool:
+    """Whether WeCom said of planned items that the other endpoint is the right one."""
+    return (
+        HandoverItem.select()
+        .where(
+            HandoverItem.handover == handover,
+            HandoverItem.kind == kind,
+            HandoverItem.state == PLANNED,
+            HandoverItem.errcode.in_((40097, 40003, 60111, 90500, 90502)),
+        )
+        .exists()
+    )
+
+
+def _finish_already_contacts(handover: Handover) -> None:
+    """A customer with another eligible contact is not transferred: only the ownership moves."""
+    now = clock.now()
+    for item in HandoverItem.select().where(
+        HandoverItem.handover == handover,
+        HandoverItem.state == PLANNED,
+        HandoverItem.reason == handover_plan.ALREADY_CONTACT,
+    ):
+        transfers.give_ownership(handover, item, str(item.takeover_userid))
+        item.state, item.updated_at = DONE, now
+        item.save()
+
+
+def _account_is_gone(userid: str, kegui: Kegui) -> bool:
+    """Ask WeCom now whether the member's account still exists.
+
+    A member whom WeCom does not show may only be outside the app's range: then the transfer's
+    own answer (40097: has not resigned) turns the endpoint round.
+    """
+    user = staff.refresh(userid, kegui)
+    if user is None or user.status == LEFT:
+        staff.mark_left(userid, clock.now())
+        return True
+    return False
+
+
+def _is_due(handover: Handover, kegui: Kegui) -> bool:
+    settings = kegui.settings
+    if handover.last_day is None:
+        return True
+    if clock.now() >= starts_at(handover.last_day, settings.handover_lead, settings.zone):
+        return True
+    member = Staff.get_or_none(Staff.userid == handover.userid)
+    return member is not None and member.left_at is not None
+
+
+def _warn_when_gone(handover: Handover, kegui: Kegui) -> None:
+    member = Staff.get_or_none(Staff.userid == handover.userid)
+    if member is not None and member.left_at is not None:
+        raise_alarm(
+            "leaver_gone_unapproved",
+            str(handover.id),
+            f"成员 {handover.userid} 的账号已不存在，但离职交接 {handover.id} 尚未审批",
+            "请主管尽快审批该交接，否则客户无人服务",
+            kegui,
+        )
+
+
+def _go_to(handover: Handover, seen: str, state: str) -> Handover:
+    """Change the state unless somebody (a cancelling person) did meanwhile."""
+    changed = (
+        Handover.update(state=state, updated_at=clock.now())
+        .where(Handover.id == handover.id, Handover.state == seen)
+        .execute()
+    )
+    if changed:
+        log.info("handover_state", handover=handover.id, state=state)
+    return Handover.get_by_id(handover.id)

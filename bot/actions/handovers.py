@@ -1,0 +1,286 @@
+"""Open a handover, approve, change and cancel it; ``handover_run`` does the work."""
+
+from collections.abc import Sequence
+from datetime import date, timedelta
+
+from peewee import IntegrityError
+
+from bot import clock
+from bot.actions import staff
+from bot.db import transaction
+from bot.kegui import Kegui
+from bot.models import Allocation, Handover, HandoverItem, Staff
+from bot.models.handover import (
+    AWAITING_APPROVAL,
+    CANCELLED,
+    CUSTOMER,
+    HANDOVER_OPEN,
+    IN_SERVICE,
+    OFFBOARDING,
+    PLANNED,
+    RUNNING,
+    SCHEDULED,
+)
+from bot.queue import Lane
+
+AUTO = "auto"
+APPROVE = "approve"
+
+
+class UnknownStaff(Exception):
+    """WeCom shows no such member."""
+
+
+class UnfitSuccessor(Exception):
+    """A named successor cannot take anybody over; ``reason`` says why."""
+
+    def __init__(self, userid: str, reason: str) -> None:
+        super().__init__(f"{userid}: {reason}")
+        self.userid = userid
+        self.reason = reason
+
+
+class NotPossible(Exception):
+    """The handover is in a state in which this cannot be done."""
+
+
+def open_offboarding(
+    userid: str,
+    last_day: date,
+    *,
+    mode: str,
+    source: str,
+    kegui: Kegui,
+    reason: str = "",
+    successors: Sequence[str] = (),
+) -> tuple[Handover, bool]:
+    """Open the case of a leaver; gives the case, and whether it is new.
+
+    A leaver has one open case: opening it again gives the existing one, unchanged.
+
+    Raises:
+        UnknownStaff: no such member is known.
+        UnfitSuccessor: a named successor may not take over.
+    """
+    existing = open_case(userid)
+    if existing is not None:
+        return existing, False
+    if Staff.get_or_none(Staff.userid == userid) is None:
+        raise UnknownStaff(userid)
+    check_successors(userid, successors, kegui)
+    now = clock.now()
+    try:
+        with transaction():
+            handover = Handover.create(
+                kind=OFFBOARDING,
+                userid=userid,
+                last_day=last_day,
+                mode=mode,
+                source=source,
+                reason=reason,
+                successors=list(successors),
+                created_at=now,
+                updated_at=now,
+            )
+    except IntegrityError:
+        # Somebody else opened it in this very moment.
+        return Handover.get(_is_open_case(userid)), False
+    wake(handover, kegui)
+    return handover, True
+
+
+def open_handover(
+    handover_userid: str,
+    external_userids: Sequence[str] | None,
+    *,
+    takeover_userid: str | None,
+    source: str,
+    kegui: Kegui,
+    transfer_success_msg: str = "",
+) -> Handover:
+    """Move customers of a member in service, by a manager's word: it starts at once.
+
+    Args:
+        external_userids: the customers, or None for all.
+        takeover_userid: who gets them, or None: the rules choose.
+
+    Raises:
+        UnknownStaff: no such member is known.
+        UnfitSuccessor: the takeover member may not take over.
+    """
+    if Staff.get_or_none(Staff.userid == handover_userid) is None:
+        raise UnknownStaff(handover_userid)
+    successors = [takeover_userid] if takeover_userid else []
+    check_successors(handover_userid, successors, kegui)
+    now = clock.now()
+    with transaction():
+        handover = Handover.create(
+            kind=IN_SERVICE,
+            userid=handover_userid,
+            mode=AUTO,
+            source=source,
+            successors=successors,
+            scope=None if external_userids is None else list(external_userids),
+            transfer_success_msg=transfer_success_msg,
+            created_at=now,
+            updated_at=now,
+        )
+        _add_named_items(handover)
+    wake(handover, kegui)
+    return handover
+
+
+def _add_named_items(handover: Handover) -> None:
+    for external_userid in handover.scope or ():
+        HandoverItem.insert(
+            handover=handover, kind=CUSTOMER, subject=external_userid, updated_at=clock.now()
+        ).on_conflict_ignore().execute()
+
+
+def move_by_rule(allocation: Allocation, kegui: Kegui) -> Handover:
+    """Carry out an allocation that names another owner than the added member."""
+    source = f"allocation {allocation.id}"
+    existing = Handover.get_or_none(Handover.source == source)
+    if existing is not None:
+        return existing
+    return open_handover(
+        allocation.added_userid,
+        [allocation.external_userid],
+        takeover_userid=allocation.owner,
+        source=source,
+        kegui=kegui,
+    )
+
+
+def report_leave(userid: str, *, source: str, kegui: Kegui) -> Handover:
+    """WeCom says that the account is gone: the handover goes on by itself, from now.
+
+    A case that waits for a person's approval keeps waiting: nobody's word is overruled.
+    """
+    now = clock.now()
+    staff.mark_left(userid, now)
+    today = now.astimezone(kegui.settings.zone).date()
+    handover, is_new = open_offboarding(userid, today, mode=AUTO, source=source, kegui=kegui)
+    if not is_new:
+        wake(handover, kegui)
+    return handover
+
+
+def approve(handover: Handover, by: str, kegui: Kegui) -> Handover:
+    """Let the handover start when it is due; approving again changes nothing.
+
+    Raises:
+        NotPossible: it is over.
+    """
+    if handover.state not in HANDOVER_OPEN:
+        raise NotPossible(f"the handover is {handover.state}")
+    now = clock.now()
+    with transaction():
+        Handover.update(approved_by=by, approved_at=now, updated_at=now).where(
+            Handover.id == handover.id, Handover.approved_at.is_null()
+        ).execute()
+        # One that is still being planned goes on by itself when the plan is made.
+        Handover.update(state=SCHEDULED).where(
+            Handover.id == handover.id, Handover.state == AWAITING_APPROVAL
+        ).execute()
+    wake(handover, kegui)
+    return Handover.get_by_id(handover.id)
+
+
+def cancel(handover: Handover) -> Handover:
+    """Stop what is not submitted; WeCom has no recall, so the rest is followed to its end.
+
+    Raises:
+        NotPossible: it is over.
+    """
+    now = clock.now()
+    with transaction():
+        changed = (
+            Handover.update(state=CANCELLED, updated_at=now)
+            .where(Handover.id == handover.id, Handover.state.in_(HANDOVER_OPEN))
+            .execute()
+        )
+        if changed:
+            HandoverItem.update(
+                state=CANCELLED, reason="the handover was cancelled", updated_at=now
+            ).where(HandoverItem.handover == handover, HandoverItem.state == PLANNED).execute()
+    if not changed and handover.state != CANCELLED:
+        raise NotPossible(f"the handover is {handover.state}")
+    return Handover.get_by_id(handover.id)
+
+
+def change(
+    handover: Handover,
+    kegui: Kegui,
+    *,
+    last_day: date | None = None,
+    successors: Sequence[str] | None = None,
+) -> Handover:
+    """Change what is not submitted yet: the day, or the successors of planned items.
+
+    Raises:
+        NotPossible: it is over, or runs already and the day would change.
+        UnfitSuccessor: a named successor may not take over.
+    """
+    if handover.state not in HANDOVER_OPEN:
+        raise NotPossible(f"the handover is {handover.state}")
+    if last_day is not None and handover.state == RUNNING:
+        raise NotPossible("the handover is running: its day cannot change any more")
+    changes: dict[str, object] = {"updated_at": clock.now()}
+    if last_day is not None:
+        changes["last_day"] = last_day
+    if successors is not None:
+        check_successors(handover.userid, successors, kegui)
+        changes |= {"successors": list(successors), "full_userids": []}
+    with transaction():
+        Handover.update(**changes).where(Handover.id == handover.id).execute()
+        if successors is not None:
+            HandoverItem.update(takeover_userid=None).where(
+                HandoverItem.handover == handover, HandoverItem.state == PLANNED
+            ).execute()
+    wake(handover, kegui)
+    return Handover.get_by_id(handover.id)
+
+
+def check_successors(userid: str, successors: Sequence[str], kegui: Kegui) -> None:
+    """Raise UnfitSuccessor for the first who cannot take over from ``userid``."""
+    known = {candidate.userid: candidate for candidate in staff.candidates(kegui, successors)}
+    for successor in successors:
+        if successor == userid:
+            raise UnfitSuccessor(successor, "hands over and takes over at once")
+        if successor not in known:
+            raise UnfitSuccessor(successor, "unknown member")
+        if known[successor].exclusion:
+            raise UnfitSuccessor(successor, known[successor].exclusion)
+
+
+def open_case(userid: str) -> Handover | None:
+    """Return the open offboarding of a member, or None."""
+    return Handover.get_or_none(_is_open_case(userid))
+
+
+def wake(handover: Handover, kegui: Kegui) -> None:
+    """Let a worker look at the handover now; the clock would, later."""
+    kegui.queue.wake(Lane.WORK, f"handover:{handover.id}")
+
+
+def wake_soon(handover: Handover, kegui: Kegui) -> None:
+    """Let a worker look at the handover, unless it was looked at within a poll's time.
+
+    A hundred customers who refuse one after another bring a hundred events: together they are
+    planned anew in one round, and cost one call for each pair.
+    """
+    since = clock.now() - timedelta(seconds=min(kegui.settings.transfer_poll_seconds, 5))
+    recent = HandoverItem.select().where(
+        HandoverItem.handover == handover, HandoverItem.updated_at > since
+    )
+    if not recent.exists():
+        wake(handover, kegui)
+
+
+def _is_open_case(userid: str) -> object:
+    return (
+        (Handover.kind == OFFBOARDING)
+        & (Handover.userid == userid)
+        & Handover.state.in_(HANDOVER_OPEN)
+    )

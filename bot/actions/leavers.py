@@ -1,0 +1,38 @@
+"""Find out whether a member has left, when nothing says so outright."""
+
+import structlog
+
+from bot.actions import handovers, staff
+from bot.db import released
+from bot.kegui import Kegui
+from bot.models.staff import LEFT
+from bot.wecom import Refused
+
+log = structlog.get_logger(__name__)
+OWNER_LEFT = 1
+
+
+def confirm(userid: str, *, source: str, kegui: Kegui) -> bool:
+    """Open the handover if WeCom confirms that the member has left.
+
+    Not being shown is no proof: the member may be out of the app's range. Proof is status 5, or
+    customers or groups of theirs among those that wait for a new member (path 92124, 92120).
+    """
+    user = staff.refresh(userid, kegui)
+    if user is not None and user.status != LEFT:
+        return False
+    if user is None and not _is_waiting_for_heirs(userid, kegui):
+        log.info("leave_not_confirmed", source=source)
+        return False
+    handovers.report_leave(userid, source=source, kegui=kegui)
+    return True
+
+
+def _is_waiting_for_heirs(userid: str, kegui: Kegui) -> bool:
+    with released():
+        if any(row.handover_userid == userid for row in kegui.wecom.unassigned()):
+            return True
+        try:
+            return any(group.status == OWNER_LEFT for group in kegui.wecom.groups_of(userid))
+        except Refused:
+            return False

@@ -1,0 +1,170 @@
+"""The consent notice: the first thing a new customer hears, inside WeCom's 20 seconds."""
+
+import hashlib
+from datetime import datetime, timedelta
+
+from bot import clock
+from bot.actions import handover_match
+from bot.actions.messages import tell
+from bot.effects import AfterCrash, Busy, once
+from bot.inbox import Later
+from bot.kegui import Kegui
+from bot.models import Customer, Effect, GapDigest, Notice
+from bot.models import effect as effects_of
+from bot.models import notice as notices
+from bot.reports.gaps import Gap, open_gaps
+from bot.router import Received
+from bot.wecom import Paused, Throttled, Transient, WeComError
+from config import table
+
+# A welcome code lives 20 seconds (path 92137); an answer needs some of them.
+WINDOW = timedelta(seconds=20)
+LAST_CALL = timedelta(seconds=0.5)
+TRIES = 3
+BUSY_PAUSE = timedelta(seconds=0.3)
+ANOTHER_APP_PAUSE = timedelta(seconds=1)
+NOT_AGREED = 41053
+ANOTHER_APP_SENDS = 41096
+
+
+def send_consent_notice(received: Received, kegui: Kegui) -> None:
+    """Send the notice with the event's welcome code, and record what became of it.
+
+    Nothing else is asked of WeCom before. A failure is tried again while the code lives; a code
+    that runs out is recorded as missed at once, and the gap list shows the pair.
+
+    Raises:
+        Later: there is time for another try.
+    """
+    event = received.event
+    if handover_match.explains(event) and not kegui.settings.welcome_after_transfer:
+        return
+    closes_at = received.received_at + WINDOW
+    if clock.now() >= closes_at - LAST_CALL:
+        _record(received, notices.MISSED, reason="the welcome code ran out before it was used")
+        return
+    text = table("notices")["consent"]["text"]
+    code = kegui.vault.fingerprint("welcome code", event.welcome_code)[:32]
+    try:
+        effect = once(
+            f"welcome:{event.userid}:{event.external_userid}:{code}",
+            "welcome",
+            lambda: kegui.wecom.send_welcome_msg(event.welcome_code, text),
+            event_id=received.id,
+            after_crash=AfterCrash.FEW_TIMES,
+            lease=timedelta(seconds=7),
+        )
+    except Busy:
+        raise Later(clock.now() + BUSY_PAUSE, "the same welcome is being sent") from None
+    except WeComError as error:
+        _try_again_or_miss(received, error, closes_at)
+        return
+    _record_effect(received, effect)
+
+
+def _try_again_or_miss(received: Received, error: WeComError, closes_at: datetime) -> None:
+    """Raise ``Later`` while the code may still be used, else record the miss."""
+    now = clock.now()
+    retry_at = now
+    if isinstance(error, Paused):
+        retry_at = error.until
+    elif isinstance(error, Throttled):
+        retry_at = now + timedelta(seconds=error.wait_seconds)
+    elif error.errcode == ANOTHER_APP_SENDS:
+        retry_at = now + ANOTHER_APP_PAUSE
+    network = isinstance(error, Transient) and error.errcode is None
+    tries = _tries(received) if network else 0
+    if retry_at < closes_at - LAST_CALL and tries < TRIES:
+        raise Later(retry_at, str(error))
+    if isinstance(error, Transient) and error.maybe_executed:
+        _record(received, notices.UNKNOWN, reason="no answer came: it may have been delivered")
+    else:
+        _record(received, notices.MISSED, errcode=error.errcode, reason=str(error))
+
+
+def _tries(received: Received) -> int:
+    effect = Effect.get_or_none(Effect.event_id == received.id, Effect.kind == "welcome")
+    return effect.attempts if effect else 0
+
+
+def _record_effect(received: Received, effect: Effect) -> None:
+    if effect.state == effects_of.DONE:
+        _record(received, notices.DELIVERED)
+    elif effect.state == effects_of.UNKNOWN:
+        _record(received, notices.UNKNOWN, reason="no answer came: it may have been delivered")
+    elif effect.errcode == NOT_AGREED:
+        _record(
+            received,
+            notices.AWAITING_CONSENT,
+            errcode=NOT_AGREED,
+            reason="the customer must agree to archiving first",
+        )
+    else:
+        _record(received, notices.REFUSED, errcode=effect.errcode, reason=effect.error or "")
+
+
+def record_no_code(received: Received) -> None:
+    """Remember that an add event brought no welcome code, so that nothing could be sent."""
+    _record(received, notices.NO_CODE, reason="WeCom sent no welcome code")
+
+
+def _record(
+    received: Received, state: str, *, errcode: int | None = None, reason: str = ""
+) -> None:
+    notice = table("notices")["consent"]
+    Notice.insert(
+        event_id=received.id,
+        external_userid=received.event.external_userid,
+        userid=received.event.userid,
+        template="consent",
+        version=notice["version"],
+        text_sha256=hashlib.sha256(notice["text"].encode()).hexdigest(),
+        state=state,
+        errcode=errcode,
+        reason=reason,
+        at=clock.now(),
+    ).on_conflict_ignore().execute()
+
+
+def send_digests(kegui: Kegui) -> None:
+    """Tell each member, once in ten minutes, which customers they must tell by hand."""
+    settings = table("notices")["digest"]
+    now = clock.now()
+    recent = {
+        row.userid
+        for row in GapDigest.select(GapDigest.userid).where(
+            GapDigest.told_at > now - timedelta(seconds=settings["digest_every_seconds"])
+        )
+    }
+    untold: dict[str, list[Gap]] = {}
+    for gap in open_gaps(now):
+        told = GapDigest.get_or_none(
+            external_userid=gap.external_userid, userid=gap.userid, added_at=gap.added_at
+        )
+        if told is None and gap.userid not in recent:
+            untold.setdefault(gap.userid, []).append(gap)
+    for userid, gaps in untold.items():
+        _send_digest(userid, gaps[:15], now, kegui)
+
+
+def _send_digest(userid: str, gaps: list[Gap], now: datetime, kegui: Kegui) -> None:
+    ids = [gap.external_userid for gap in gaps]
+    names = {
+        row.external_userid: row.name
+        for row in Customer.select().where(Customer.external_userid.in_(ids))
+    }
+    tell(
+        userid,
+        "digest.text",
+        about="digest " + " ".join(f"{gap.external_userid} {gap.added_at}" for gap in gaps),
+        kegui=kegui,
+        customers="\n".join(f"· {names.get(one) or one}" for one in ids),
+        wording=table("notices")["digest"]["wording"],
+    )
+    for gap in gaps:
+        GapDigest.insert(
+            userid=userid,
+            external_userid=gap.external_userid,
+            added_at=gap.added_at,
+            told_at=now,
+        ).on_conflict_ignore().execute()

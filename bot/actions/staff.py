@@ -1,0 +1,161 @@
+"""Staff as WeCom shows them now: who is here, who may own a customer, who has left."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from peewee import fn
+
+from bot import clock
+from bot.db import released, transaction
+from bot.kegui import Kegui
+from bot.models import Department, Handover, Ownership, Staff
+from bot.models.handover import HANDOVER_OPEN, OFFBOARDING
+from bot.models.staff import ACTIVE, LEFT
+from bot.rules.allocation import Candidate
+from bot.wecom import Refused, User
+
+# Unknown, left, or outside the app's visible range (path 90313): only a hint of a leave.
+NOT_FOUND = (60111, 40003)
+
+
+def read_department_tree(kegui: Kegui) -> list[int]:
+    """Read all departments and their members; returns the department ids."""
+    with released():
+        departments = kegui.wecom.departments()
+    with transaction():
+        for department in departments:
+            Department.insert(
+                id=department.id,
+                name=department.name,
+                parent_id=department.parent_id,
+                leaders=list(department.leaders),
+            ).on_conflict(
+                conflict_target=[Department.id],
+                preserve=[Department.name, Department.parent_id, Department.leaders],
+            ).execute()
+    for department in departments:
+        with released():
+            members = kegui.wecom.department_members(department.id)
+        now = clock.now()
+        with transaction():
+            for member in members:
+                _upsert(member.userid, now, name=member.name, departments=list(member.departments))
+    return [department.id for department in departments]
+
+
+def read_serving_members(kegui: Kegui) -> list[str]:
+    """Read who has 客户联系 within the visible range, each with details; returns the userids."""
+    with released():
+        serving = kegui.wecom.follow_users()
+    for userid in serving:
+        refresh(userid, kegui)
+    Staff.update(serves=True).where(Staff.userid.in_(serving)).execute()
+    Staff.update(serves=False).where(Staff.userid.not_in(serving), Staff.serves).execute()
+    return serving
+
+
+def refresh(userid: str, kegui: Kegui) -> User | None:
+    """Read one member from WeCom; None when WeCom does not show the member (any more).
+
+    That alone is no proof of a leave: the member may be outside the app's visible range.
+    """
+    try:
+        with released():
+            user = kegui.wecom.user(userid)
+    except Refused as refused:
+        if refused.errcode in NOT_FOUND:
+            return None
+        raise
+    _upsert(
+        userid,
+        clock.now(),
+        name=user.name,
+        departments=list(user.departments),
+        main_department=user.main_department,
+        direct_leader=user.direct_leader,
+        status=user.status,
+        **({"left_at": None} if user.status == ACTIVE else {}),
+    )
+    return user
+
+
+def mark_left(userid: str, at: datetime) -> None:
+    """Remember that the member's account is gone."""
+    _upsert(userid, clock.now())
+    Staff.update(status=LEFT, serves=False, left_at=at).where(
+        Staff.userid == userid, Staff.left_at.is_null()
+    ).execute()
+
+
+def candidates(kegui: Kegui, userids: Sequence[str] | None = None) -> list[Candidate]:
+    """Return every member as the rules see them, with the number of customers they own."""
+    query = Staff.select() if userids is None else Staff.select().where(Staff.userid.in_(userids))
+    loads = customers_owned()
+    leaving = _leaving()
+    return [
+        Candidate(
+            userid=member.userid,
+            departments=tuple(member.departments),
+            customers=loads.get(member.userid, 0),
+            capacity=(
+                kegui.settings.default_capacity if member.capacity is None else member.capacity
+            ),
+            unfit=_unfit(member, leaving),
+        )
+        for member in query.order_by(Staff.userid)
+    ]
+
+
+def customers_owned() -> dict[str, int]:
+    """Count the customers of each owner."""
+    query = (
+        Ownership.select(Ownership.userid, fn.COUNT(Ownership.id))
+        .where(Ownership.until.is_null())
+        .group_by(Ownership.userid)
+    )
+    return dict(query.tuples())
+
+
+def manager_of(userid: str) -> str | None:
+    """Return the direct leader, or else a leader of the member's main department."""
+    member = Staff.get_or_none(Staff.userid == userid)
+    if member is None:
+        return None
+    if member.direct_leader and member.direct_leader != userid:
+        return member.direct_leader
+    department_id = member.main_department or next(iter(member.departments), None)
+    seen: set[int] = set()
+    while department_id and department_id not in seen:
+        seen.add(department_id)
+        department = Department.get_or_none(Department.id == department_id)
+        if department is None:
+            return None
+        leader = next((leader for leader in department.leaders if leader != userid), None)
+        if leader:
+            return leader
+        department_id = department.parent_id
+    return None
+
+
+def _unfit(member: Staff, leaving: set[str]) -> str:
+    if not member.is_here:
+        return "not an active member"
+    if not member.serves:
+        return "has no 客户联系"
+    if member.userid in leaving:
+        return "is leaving"
+    if member.on_leave or not member.on_duty:
+        return "on leave or off duty"
+    return ""
+
+
+def _leaving() -> set[str]:
+    query = Handover.select(Handover.userid).where(
+        Handover.kind == OFFBOARDING, Handover.state.in_(HANDOVER_OPEN)
+    )
+    return {row.userid for row in query}
+
+
+def _upsert(userid: str, now: datetime, **values: object) -> None:
+    Staff.insert(userid=userid, seen_at=now, **values).on_conflict_ignore().execute()
+    Staff.update(seen_at=now, **values).where(Staff.userid == userid).execute()

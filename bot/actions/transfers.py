@@ -1,0 +1,395 @@
+"""Move customers by WeCom's transfer: submit in the fewest calls, follow each to its end."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+
+import structlog
+
+from bot import clock
+from bot.db import released, transaction
+from bot.kegui import Kegui
+from bot.models import Conflict, Handover, HandoverItem, Ownership, Relation, TransferAttempt
+from bot.models import conflict as conflicts
+from bot.models.customer import RELATION_ACTIVE
+from bot.models.handover import (
+    CUSTOMER,
+    DONE,
+    FAILED,
+    ITEM_IN_FLIGHT,
+    LIMIT,
+    PLANNED,
+    REFUSED,
+    RUNNING,
+    SUBMITTED,
+    WAITING,
+)
+from bot.rules.handover import (
+    REFUSALS_BEFORE_GIVING_UP,
+    Outcome,
+    Verdict,
+    batches,
+    judge,
+    outcome_of,
+    reason_of,
+)
+from bot.wecom import Refused, TransferRow, Transient, WeComError
+
+log = structlog.get_logger(__name__)
+
+IN_SERVICE = "transfer_customer"
+RESIGNED = "resigned/transfer_customer"
+
+# Of an attempt.
+STARTED = "started"
+ACCEPTED = "accepted"
+NOT_SENT = "not_sent"
+UNFIT = "unfit"
+OVERTAKEN = "overtaken"
+# An overtaken attempt is still looked up: WeCom may have finished it after all.
+LOOKED_UP = (STARTED, ACCEPTED, OVERTAKEN)
+
+# A running transfer ends within 24 hours: one that WeCom shows nothing of for so long is lost.
+LOST_AFTER = timedelta(hours=72)
+
+
+def submit(handover: Handover, *, resigned: bool, kegui: Kegui) -> bool:
+    """Ask WeCom to move all planned items that have a takeover member.
+
+    One call for each hundred customers of a (handover, takeover) pair, one pair after another:
+    WeCom refuses two at a time for one handover member (45035). Every attempt is recorded
+    before the call.
+
+    Returns:
+        Whether an answer left items to be planned anew or sent by the other endpoint.
+
+    Raises:
+        WeComError: WeCom could not be asked; what was not sent stays planned.
+    """
+    by_takeover: dict[str, list[HandoverItem]] = {}
+    for item in _ready(handover):
+        by_takeover.setdefault(str(item.takeover_userid), []).append(item)
+    unfinished = False
+    for takeover_userid in sorted(by_takeover):
+        for batch in batches(by_takeover[takeover_userid]):
+            codes = _call(handover, takeover_userid, batch, resigned, kegui)
+            for item in batch:
+                verdict = _record(handover, item, codes.get(item.subject))
+                unfinished |= verdict in (Verdict.FULL, Verdict.UNFIT, Verdict.OTHER_ENDPOINT)
+    return unfinished
+
+
+def _ready(handover: Handover) -> list[HandoverItem]:
+    return list(
+        HandoverItem.select()
+        .where(
+            HandoverItem.handover == handover,
+            HandoverItem.kind == CUSTOMER,
+            HandoverItem.state == PLANNED,
+            HandoverItem.takeover_userid.is_null(False),
+        )
+        .order_by(HandoverItem.id)
+    )
+
+
+def begin_attempts(items: Iterable[HandoverItem], endpoint: str) -> list[TransferAttempt]:
+    """Record, before WeCom is asked, that these items are about to be moved."""
+    now = clock.now()
+    attempts = []
+    with transaction():
+        for item in items:
+            attempts.append(
+                TransferAttempt.create(
+                    item=item,
+                    number=len(item.tries()) + 1,
+                    takeover_userid=item.takeover_userid,
+                    endpoint=endpoint,
+                    submitted_at=now,
+                )
+            )
+            item.state, item.updated_at = SUBMITTED, now
+            item.save()
+    return attempts
+
+
+def undo_attempts(items: Iterable[HandoverItem], attempts: Iterable[TransferAttempt]) -> None:
+    """WeCom certainly did not get the call: the items are planned as before."""
+    with transaction():
+        for attempt in attempts:
+            attempt.status, attempt.settled_at = NOT_SENT, clock.now()
+            attempt.save()
+        for item in items:
+            item.state, item.updated_at = PLANNED, clock.now()
+            item.save()
+
+
+def _call(
+    handover: Handover,
+    takeover_userid: str,
+    batch: list[HandoverItem],
+    resigned: bool,
+    kegui: Kegui,
+) -> dict[str, int]:
+    """Make one call; gives a code for each customer, the call's own when it was refused whole."""
+    attempts = begin_attempts(batch, RESIGNED if resigned else IN_SERVICE)
+    customers = [item.subject for item in batch]
+    try:
+        with released():
+            if resigned:
+                return kegui.wecom.resigned_transfer_customer(
+                    handover.userid, takeover_userid, customers
+                )
+            return kegui.wecom.transfer_customer(
+                handover.userid, takeover_userid, customers, handover.transfer_success_msg
+            )
+    except Refused as refused:
+        return dict.fromkeys(customers, refused.errcode or 0)
+    except WeComError as error:
+        if isinstance(error, Transient) and error.maybe_executed:
+            raise  # the attempts stay started: the next look at transfer_result tells
+        undo_attempts(batch, attempts)
+        raise
+
+
+def _record(handover: Handover, item: HandoverItem, errcode: int | None) -> Verdict:
+    """Record WeCom's answer for one customer; none at all is looked up later."""
+    verdict = Verdict.LOOK_UP if errcode is None else judge(errcode)
+    if verdict in (Verdict.ACCEPTED, Verdict.LOOK_UP):
+        _settle(item, WAITING, ACCEPTED, errcode=errcode)
+    elif verdict is Verdict.FULL:
+        plan_anew(handover, item, LIMIT, errcode=errcode, reason=f"{item.takeover_userid} is full")
+    elif verdict is Verdict.UNFIT:
+        reason = f"{item.takeover_userid} cannot take over: {errcode}"
+        plan_anew(handover, item, UNFIT, errcode=errcode, reason=reason)
+    elif verdict in (Verdict.OTHER_ENDPOINT, Verdict.LATER):
+        _settle(item, PLANNED, NOT_SENT, errcode=errcode)
+    else:
+        _settle(item, FAILED, FAILED, errcode=errcode, reason=reason_of(errcode or 0))
+    return verdict
+
+
+def plan_anew(
+    handover: Handover, item: HandoverItem, status: str, *, errcode: int | None, reason: str
+) -> None:
+    """This takeover member cannot have the customer: the next plan finds another one."""
+    takeover_userid = item.takeover_userid
+    with transaction():
+        _settle(item, PLANNED, status, errcode=errcode, reason=reason)
+        item.takeover_userid = None
+        item.save()
+        if status in (LIMIT, UNFIT):
+            fresh = Handover.get_by_id(handover.id)
+            if takeover_userid not in fresh.full_userids:
+                fresh.full_userids = [*fresh.full_userids, takeover_userid]
+                fresh.save(only=[Handover.full_userids])
+            handover.full_userids = fresh.full_userids
+
+
+def _settle(
+    item: HandoverItem,
+    state: str,
+    status: str,
+    *,
+    errcode: int | None = None,
+    reason: str | None = None,
+) -> None:
+    """Write the item's state and its last attempt's status in one transaction."""
+    now = clock.now()
+    with transaction():
+        for attempt in item.tries()[-1:]:
+            attempt.status = status
+            attempt.errcode = errcode or attempt.errcode
+            attempt.settled_at = None if status == ACCEPTED else now
+            attempt.save()
+        item.state, item.errcode, item.updated_at = state, errcode or None, now
+        if reason is not None:
+            item.reason = reason
+        item.save()
+
+
+def poll(handover: Handover, *, gone: bool, kegui: Kegui) -> None:
+    """Ask WeCom how the running transfers stand, and settle those that ended.
+
+    Also attempts of which a crash left no answer are looked up here, never sent blindly again.
+
+    Raises:
+        WeComError: WeCom could not be asked; nothing is lost.
+    """
+    running = _running(handover)
+    if not running:
+        return
+    unassigned: set[str] | None = None
+    rows: dict[tuple[str, str], dict[str, list[TransferRow]]] = {}
+    for item in running:
+        attempts = [one for one in item.tries() if one.status in LOOKED_UP]
+        if not attempts:
+            continue
+        for attempt in attempts:
+            pair = (attempt.endpoint, attempt.takeover_userid)
+            if pair not in rows:
+                rows[pair] = _results(handover.userid, *pair, kegui)
+        found = [
+            (attempt, row)
+            for attempt in attempts
+            for row in rows[attempt.endpoint, attempt.takeover_userid].get(item.subject, ())
+            if not _is_older(row, attempt)
+        ]
+        if gone and unassigned is None and _needs_list(attempts, found):
+            unassigned = _unassigned_of(handover.userid, kegui)
+        _judge_results(handover, item, attempts, found, item.subject in (unassigned or ()))
+
+
+def _running(handover: Handover) -> list[HandoverItem]:
+    return list(
+        HandoverItem.select()
+        .where(
+            HandoverItem.handover == handover,
+            HandoverItem.kind == CUSTOMER,
+            HandoverItem.state.in_(ITEM_IN_FLIGHT),
+        )
+        .order_by(HandoverItem.id)
+    )
+
+
+def _results(
+    handover_userid: str, endpoint: str, takeover_userid: str, kegui: Kegui
+) -> dict[str, list[TransferRow]]:
+    ask = (
+        kegui.wecom.resigned_transfer_result
+        if endpoint == RESIGNED
+        else kegui.wecom.transfer_result
+    )
+    try:
+        with released():
+            rows = ask(handover_userid, takeover_userid)
+    except Refused as refused:
+        # The account is gone, or there is no such transfer: WeCom shows nothing.
+        log.info("transfer_result_refused", endpoint=endpoint, errcode=refused.errcode)
+        return {}
+    by_customer: dict[str, list[TransferRow]] = {}
+    for row in rows:
+        by_customer.setdefault(row.external_userid, []).append(row)
+    return by_customer
+
+
+def _is_older(row: TransferRow, attempt: TransferAttempt) -> bool:
+    """Whether the row speaks of an earlier transfer of the same pair.
+
+    Which row WeCom shows after two transfers of one pair is unconfirmed (path 94088). Only
+    where we know of an earlier one can the row be an old one.
+    """
+    if row.takeover_time is None or row.takeover_time >= attempt.submitted_at:
+        return False
+    return bool(
+        TransferAttempt.select()
+        .join(HandoverItem)
+        .join(Handover)
+        .where(
+            HandoverItem.subject == row.external_userid,
+            TransferAttempt.takeover_userid == attempt.takeover_userid,
+            Handover.userid == attempt.item.handover.userid,
+            TransferAttempt.id < attempt.id,
+            TransferAttempt.status == DONE,
+        )
+        .exists()
+    )
+
+
+def _needs_list(
+    attempts: list[TransferAttempt], found: list[tuple[TransferAttempt, TransferRow]]
+) -> bool:
+    """Whether only the list of unassigned customers can tell: the account is gone, and a
+    transfer begun in service still shows as waiting, or not at all."""
+    ended = any(outcome_of(row.status) is not Outcome.WAITING for _, row in found)
+    return not ended and all(attempt.endpoint == IN_SERVICE for attempt in attempts)
+
+
+def _judge_results(
+    handover: Handover,
+    item: HandoverItem,
+    attempts: list[TransferAttempt],
+    found: list[tuple[TransferAttempt, TransferRow]],
+    is_unassigned: bool,
+) -> None:
+    outcomes = {outcome_of(row.status): (attempt, row) for attempt, row in found}
+    if Outcome.DONE in outcomes:
+        complete(handover, item, outcomes[Outcome.DONE][0].takeover_userid)
+    elif is_unassigned:
+        # The leave ended the transfer: it begins anew, from the resigned member.
+        _settle(item, PLANNED, OVERTAKEN, reason="the account vanished while it was waiting")
+    elif Outcome.WAITING in outcomes:
+        if item.state != WAITING:
+            _settle(item, WAITING, ACCEPTED)
+    elif Outcome.REFUSED in outcomes:
+        refuse(handover, item)
+    elif Outcome.FULL in outcomes:
+        reason = f"{item.takeover_userid} is full"
+        plan_anew(handover, item, LIMIT, errcode=None, reason=reason)
+    elif attempts[-1].status == STARTED:
+        # WeCom shows nothing of it: the call never arrived.
+        _settle(item, PLANNED, NOT_SENT)
+    elif clock.now() - attempts[-1].submitted_at > LOST_AFTER:
+        _settle(item, FAILED, FAILED, reason="WeCom shows nothing of this transfer")
+
+
+def _unassigned_of(userid: str, kegui: Kegui) -> set[str]:
+    with released():
+        return {
+            row.external_userid for row in kegui.wecom.unassigned() if row.handover_userid == userid
+        }
+
+
+def refuse(handover: Handover, item: HandoverItem) -> None:
+    """The customer said no: once more with another member, then it is an exception."""
+    refusals = (
+        TransferAttempt.select()
+        .where(TransferAttempt.item == item, TransferAttempt.status == REFUSED)
+        .count()
+    )
+    last = refusals + 1 >= REFUSALS_BEFORE_GIVING_UP
+    reason = f"the customer refused {item.takeover_userid}"
+    if last or handover.state != RUNNING:
+        _settle(item, REFUSED, REFUSED, reason=reason)
+    else:
+        plan_anew(handover, item, REFUSED, errcode=None, reason=reason)
+
+
+def complete(handover: Handover, item: HandoverItem, takeover_userid: str) -> None:
+    """WeCom has moved the customer: contact and ownership follow, the case is closed."""
+    now = clock.now()
+    with transaction():
+        item.takeover_userid = takeover_userid
+        _settle(item, DONE, DONE, reason=item.reason)
+        Relation.finish(item.subject, handover.userid, at=now, end="transferred")
+        Relation.begin(
+            item.subject,
+            takeover_userid,
+            state=RELATION_ACTIVE,
+            source="transfer",
+            at=now,
+            noted_at=now,
+        )
+        give_ownership(handover, item, takeover_userid)
+
+
+def give_ownership(handover: Handover, item: HandoverItem, takeover_userid: str) -> None:
+    """Let the ownership follow, unless the customer belongs to a third member."""
+    now = clock.now()
+    owner = Ownership.current(item.subject)
+    held_by = owner.userid if owner else None
+    if held_by in (None, handover.userid):
+        Ownership.move(
+            item.subject,
+            takeover_userid,
+            held_by=held_by,
+            at=now,
+            reason=f"{handover.kind} {handover.id}, item {item.id}",
+        )
+    Conflict.update(
+        state=conflicts.RESOLVED,
+        resolved_at=now,
+        resolution={"owner": takeover_userid, "reason": f"{handover.kind} {handover.id}"},
+    ).where(
+        Conflict.external_userid == item.subject,
+        Conflict.state == conflicts.OPEN,
+        Conflict.owner == handover.userid,
+    ).execute()

@@ -1,0 +1,240 @@
+"""The `kegui` command: every process and every tool of an installation starts here."""
+
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import click
+import structlog
+
+from bot import db, migrations, setup
+from bot.kegui import Kegui
+from config import logging, settings
+from config.settings import Settings, SettingsError
+
+log = structlog.get_logger(__name__)
+WAIT_SECONDS = 10
+
+
+@click.group()
+def main() -> None:
+    """客规: a WeCom service that keeps clients and stays compliant."""
+
+
+def _load() -> Settings:
+    """Read the settings, or end with one line that names what is malformed."""
+    try:
+        loaded = settings.load()
+        logging.configure(loaded.log_level)
+        setup.connect(loaded)
+    except (SettingsError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    return loaded
+
+
+def _kegui(loaded: Settings) -> Kegui:
+    """Wire a process, or end with one line that names what is missing."""
+    if missing := loaded.missing():
+        raise click.ClickException("please set " + ", ".join(missing))
+    return setup.make_kegui(loaded)
+
+
+def _wait_until_ready(stopping: threading.Event) -> Kegui | None:
+    """Wait for a complete configuration and a migrated database; None when told to stop."""
+    loaded = _load()
+    while not stopping.is_set():
+        missing = [*loaded.missing(), *(["migrations"] if migrations.pending() else [])]
+        if not missing:
+            return setup.make_kegui(loaded)
+        log.error("waiting_for", missing=missing)
+        stopping.wait(WAIT_SECONDS)
+    return None
+
+
+def _on_stop(act: Callable[[], None]) -> None:
+    """Call ``act`` once when the process is asked to end."""
+
+    def stop(_number: int, _frame: object) -> None:
+        act()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+
+
+@main.command()
+@click.option("--down", "take_back", is_flag=True, help="Take back the last migration.")
+def migrate(take_back: bool) -> None:
+    """Bring the database to the shape that this version needs."""
+    loaded = _load()
+    owner = loaded.database_owner_url or loaded.database_url
+    db.connect(owner.get_secret_value())
+    for name in migrations.down() if take_back else migrations.up():
+        click.echo(name)
+
+
+@main.command()
+def web() -> None:
+    """Serve the doors, the API and the console (gunicorn)."""
+    _load()
+    os.execv(  # noqa: S606 - our own interpreter, fixed arguments
+        sys.executable,
+        [
+            sys.executable,
+            "-m",
+            "gunicorn",
+            "--config",
+            "python:config.gunicorn",
+            "bot.app:create_app()",
+        ],
+    )
+
+
+@main.command()
+def worker() -> None:
+    """Answer events and carry handovers forward."""
+    from bot.worker import Worker
+    from handlers import router
+
+    stopping = threading.Event()
+    _on_stop(stopping.set)
+    kegui = _wait_until_ready(stopping)
+    if kegui is None:
+        return
+    serving = Worker(kegui, router)
+    _on_stop(serving.stop)
+    log.info("worker_started")
+    serving.run()
+    log.info("worker_stopped")
+
+
+@main.command()
+def clock() -> None:
+    """Strike: polls, digests, readings."""
+    from bot.jobs import schedule
+
+    stopping = threading.Event()
+    _on_stop(stopping.set)
+    kegui = _wait_until_ready(stopping)
+    if kegui is None:
+        return
+    scheduler = schedule(kegui)
+    scheduler.start()
+    log.info("clock_started")
+    stopping.wait()
+    scheduler.shutdown()
+    log.info("clock_stopped")
+
+
+@main.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", default=8900, show_default=True)
+def sandbox(host: str, port: int) -> None:
+    """Serve a stand-in for the WeCom platform, to try and to learn with."""
+    from bot.sandbox.server import serve
+
+    serve(host, port)
+
+
+@main.command()
+@click.option("--day", is_flag=True, help="Play a business day against the sandbox.")
+@click.option("--once", is_flag=True, help="With --day: end after the day.")
+@click.option(
+    "--place",
+    type=click.Path(path_type=Path),
+    default=Path("var/day"),
+    show_default=True,
+    help="With --day: where the day's database and keys are made anew.",
+)
+def run(day: bool, once: bool, place: Path) -> None:
+    """Run web, worker and clock in one terminal."""
+    from bot.sandbox import day as business_day
+    from bot.supervisor import supervise
+
+    environment = business_day.environment(place) if day else {}
+    processes = {"web": "web", "worker": "worker", "clock": "clock"}
+    if day:
+        processes = {"sandbox": "sandbox --port {port}".format(**business_day.PLACE), **processes}
+    raise SystemExit(
+        supervise(
+            processes,
+            environment,
+            story=(lambda: business_day.play(environment, stay=not once)) if day else None,
+            log_file=place / "kegui.log" if day else None,
+        )
+    )
+
+
+@main.group()
+def token() -> None:
+    """API tokens."""
+
+
+@token.command("create")
+@click.option("--name", required=True)
+@click.option("--scope", "scopes", multiple=True, required=True)
+def token_create(name: str, scopes: tuple[str, ...]) -> None:
+    """Make a bearer token and print it, the only time it is shown."""
+    from bot.api.auth import SCOPES, create_token
+
+    _load()
+    if unknown := sorted(set(scopes) - set(SCOPES)):
+        raise click.BadParameter(
+            f"unknown scope {', '.join(unknown)}; there are {', '.join(SCOPES)}"
+        )
+    with db.connection():
+        click.echo(create_token(name, list(scopes)))
+
+
+@main.command()
+def sync() -> None:
+    """Read departments, members, customers and groups from WeCom."""
+    from bot.actions.sync import AlreadyRunning, read_everything
+    from bot.wecom import WeComError
+
+    kegui = _kegui(_load())
+    began = time.monotonic()
+    try:
+        with db.connection():
+            done = read_everything(kegui)
+    except AlreadyRunning:
+        raise click.ClickException("another process is reading; try again later") from None
+    except WeComError as error:
+        raise click.ClickException(
+            f"WeCom stopped the reading ({error}); the same command goes on from there"
+        ) from None
+    click.echo(
+        f"{done.members} members, {done.customers} customers, {done.groups} groups"
+        f" in {time.monotonic() - began:.0f} s"
+    )
+
+
+@main.command()
+@click.argument("userid")
+@click.option("--last-day", type=click.DateTime(["%Y-%m-%d"]), required=True)
+@click.option("--successor", "successors", multiple=True, help="Who may take over; repeatable.")
+@click.option("--auto", is_flag=True, help="Start without an approval.")
+def offboard(userid: str, last_day: datetime, successors: tuple[str, ...], auto: bool) -> None:
+    """Open the offboarding of a member and print its number."""
+    from bot.actions import handovers
+
+    kegui = _kegui(_load())
+    try:
+        with db.connection():
+            handover, is_new = handovers.open_offboarding(
+                userid,
+                last_day.date(),
+                mode=handovers.AUTO if auto else handovers.APPROVE,
+                source="cli",
+                kegui=kegui,
+                successors=successors,
+            )
+    except handovers.UnknownStaff:
+        raise click.ClickException(f"WeCom shows no member {userid}") from None
+    except handovers.UnfitSuccessor as unfit:
+        raise click.ClickException(f"successor {unfit}") from None
+    click.echo(f"{handover.id} {'opened' if is_new else 'was open already'}: {handover.state}")

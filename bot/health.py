@@ -1,0 +1,54 @@
+"""Is the process alive, and is the house ready: names of what is missing, never a value."""
+
+from apiflask import APIBlueprint
+from flask import Response, jsonify, send_file
+from peewee import PeeweeException
+
+from bot import migrations
+from bot.db import connection, database
+from bot.queue import Queue
+from config.settings import Settings
+
+
+def blueprint(settings: Settings, queue: Queue) -> APIBlueprint:
+    """Make /healthz, /readyz and, where WeCom asks for it, the domain verification file."""
+    health = APIBlueprint("health", __name__, enable_openapi=False)
+
+    @health.get("/healthz")
+    def healthz() -> Response:
+        """The process lives."""
+        return jsonify(status="ok")
+
+    @health.get("/readyz")
+    def readyz() -> tuple[Response, int]:
+        """Database, migrations, queue and configuration: 503 with what is missing."""
+        missing = [*settings.missing(), *_database_troubles(), *_queue_troubles(queue)]
+        status = "ok" if not missing else "not ready"
+        return jsonify(status=status, missing=missing), 503 if missing else 200
+
+    if settings.domain_verify_file is not None:
+        path = settings.domain_verify_file.resolve()
+
+        @health.get(f"/{path.name}")
+        def domain_verify_file() -> Response:
+            """WeCom reads this file to believe that the domain is ours."""
+            return send_file(path, mimetype="text/plain")
+
+    return health
+
+
+def _database_troubles() -> list[str]:
+    try:
+        with connection():
+            database.execute_sql("SELECT 1")
+            return ["migrations"] if migrations.pending() else []
+    except PeeweeException:
+        return ["database"]
+
+
+def _queue_troubles(queue: Queue) -> list[str]:
+    try:
+        queue.ping()
+    except Exception:  # three drivers, three families
+        return ["queue"]
+    return []

@@ -1,0 +1,10 @@
+"""Running handovers are asked for again and again, until each customer is settled."""
+
+from bot.actions import handover_run
+from bot.kegui import Kegui
+from bot.queue import Lane
+
+
+def wake_pending(kegui: Kegui) -> None:
+    for handover_id in handover_run.pending():
+        kegui.queue.wake(Lane.WORK, f"handover:{handover_id}")

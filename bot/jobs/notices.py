@@ -1,0 +1,8 @@
+"""The digest of customers whom members must tell by hand."""
+
+from bot.actions import notices
+from bot.kegui import Kegui
+
+
+def send_digests(kegui: Kegui) -> None:
+    notices.send_digests(kegui)

@@ -1,0 +1,1 @@
+"""Reports ask: read-only questions over what the models remember."""

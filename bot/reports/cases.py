@@ -1,0 +1,98 @@
+"""Handovers as cases: how far each has come, and what stands where."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from peewee import fn
+
+from bot.models import Handover, HandoverItem, HandWork, TransferAttempt
+from bot.models.handover import (
+    CANCELLED,
+    DONE,
+    FAILED,
+    HANDOVER_OPEN,
+    LIMIT,
+    PLANNED,
+    REFUSED,
+    SUBMITTED,
+    WAITING,
+)
+
+# In the order in which an item goes through them.
+ITEM_STATES = (DONE, WAITING, SUBMITTED, PLANNED, REFUSED, LIMIT, FAILED, CANCELLED)
+SETTLED = (DONE, REFUSED, LIMIT, FAILED, CANCELLED)
+
+
+@dataclass(frozen=True)
+class Share:
+    """The part of a case in one state, as percentages of the whole."""
+
+    state: str
+    number: int
+    start: float
+    width: float
+
+
+@dataclass(frozen=True)
+class Case:
+    """A handover and how many of its items are in which state."""
+
+    handover: Handover
+    counts: Mapping[str, int]
+
+    @property
+    def total(self) -> int:
+        return sum(self.counts.values())
+
+    @property
+    def settled(self) -> int:
+        return sum(self.counts.get(state, 0) for state in SETTLED)
+
+    @property
+    def is_open(self) -> bool:
+        return self.handover.state in HANDOVER_OPEN
+
+    @property
+    def shares(self) -> list[Share]:
+        shares, start = [], 0.0
+        for state in ITEM_STATES:
+            number = self.counts.get(state, 0)
+            if number:
+                width = 100 * number / self.total
+                shares.append(Share(state, number, start, width))
+                start += width
+        return shares
+
+
+def cases(handovers: Sequence[Handover]) -> list[Case]:
+    """Count the items of these handovers by state, in one query."""
+    counts: dict[int, dict[str, int]] = {handover.id: {} for handover in handovers}
+    number = fn.COUNT(HandoverItem.id).alias("number")
+    query = (
+        HandoverItem.select(HandoverItem.handover, HandoverItem.state, number)
+        .where(HandoverItem.handover.in_(list(counts)))
+        .group_by(HandoverItem.handover, HandoverItem.state)
+    )
+    for row in query:
+        counts[row.handover_id][row.state] = row.number
+    return [Case(handover, counts[handover.id]) for handover in handovers]
+
+
+def running_cases(limit: int) -> list[Case]:
+    """Return the cases that are not over, the latest first."""
+    query = Handover.select().where(Handover.state.in_(HANDOVER_OPEN))
+    return cases(list(query.order_by(Handover.id.desc()).limit(limit)))
+
+
+def attempts_of(items: Sequence[HandoverItem]) -> dict[int, list[TransferAttempt]]:
+    """Return the attempts of each item in their order, in one query."""
+    found: dict[int, list[TransferAttempt]] = {item.id: [] for item in items}
+    query = TransferAttempt.select().where(TransferAttempt.item.in_(list(found)))
+    for attempt in query.order_by(TransferAttempt.item, TransferAttempt.number):
+        found[attempt.item_id].append(attempt)
+    return found
+
+
+def hand_work_of(handover: Handover) -> list[HandWork]:
+    """Return what a person must do for this handover, because no API can."""
+    return list(HandWork.select().where(HandWork.handover == handover).order_by(HandWork.id))

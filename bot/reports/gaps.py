@@ -1,0 +1,93 @@
+"""Whom nobody has told yet: pairs in contact without a delivered notice."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from peewee import fn
+
+from bot.models import Notice, Relation
+from bot.models.customer import LIVE_RELATIONS
+from bot.models.notice import AWAITING_CONSENT, BY_HAND, DELIVERED, NO_CODE
+from config import table
+
+
+@dataclass(frozen=True)
+class Gap:
+    """A member and a customer between whom the notice is missing, and why."""
+
+    userid: str
+    external_userid: str
+    added_at: datetime
+    reason: str
+    errcode: int | None
+
+
+def open_gaps(now: datetime) -> list[Gap]:
+    """List the pairs whose last add event is over a minute old and brought no notice.
+
+    A pair whose notice waits for the customer's agreement (41053) is no gap for a day. A member
+    for whom no code ever came is one trouble for the operator, not a gap for each customer:
+    see ``members_without_codes``.
+    """
+    settings = table("notices")["digest"]
+    before = now - timedelta(seconds=settings["gap_after_seconds"])
+    patience = now - timedelta(hours=settings["awaiting_consent_hours"])
+    of_pair = (
+        (Notice.userid == Relation.userid)
+        & (Notice.external_userid == Relation.external_userid)
+        & (Notice.at >= Relation.noted_at)
+    )
+    excused = Notice.state.in_((DELIVERED, BY_HAND)) | (
+        (Notice.state == AWAITING_CONSENT) & (Notice.at > patience)
+    )
+    untold = (
+        Relation.select()
+        .where(
+            Relation.state.in_(LIVE_RELATIONS),
+            Relation.last_add_at <= before,
+            ~fn.EXISTS(Notice.select(Notice.id).where(of_pair, excused)),
+        )
+        .order_by(Relation.last_add_at)
+    )
+    silent = members_without_codes()
+    return [_gap(relation) for relation in untold if relation.userid not in silent]
+
+
+def _gap(relation: Relation) -> Gap:
+    last = (
+        Notice.select()
+        .where(
+            Notice.userid == relation.userid,
+            Notice.external_userid == relation.external_userid,
+            Notice.at >= relation.noted_at,
+        )
+        .order_by(Notice.id.desc())
+        .first()
+    )
+    return Gap(
+        relation.userid,
+        relation.external_userid,
+        relation.added_at,
+        (last.reason or last.state) if last else "no notice was tried",
+        last.errcode if last else None,
+    )
+
+
+def members_without_codes() -> set[str]:
+    """Name the members whose adds never bring a code: an administrator's own welcome covers
+    them (path 92137)."""
+    needed = table("notices")["digest"]["adds_without_code"]
+    adds = fn.COUNT(Notice.id)
+    with_code = Notice.alias()
+    query = (
+        Notice.select(Notice.userid)
+        .where(
+            Notice.state == NO_CODE,
+            Notice.userid.not_in(
+                with_code.select(with_code.userid).where(with_code.state != NO_CODE)
+            ),
+        )
+        .group_by(Notice.userid)
+        .having(adds >= needed)
+    )
+    return {row.userid for row in query}

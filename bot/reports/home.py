@@ -1,0 +1,116 @@
+"""The state of the house in a few numbers, for whoever opens the console."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from peewee import fn
+
+from bot.models import (
+    Alarm,
+    Conflict,
+    Customer,
+    Handover,
+    InboxEvent,
+    Notice,
+    Ownership,
+    Relation,
+    Staff,
+)
+from bot.models import conflict as conflicts
+from bot.models.customer import LIVE_RELATIONS
+from bot.models.handover import HANDOVER_OPEN
+from bot.models.inbox_event import STATES
+from bot.models.notice import AWAITING_CONSENT, BY_HAND, DELIVERED
+from bot.reports.gaps import members_without_codes
+from config import table
+
+# All of an event but its sealed payload, which no page shows.
+EVENT_COLUMNS = tuple(
+    column for column in InboxEvent._meta.sorted_fields if column is not InboxEvent.payload
+)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """How many there are of what a manager asks for first."""
+
+    customers: int
+    owned: int
+    serving: int
+    conflicts: int
+    gaps: int
+    handovers: int
+    alarms: int
+    inbox: Mapping[str, int]
+
+    @property
+    def without_owner(self) -> int:
+        return self.customers - self.owned
+
+
+def numbers(now: datetime) -> Numbers:
+    """Count; a fixed number of queries, however many customers there are."""
+    owned = Ownership.select(Ownership.external_userid).where(Ownership.until.is_null())
+    return Numbers(
+        customers=Customer.select().count(),
+        owned=Customer.select().where(Customer.external_userid.in_(owned)).count(),
+        serving=Staff.select().where(Staff.serves, Staff.left_at.is_null()).count(),
+        conflicts=Conflict.select().where(Conflict.state == conflicts.OPEN).count(),
+        gaps=count_gaps(now),
+        handovers=Handover.select().where(Handover.state.in_(HANDOVER_OPEN)).count(),
+        alarms=Alarm.select().where(Alarm.ended_at.is_null()).count(),
+        inbox=inbox_by_state(),
+    )
+
+
+def count_gaps(now: datetime) -> int:
+    """Count what ``open_gaps`` lists, without reading each pair's notices."""
+    settings = table("notices")["digest"]
+    before = now - timedelta(seconds=settings["gap_after_seconds"])
+    patience = now - timedelta(hours=settings["awaiting_consent_hours"])
+    told = Notice.select(Notice.id).where(
+        Notice.userid == Relation.userid,
+        Notice.external_userid == Relation.external_userid,
+        Notice.at >= Relation.noted_at,
+        Notice.state.in_((DELIVERED, BY_HAND))
+        | ((Notice.state == AWAITING_CONSENT) & (Notice.at > patience)),
+    )
+    return (
+        Relation.select()
+        .where(
+            Relation.state.in_(LIVE_RELATIONS),
+            Relation.last_add_at <= before,
+            Relation.userid.not_in(sorted(members_without_codes())),
+            ~fn.EXISTS(told),
+        )
+        .count()
+    )
+
+
+def inbox_by_state() -> dict[str, int]:
+    """Count the events in each state, in the order in which an event goes through them."""
+    number = fn.COUNT(InboxEvent.id).alias("number")
+    query = InboxEvent.select(InboxEvent.state, number).group_by(InboxEvent.state)
+    found = {row.state: row.number for row in query}
+    return {state: found.get(state, 0) for state in STATES}
+
+
+def recent_events(limit: int) -> list[InboxEvent]:
+    """Return the latest events, newest first, without their payloads."""
+    return list(InboxEvent.select(*EVENT_COLUMNS).order_by(InboxEvent.id.desc()).limit(limit))
+
+
+def open_alarms() -> list[Alarm]:
+    """Return the troubles that are not over, the oldest first."""
+    return list(Alarm.select().where(Alarm.ended_at.is_null()).order_by(Alarm.since))
+
+
+def open_conflicts(limit: int) -> list[Conflict]:
+    """Return the conflicts that wait longest for somebody's decision."""
+    return list(
+        Conflict.select()
+        .where(Conflict.state == conflicts.OPEN)
+        .order_by(Conflict.opened_at)
+        .limit(limit)
+    )

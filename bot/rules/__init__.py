@@ -1,0 +1,1 @@
+"""Rules decide: pure functions over plain values, each decision with its reason."""

@@ -1,0 +1,217 @@
+"""Who takes over a leaver's customers and groups, and what WeCom's answers mean."""
+
+import heapq
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from enum import Enum
+from typing import Any
+
+BATCH = 100
+GROUPS_PER_OWNER_AND_DAY = 300
+REFUSALS_BEFORE_GIVING_UP = 2
+
+
+@dataclass(frozen=True)
+class Successor:
+    """A member who may take over. ``load`` counts customers; ``capacity`` None: WeCom's limit."""
+
+    userid: str
+    departments: Sequence[int] = ()
+    load: int = 0
+    capacity: int | None = None
+    unfit: str = ""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A customer or group to hand over, and who cannot take it any more."""
+
+    id: int
+    tried: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Assignment:
+    piece_id: int
+    takeover_userid: str | None
+    reason: str
+
+
+def assign(
+    pieces: Sequence[Piece],
+    successors: Sequence[Successor],
+    departments: Collection[int],
+    full: Collection[str] = (),
+) -> list[Assignment]:
+    """Give each piece to a successor.
+
+    Members of the leaver's own departments come first; others only when those have no room.
+    Among equals the one with the fewest customers gets the next piece, ties go to the userid
+    that sorts first. Nobody is filled above the capacity, and a piece never goes to somebody
+    who was tried for it. What nobody can take has no successor, with the reason.
+    """
+    queue = _LeastLoaded(successors, set(departments), set(full))
+    return [Assignment(piece.id, *queue.take(piece.tried)) for piece in pieces]
+
+
+class _LeastLoaded:
+    """The successors in the order in which they get the next piece."""
+
+    def __init__(
+        self, successors: Sequence[Successor], departments: set[int], full: set[str]
+    ) -> None:
+        self._room: dict[str, int | None] = {}
+        self._heap: list[tuple[bool, int, str]] = []
+        self._unfit = [successor.unfit for successor in successors if successor.unfit]
+        for successor in successors:
+            room = None if successor.capacity is None else successor.capacity - successor.load
+            if successor.unfit or successor.userid in full or (room is not None and room <= 0):
+                continue
+            self._room[successor.userid] = room
+            elsewhere = not departments & set(successor.departments)
+            self._heap.append((elsewhere, successor.load, successor.userid))
+        heapq.heapify(self._heap)
+        self._known = len(successors)
+
+    def take(self, tried: frozenset[str]) -> tuple[str | None, str]:
+        skipped = []
+        chosen: tuple[bool, int, str] | None = None
+        while self._heap:
+            entry = heapq.heappop(self._heap)
+            if entry[2] not in tried:
+                chosen = entry
+                break
+            skipped.append(entry)
+        for entry in skipped:
+            heapq.heappush(self._heap, entry)
+        if chosen is None:
+            return None, self._nobody(tried)
+        elsewhere, load, userid = chosen
+        room = self._room[userid]
+        if room is not None:
+            self._room[userid] = room - 1
+        if room is None or room > 1:
+            heapq.heappush(self._heap, (elsewhere, load + 1, userid))
+        where = "another department" if elsewhere else "same department"
+        return userid, f"{where}, least loaded"
+
+    def _nobody(self, tried: frozenset[str]) -> str:
+        if not self._known:
+            return "no successor known"
+        if tried:
+            return "every successor was tried or is full"
+        return "every successor is full or unfit"
+
+
+class Verdict(Enum):
+    """What an answer of WeCom means for one item."""
+
+    ACCEPTED = "accepted"  # started; the poll tells the end
+    LOOK_UP = "look up"  # WeCom says that it is moving or has moved
+    FULL = "full"  # this takeover member has no room: another one
+    UNFIT = "unfit"  # this takeover member cannot take anybody: another one
+    OTHER_ENDPOINT = "other endpoint"  # in service against resigned
+    LATER = "later"  # the same again, in a while
+    FAILED = "failed"  # never; the reason is the code's
+
+
+_VERDICTS: Mapping[int, Verdict] = {
+    0: Verdict.ACCEPTED,
+    40100: Verdict.LOOK_UP,
+    40129: Verdict.LOOK_UP,
+    90507: Verdict.LOOK_UP,
+    90508: Verdict.LOOK_UP,
+    90504: Verdict.LOOK_UP,
+    40099: Verdict.FULL,
+    40098: Verdict.UNFIT,
+    40143: Verdict.UNFIT,
+    40205: Verdict.UNFIT,
+    60021: Verdict.UNFIT,
+    92000: Verdict.UNFIT,
+    84074: Verdict.UNFIT,
+    40097: Verdict.OTHER_ENDPOINT,
+    40003: Verdict.OTHER_ENDPOINT,
+    60111: Verdict.OTHER_ENDPOINT,
+    90500: Verdict.OTHER_ENDPOINT,
+    90502: Verdict.OTHER_ENDPOINT,
+    45035: Verdict.LATER,
+    45033: Verdict.LATER,
+    45009: Verdict.LATER,
+    -1: Verdict.LATER,
+    6000: Verdict.LATER,
+}
+
+_REASONS: Mapping[int, str] = {
+    40096: "WeCom does not know this customer",
+    40128: "the customer was transferred twice in 90 days",
+    40130: "the successor is the same member",
+    40131: "the member is not in contact with this customer any more",
+    84061: "the contact is one-sided: the member has not added the customer back",
+    90501: "not a customer group",
+    90509: "not a customer group",
+    90503: "the group needs a confirmation in the client",
+    40050: "WeCom does not know this group",
+    49008: "the group was dismissed",
+}
+
+
+def judge(errcode: int) -> Verdict:
+    """Say what a code of a transfer answer means (path 92125, 94081, 92127, 95703, 90313).
+
+    A code that is not in the table fails the item, with the code as its reason: repeating what
+    we do not understand could move a customer twice.
+    """
+    return _VERDICTS.get(errcode, Verdict.FAILED)
+
+
+def reason_of(errcode: int) -> str:
+    """Say in words why an item failed."""
+    return _REASONS.get(errcode, f"WeCom answered {errcode}")
+
+
+class Outcome(Enum):
+    """Where a running transfer stands (path 94088, 94082)."""
+
+    DONE = 1
+    WAITING = 2
+    REFUSED = 3
+    FULL = 4
+
+
+def outcome_of(status: int) -> Outcome:
+    """Read a status of transfer_result; one we do not know means: keep waiting."""
+    try:
+        return Outcome(status)
+    except ValueError:
+        return Outcome.WAITING
+
+
+def starts_at(last_day: date, lead: timedelta, zone: tzinfo) -> datetime:
+    """Return when submission starts: ``lead`` before the end of the last day, in UTC."""
+    end = datetime.combine(last_day + timedelta(days=1), time(), zone)
+    return end.astimezone(UTC) - lead
+
+
+def batches(items: Iterable[Any], size: int = BATCH) -> list[list[Any]]:
+    """Cut a list into calls of at most ``size``: never more calls than needed."""
+    listed = list(items)
+    return [listed[start : start + size] for start in range(0, len(listed), size)]
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many items stand where; decides how a handover ends."""
+
+    by_state: Mapping[str, int] = field(default_factory=dict)
+
+    def __getitem__(self, state: str) -> int:
+        return self.by_state.get(state, 0)
+
+    @property
+    def is_settled(self) -> bool:
+        return not any(self[state] for state in ("planned", "submitted", "waiting"))
+
+    @property
+    def has_exceptions(self) -> bool:
+        return any(self[state] for state in ("refused", "limit", "failed"))

@@ -1,0 +1,55 @@
+"""Wire a process together: database, queue, vault and WeCom from the settings."""
+
+from pydantic import SecretStr
+
+from bot import db
+from bot.kegui import Kegui
+from bot.queue import Queue
+from bot.stores import DatabasePauseStore, DatabaseTokenStore
+from bot.vault import Vault
+from bot.wecom import Budgets, SecretName, WeCom
+from config.settings import Settings
+
+
+def connect(settings: Settings) -> None:
+    """Make the settings' database the one that models use."""
+    db.connect(settings.database_url.get_secret_value())
+
+
+def make_kegui(settings: Settings) -> Kegui:
+    """Make what a complete process holds; ``settings.missing()`` must be empty."""
+    if settings.data_key is None:
+        raise ValueError("KEGUI_DATA_KEY is not set")
+    vault = Vault(settings.data_key.get_secret_value())
+    return Kegui(
+        settings=settings,
+        wecom=_wecom(settings, vault),
+        queue=Queue(queue_url(settings)),
+        vault=vault,
+    )
+
+
+def queue_url(settings: Settings) -> str:
+    """The queue's own address, or the database's."""
+    return (settings.queue_url or settings.database_url).get_secret_value()
+
+
+def _wecom(settings: Settings, vault: Vault) -> WeCom:
+    known: dict[SecretName, SecretStr | None] = {
+        "app": settings.app_secret,
+        "contacts": settings.contacts_secret,
+        "archive": settings.archive_secret,
+    }
+    return WeCom(
+        corp_id=settings.corp_id,
+        secrets={name: secret.get_secret_value() for name, secret in known.items() if secret},
+        agent_id=settings.agent_id,
+        api_base=settings.wecom_api_base,
+        tokens=DatabaseTokenStore(vault),
+        pauses=DatabasePauseStore(),
+        budgets=Budgets(
+            welcome_parallel=settings.welcome_parallel,
+            parallel=settings.api_parallel,
+            per_second=settings.api_per_second,
+        ),
+    )

@@ -1,0 +1,54 @@
+"""Several processes in one terminal: started together, stopped together."""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from honcho.manager import Manager
+from honcho.printer import Printer
+
+STOPPED_BY_HAND = (130, 143)
+
+
+def supervise(
+    commands: Mapping[str, str],
+    environment: Mapping[str, str],
+    *,
+    story: Callable[[], int] | None = None,
+    log_file: Path | None = None,
+) -> int:
+    """Run `kegui <command>` for each, until one ends, the story ends, or a signal comes.
+
+    Args:
+        commands: name -> arguments of the ``kegui`` command.
+        environment: what is set for all of them, above our own environment.
+        story: runs meanwhile in this process; its result is the exit code.
+        log_file: where the processes' output goes; None: to this terminal.
+
+    Returns:
+        The story's result, 0 after a signal, or 1 when a process ended by itself.
+    """
+    output = log_file.open("a", encoding="utf-8") if log_file else sys.stdout
+    manager = Manager(Printer(output, colour=log_file is None))
+    for name, arguments in commands.items():
+        manager.add_process(
+            name, f"exec {sys.executable} -m bot {arguments}", env={**os.environ, **environment}
+        )
+    results: list[int] = []
+
+    def tell() -> None:
+        results.append(1)
+        try:
+            if story is not None:
+                results[0] = story()
+        finally:
+            manager.terminate()
+
+    if story is not None:
+        threading.Thread(target=tell, daemon=True).start()
+    manager.loop()
+    if manager.returncode in STOPPED_BY_HAND:
+        return 0
+    return results[0] if results else 1

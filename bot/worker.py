@@ -1,0 +1,212 @@
+"""The worker: takes what is due, lets the handlers answer, records how it ended."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+import structlog
+from peewee import InterfaceError, OperationalError
+
+from bot import clock, inbox
+from bot.actions import handover_run
+from bot.actions.alarms import raise_alarm
+from bot.db import connection
+from bot.effects import Busy
+from bot.inbox import Later, Lost
+from bot.kegui import Kegui
+from bot.models import InboxEvent
+from bot.queue import Lane
+from bot.router import Received, Router
+from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, WeComError
+
+log = structlog.get_logger(__name__)
+
+WORK_THREADS = 8
+LOOK_SECONDS = 1.0
+POLL_SECONDS = 0.05
+GRACE_SECONDS = 15
+
+
+class Worker:
+    """Serves both lanes until told to stop; any number of workers may run."""
+
+    def __init__(self, kegui: Kegui, router: Router) -> None:
+        self._kegui = kegui
+        self._router = router
+        self._stopping = threading.Event()
+
+    def run(self) -> None:
+        """Work until ``stop``; what was begun is finished first."""
+        threads = {
+            Lane.WELCOME: self._kegui.settings.welcome_parallel,
+            Lane.WORK: WORK_THREADS,
+        }
+        lanes = [
+            threading.Thread(target=self._serve, args=(lane, number), name=lane)
+            for lane, number in threads.items()
+        ]
+        for thread in lanes:
+            thread.start()
+        for thread in lanes:
+            thread.join()
+
+    def stop(self) -> None:
+        """Take nothing more."""
+        self._stopping.set()
+
+    def _serve(self, lane: Lane, threads: int) -> None:
+        """Feed one lane's threads from the queue, and every second from the rows themselves."""
+        free = threading.Semaphore(threads)
+        pool = ThreadPoolExecutor(threads, thread_name_prefix=lane)
+
+        def start(message: str) -> None:
+            free.acquire()
+            pool.submit(self._guarded, lane, message).add_done_callback(lambda _: free.release())
+
+        looked = 0.0
+        while not self._stopping.is_set():
+            message = self._take(lane)
+            if message is not None:
+                start(message)
+            if time.monotonic() - looked >= LOOK_SECONDS:
+                looked = time.monotonic()
+                for message in self._look(lane, threads):
+                    start(message)
+        pool.shutdown(wait=True)
+
+    def _take(self, lane: Lane) -> str | None:
+        queue = self._kegui.queue
+        try:
+            message = queue.take(lane)
+        except Exception as error:  # three drivers, three families: the rows are the truth
+            log.warning("queue_not_readable", lane=lane, error=type(error).__name__)
+            self._stopping.wait(LOOK_SECONDS)
+            return None
+        if message is None and not queue.waits(lane):
+            self._stopping.wait(POLL_SECONDS)
+        return message
+
+    def _look(self, lane: Lane, limit: int) -> list[str]:
+        try:
+            with connection():
+                return [f"event:{one}" for one in inbox.due(lane, now=clock.now(), limit=limit)]
+        except (OperationalError, InterfaceError) as error:
+            log.warning("database_not_readable", error=type(error).__name__)
+            return []
+
+    def _guarded(self, lane: Lane, message: str) -> None:
+        try:
+            with connection():
+                self.work_on(lane, message)
+        except Exception:
+            # Whatever it was, the row's lease runs out and another try follows.
+            log.exception("work_failed", lane=lane, message=message)
+
+    def work_on(self, lane: Lane, message: str) -> None:
+        """Do what one message of the queue asks for."""
+        kind, _, number = message.partition(":")
+        if kind == "event":
+            self.answer(int(number), lane)
+        elif kind == "handover":
+            self._advance(int(number))
+
+    def _advance(self, handover_id: int) -> None:
+        try:
+            handover_run.advance(handover_id, self._kegui)
+        except WeComError as error:
+            # The clock's next poll goes on; a pause is visible by itself.
+            self._report(error)
+            log.info("handover_waits", handover=handover_id, why=str(error))
+
+    def answer(self, event_id: int, lane: Lane) -> None:
+        """Claim an event, let its handler of this lane answer, and record how it ended."""
+        row = inbox.claim(event_id, lane, now=clock.now())
+        if row is None:
+            return
+        try:
+            self._handle(row, lane)
+        except Lost:
+            log.warning("claim_lost", event=row.id)
+
+    def _handle(self, row: InboxEvent, lane: Lane) -> None:
+        event = inbox.open_event(row, self._kegui.vault)
+        handler = self._router.handler_for(event, lane)
+        if handler is None and lane == Lane.WORK:
+            self._ignore(row)
+            return
+        received = Received(row.id, row.source, row.received_at, event)
+        try:
+            if handler is not None:
+                handler(received, self._kegui)
+        except Later as later:
+            inbox.give_back(row, due_at=later.due_at, error=str(later), failed=False)
+            return
+        except Busy as busy:
+            due_at = clock.now() + timedelta(seconds=1)
+            inbox.give_back(row, due_at=due_at, error=f"busy: {busy}", failed=False)
+            return
+        except Refused as refused:
+            # A refusal that no action expected will be one tomorrow too.
+            inbox.bury(row, now=clock.now(), error=str(refused))
+            return
+        except WeComError as error:
+            self._report(error)
+            self._retry(row, str(error), self._due_after(error, row))
+            return
+        except (OperationalError, InterfaceError) as error:
+            self._retry(row, type(error).__name__, self._next_try(row))
+            return
+        except Exception as error:
+            log.exception("handler_failed", event=row.id)
+            self._retry_bug(row, type(error).__name__)
+            return
+        if lane == Lane.WELCOME:
+            inbox.pass_on(row, now=clock.now())
+            self._kegui.queue.wake(Lane.WORK, f"event:{row.id}")
+        else:
+            inbox.finish(row, now=clock.now())
+
+    def _ignore(self, row: InboxEvent) -> None:
+        log.info(
+            "event_ignored",
+            event=row.id,
+            to_handle_it=f'@router.on("{row.event}", "{row.change_type}")',
+        )
+        inbox.finish(row, now=clock.now(), ignored=True)
+
+    def _retry(self, row: InboxEvent, error: str, due_at: datetime) -> None:
+        """WeCom's or the database's trouble never kills an event before the time is up."""
+        give_up = timedelta(hours=self._kegui.settings.inbox_give_up_hours)
+        if clock.now() - row.received_at > give_up:
+            inbox.bury(row, now=clock.now(), error=error)
+        else:
+            inbox.give_back(row, due_at=due_at, error=error)
+
+    def _retry_bug(self, row: InboxEvent, error: str) -> None:
+        """An error of our own is tried again a few times, in case the moment was the cause."""
+        if row.attempts > len(self._kegui.settings.inbox_retry_seconds):
+            inbox.bury(row, now=clock.now(), error=error)
+        else:
+            inbox.give_back(row, due_at=self._next_try(row), error=error)
+
+    def _next_try(self, row: InboxEvent) -> datetime:
+        delays = self._kegui.settings.inbox_retry_seconds
+        return clock.now() + timedelta(seconds=delays[min(row.attempts, len(delays)) - 1])
+
+    def _due_after(self, error: WeComError, row: InboxEvent) -> datetime:
+        if isinstance(error, Paused):
+            return error.until
+        if isinstance(error, Throttled):
+            return clock.now() + timedelta(seconds=error.wait_seconds)
+        return self._next_try(row)
+
+    def _report(self, error: WeComError) -> None:
+        if isinstance(error, OperatorNeeded):
+            raise_alarm(
+                "wecom_needs_operator",
+                f"{error.endpoint} {error.errcode}",
+                f"企业微信拒绝了接口 {error.endpoint}（错误码 {error.errcode}）",
+                error.what_to_do,
+                self._kegui,
+            )

@@ -1,0 +1,19 @@
+"""成员离职: the account of a member is gone, or may be."""
+
+from bot.actions import handovers, leavers
+from bot.kegui import Kegui
+from bot.router import Received, Router
+
+router = Router()
+
+
+@router.on("change_contact", "delete_user")
+def staff_deleted(received: Received, kegui: Kegui) -> None:
+    """The contacts say that the member is gone: hand over all that was theirs."""
+    handovers.report_leave(received.event.userid, source="delete_user", kegui=kegui)
+
+
+@router.on("unsubscribe")
+def staff_out_of_range(received: Received, kegui: Kegui) -> None:
+    """The member left, was disabled, or is only out of the app's range: WeCom is asked which."""
+    leavers.confirm(received.event.from_user, source="unsubscribe", kegui=kegui)
