@@ -1,0 +1,1 @@
+"""A stand-in for the WeCom platform: real HTTP, real encryption, real limits."""

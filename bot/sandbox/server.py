@@ -1,0 +1,90 @@
+"""The sandbox as a web application, served by one process with many threads."""
+
+import os
+import threading
+from typing import Any
+
+from flask import Flask, Response, request
+from gunicorn.app.base import BaseApplication
+
+from bot.sandbox import control
+from bot.sandbox.callbacks import Courier
+from bot.sandbox.endpoints import ENDPOINTS
+from bot.sandbox.gate import Gate
+from bot.sandbox.state import World
+
+SETTLE_SECONDS = 0.25
+METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
+
+
+def create_app(*, background: bool = False) -> Flask:
+    """Make a platform of its own; ``background`` starts the threads that deliver and settle."""
+    app = Flask("bot.sandbox")
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    world = World()
+    courier = Courier(world)
+    world.send = courier.send
+    gate = Gate(world, ENDPOINTS)
+    app.register_blueprint(control.blueprint(world, gate, courier))
+
+    @app.route("/cgi-bin/<path:endpoint>", methods=METHODS)
+    def call(endpoint: str) -> Response:
+        return gate.answer(endpoint, request)
+
+    @app.get("/")
+    def alive() -> dict[str, str]:
+        return {"sandbox": "WeCom"}
+
+    if background:
+        courier.start()
+        threading.Thread(target=_settle_for_ever, args=(world,), daemon=True).start()
+    return app
+
+
+def _settle_for_ever(world: World) -> None:
+    """Let what is due happen by the normal flow of time as well."""
+    pause = threading.Event()
+    while not pause.wait(SETTLE_SECONDS):
+        world.settle()
+
+
+class _Server(BaseApplication):  # type: ignore[misc]
+    def __init__(self, options: dict[str, Any]) -> None:
+        self._options = options
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in self._options.items():
+            self.cfg.set(name, value)
+        # Newer gunicorns open a socket in the home directory, which two sandboxes would share.
+        if "control_socket_disable" in self.cfg.settings:
+            self.cfg.set("control_socket_disable", True)
+
+    def load(self) -> Flask:
+        # Here and not earlier: threads do not survive the fork.
+        return create_app(background=True)
+
+
+def serve(host: str = "127.0.0.1", port: int = 8900, **options: Any) -> None:
+    """Serve until told to stop; ``options`` are gunicorn's, the state needs one worker.
+
+    Raises:
+        SystemExit: in production.
+    """
+    if os.environ.get("KEGUI_ENV", "").lower() == "production":
+        raise SystemExit("the sandbox does not start with KEGUI_ENV=production")
+    chosen = {
+        "threads": 160,
+        "worker_connections": 2000,
+        "keepalive": 60,
+        "timeout": 0,
+        "graceful_timeout": 1,
+        "loglevel": "warning",
+        "limit_request_line": 8190,
+        **options,
+        "bind": f"{host}:{port}",
+        "worker_class": "gthread",
+        "workers": 1,
+    }
+    _Server(chosen).run()

@@ -1,0 +1,46 @@
+"""The sandbox as a process of its own, for tests that need real HTTP."""
+
+import http.client
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+START_SECONDS = 20
+
+
+@contextmanager
+def running_sandbox() -> Iterator[str]:
+    """Start a sandbox on a free port, wait until it answers, give its URL, end it."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    environment = {name: value for name, value in os.environ.items() if name != "KEGUI_ENV"}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bot.sandbox", "--port", str(port)], env=environment
+    )
+    try:
+        _wait_until_it_answers(process, port)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=START_SECONDS)
+
+
+def _wait_until_it_answers(process: "subprocess.Popen[bytes]", port: int) -> None:
+    until = time.monotonic() + START_SECONDS
+    while time.monotonic() < until and process.poll() is None:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+        try:
+            connection.request("GET", "/")
+            connection.getresponse().read()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+        finally:
+            connection.close()
+    raise RuntimeError("the sandbox does not answer")
