@@ -1,0 +1,86 @@
+"""The REST API under /api/v1: one module for each noun, thin views over actions and reports."""
+
+from apiflask import APIBlueprint, APIFlask
+from flask import Response, jsonify, request
+
+from bot.api import (
+    alarms,
+    allocations,
+    auth,
+    conflicts,
+    contact_ways,
+    context,
+    customers,
+    events,
+    gaps,
+    handovers,
+    idempotency,
+    offboardings,
+    openapi,
+    problems,
+    staff,
+)
+from bot.db import database
+from bot.kegui import Kegui
+
+PREFIX = "/api/v1"
+NOUNS = (
+    offboardings,
+    handovers,
+    customers,
+    conflicts,
+    allocations,
+    contact_ways,
+    events,
+    gaps,
+    alarms,
+    staff,
+)
+
+
+def register(app: APIFlask, kegui: Kegui) -> None:
+    """Add the API and its description to the application."""
+    context.hold(app, kegui)
+    problems.answer_for(app, "/api")
+    api = APIBlueprint("api", __name__, url_prefix=PREFIX)
+    api.before_request(open_connection)
+    api.before_request(auth.check)
+    api.before_request(idempotency.begin)
+    api.before_request(refuse_null_body)
+    api.after_request(idempotency.remember)
+    problems.translate(api)
+    for noun in NOUNS:
+        api.register_blueprint(noun.blueprint)
+    app.register_blueprint(api)
+    app.register_blueprint(_description(app))
+
+
+def open_connection() -> None:
+    """Hold a connection for the request; the application closes it in its teardown."""
+    # PostgreSQL cannot even be asked for a text with a NUL in it.
+    if "\x00" in request.path or any("\x00" in value for value in request.args.values()):
+        raise problems.Problem(422, "nul", "地址中含有 NUL 字符", "there is a NUL in the address")
+    database.connect(reuse_if_open=True)
+
+
+def refuse_null_body() -> None:
+    """A null is no empty object: only the latter leaves everything as it is."""
+    if request.method != "GET" and request.get_data().strip() == b"null":
+        raise problems.Problem(
+            422,
+            "invalid",
+            "正文须为 JSON 对象",
+            "the body must be a JSON object",
+            extra={"errors": [{"in": "body", "field": "_schema", "message": "null"}]},
+        )
+
+
+def _description(app: APIFlask) -> APIBlueprint:
+    """The OpenAPI document; it says nothing about anybody, so that it needs no token."""
+    described = APIBlueprint("api_description", __name__, url_prefix=PREFIX, enable_openapi=False)
+
+    @described.get("/openapi.json")
+    def openapi_json() -> Response:
+        return jsonify(openapi.document(app))
+
+    return described

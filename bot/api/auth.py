@@ -1,0 +1,99 @@
+"""Bearer tokens: who may call, and what for."""
+
+import hashlib
+import secrets
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from flask import current_app, g, request
+
+from bot import clock
+from bot.api.problems import Problem
+from bot.models import ApiToken
+
+READ = "read"
+ADMIN = "admin"
+SCOPES = (READ, "offboarding", "handover", "allocation", "events", "audit", ADMIN)
+PREFIX = "kgt_"
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def create_token(name: str, scopes: Sequence[str]) -> str:
+    """Make a token and return it; only its digest is kept, so nobody can show it again.
+
+    Raises:
+        ValueError: no scope at all, or one that does not exist.
+    """
+    if not scopes or set(scopes) - set(SCOPES):
+        raise ValueError(f"a token needs scopes out of {', '.join(SCOPES)}")
+    token = PREFIX + secrets.token_urlsafe(32)
+    ApiToken.create(
+        name=name, digest=digest(token), scopes=sorted(set(scopes)), created_at=clock.now()
+    )
+    return token
+
+
+def digest(token: str) -> str:
+    """What is stored of a token; it is random enough that no salt is needed."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def needs(*scopes: str) -> Callable[[View], View]:
+    """Let those call the view whose token has one of these scopes, or admin."""
+
+    def mark(view: View) -> View:
+        view.needed_scopes = scopes  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def needed_scopes(endpoint: str) -> tuple[str, ...]:
+    """Return the scopes of a view; one that names none is admin's alone."""
+    view = current_app.view_functions[endpoint]
+    return tuple(getattr(view, "needed_scopes", ()))
+
+
+def check() -> None:
+    """Find out who calls, and refuse who may not."""
+    g.api_token = _token()
+    needed = needed_scopes(request.endpoint or "")
+    if set(g.api_token.scopes).isdisjoint((*needed, ADMIN)):
+        missing = needed[0] if needed else ADMIN
+        raise Problem(
+            403,
+            "missing-scope",
+            f"此令牌缺少权限 {missing}，请用带有该权限的令牌调用",
+            f"this token lacks the scope {missing}: call with a token that has it",
+            headers={
+                "WWW-Authenticate": f'Bearer realm="kegui", error="insufficient_scope",'
+                f' scope="{missing}"'
+            },
+            extra={"missing_scope": missing},
+        )
+
+
+def _token() -> ApiToken:
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not value.strip():
+        raise _unauthorized(
+            "请在 Authorization 头中以 Bearer 方式提供令牌（kegui token create 生成）",
+            "send a token (made by kegui token create) as Authorization: Bearer",
+            "",
+        )
+    token: ApiToken | None = ApiToken.get_or_none(
+        ApiToken.digest == digest(value.strip()), ApiToken.revoked_at.is_null()
+    )
+    if token is None:
+        raise _unauthorized(
+            "令牌无效或已作废，请换用有效的令牌",
+            "the token is unknown or revoked: use a valid one",
+            ', error="invalid_token"',
+        )
+    return token
+
+
+def _unauthorized(chinese: str, english: str, error: str) -> Problem:
+    challenge = {"WWW-Authenticate": f'Bearer realm="kegui"{error}'}
+    return Problem(401, "unauthorized", chinese, english, headers=challenge)

@@ -1,0 +1,173 @@
+"""How a handover looks from outside, whether somebody leaves or a manager moves customers."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from bot.api import paging
+from bot.api.paging import PageOut, PageQuery
+from bot.api.schemas import Shown, one_of
+from bot.models import Handover, HandoverItem, TransferAttempt
+from bot.models.handover import GROUP, IN_SERVICE, OFFBOARDING
+from bot.reports.cases import attempts_of
+from bot.reports.handovers import described
+
+CaseState = Literal[
+    "planned",
+    "awaiting_approval",
+    "scheduled",
+    "running",
+    "done",
+    "done_with_exceptions",
+    "cancelled",
+]
+ItemState = Literal[
+    "planned", "submitted", "waiting", "done", "refused", "limit", "failed", "cancelled"
+]
+
+
+class HandWorkOut(Shown):
+    """What no API can do for the handover: a person must."""
+
+    kind: str
+    subject: str
+    text: str
+
+
+class CaseOut(Shown):
+    """A handover and how many of its items stand where."""
+
+    id: int
+    kind: Literal["offboarding", "handover"]
+    userid: str
+    last_day: date | None
+    mode: str
+    state: CaseState
+    counts: dict[str, int]
+    successors: list[str]
+    reason: str
+    source: str
+    hand_work: list[HandWorkOut]
+    created_at: datetime
+    updated_at: datetime
+
+
+class CasesQuery(PageQuery):
+    state: CaseState | None = None
+    userid: str | None = None
+
+
+class ItemsQuery(PageQuery):
+    state: ItemState | None = None
+
+
+class AttemptOut(Shown):
+    """One try to move an item."""
+
+    takeover_userid: str
+    endpoint: str
+    submitted_at: datetime
+    status: str
+    errcode: int | None
+
+
+class ItemBase(Shown):
+    id: int
+    state: ItemState
+    takeover_userid: str | None
+    reason: str
+    errcode: int | None
+    attempts: list[AttemptOut]
+
+
+class CustomerItemOut(ItemBase):
+    kind: Literal["customer"]
+    external_userid: str
+
+
+class GroupItemOut(ItemBase):
+    kind: Literal["group"]
+    chat_id: str
+
+
+class ItemsOut(PageOut):
+    items: list[Annotated[CustomerItemOut | GroupItemOut, Field(discriminator="kind")]]
+
+
+def find_offboarding(number: int) -> Handover:
+    case: Handover = one_of(
+        Handover, number, "离职交接", "offboarding", Handover.kind == OFFBOARDING
+    )
+    return case
+
+
+def find_handover(number: int) -> Handover:
+    case: Handover = one_of(Handover, number, "在职交接", "handover", Handover.kind == IN_SERVICE)
+    return case
+
+
+def show_case(handover: Handover) -> dict[str, Any]:
+    return show_cases([handover])[0]
+
+
+def show_cases(handovers: Sequence[Handover]) -> list[dict[str, Any]]:
+    """Describe these handovers as ``CaseOut`` and ``HandoverOut`` have them."""
+    return [
+        {
+            "id": handover.id,
+            "kind": handover.kind,
+            "userid": handover.userid,
+            "handover_userid": handover.userid,
+            "last_day": handover.last_day,
+            "mode": handover.mode,
+            "state": handover.state,
+            "counts": counts,
+            "successors": handover.successors,
+            "reason": handover.reason,
+            "source": handover.source,
+            "hand_work": hand_work,
+            "transfer_success_msg": handover.transfer_success_msg,
+            "created_at": handover.created_at,
+            "updated_at": handover.updated_at,
+        }
+        for handover, counts, hand_work in described(handovers)
+    ]
+
+
+def list_cases(kind: str, asked: CasesQuery) -> dict[str, Any]:
+    """One page of the handovers of a kind, the latest first."""
+    query = Handover.select().where(Handover.kind == kind)
+    if asked.state:
+        query = query.where(Handover.state == asked.state)
+    if asked.userid:
+        query = query.where(Handover.userid == asked.userid)
+    rows, next_cursor = paging.page_of_query(query, Handover.id, asked)
+    return {"items": show_cases(rows), "next_cursor": next_cursor}
+
+
+def list_items(handover: Handover, asked: ItemsQuery) -> dict[str, Any]:
+    """One page of the items of a handover with their attempts."""
+    query = HandoverItem.select().where(HandoverItem.handover == handover)
+    if asked.state:
+        query = query.where(HandoverItem.state == asked.state)
+    rows, next_cursor = paging.page_of_query(query, HandoverItem.id, asked, newest_first=False)
+    attempts = attempts_of(rows)
+    return {
+        "items": [_show_item(item, attempts[item.id]) for item in rows],
+        "next_cursor": next_cursor,
+    }
+
+
+def _show_item(item: HandoverItem, attempts: list[TransferAttempt]) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "kind": item.kind,
+        "chat_id" if item.kind == GROUP else "external_userid": item.subject,
+        "state": item.state,
+        "takeover_userid": item.takeover_userid,
+        "reason": item.reason,
+        "errcode": item.errcode,
+        "attempts": attempts,
+    }

@@ -1,0 +1,120 @@
+"""撞单: customers whom two members are after, settled by one decision."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import structlog
+from apiflask import APIBlueprint
+from pydantic import StringConstraints
+
+from bot.actions import conflicts
+from bot.api import context, paging
+from bot.api.auth import READ, needs
+from bot.api.paging import PageOut, PageQuery
+from bot.api.problems import invalid
+from bot.api.schemas import Asked, Shown, Userid, Words, one_of
+from bot.effects import Busy
+from bot.models import Conflict, Relation, Staff
+from bot.wecom import WeComError
+
+log = structlog.get_logger(__name__)
+SCOPE = "allocation"
+
+blueprint = APIBlueprint("conflicts", __name__, url_prefix="/conflicts", tag="Conflicts")
+
+
+class ConflictsQuery(PageQuery):
+    state: Literal["open", "resolved"] | None = None
+    external_userid: str | None = None
+
+
+class Decision(Asked):
+    """Who owns the customer from now on, and why."""
+
+    owner: Userid
+    reason: Annotated[Words, StringConstraints(min_length=1)]
+
+
+class ResolutionOut(Shown):
+    owner: str
+    reason: str
+    by: str
+
+
+class ConflictOut(Shown):
+    id: int
+    external_userid: str
+    state: Literal["open", "resolved"]
+    owner: str | None
+    contenders: list[str]
+    opened_at: datetime
+    resolved_at: datetime | None
+    resolution: ResolutionOut | None
+
+
+class ConflictsOut(PageOut):
+    items: list[ConflictOut]
+
+
+@blueprint.get("")
+@needs(READ, SCOPE)
+@blueprint.input(ConflictsQuery, location="query")
+@blueprint.output(ConflictsOut)
+def index(query_data: ConflictsQuery) -> dict[str, Any]:
+    """List conflicts, the latest first."""
+    query = Conflict.select()
+    if query_data.state:
+        query = query.where(Conflict.state == query_data.state)
+    if query_data.external_userid:
+        query = query.where(Conflict.external_userid == query_data.external_userid)
+    rows, next_cursor = paging.page_of_query(query, Conflict.id, query_data)
+    return {"items": rows, "next_cursor": next_cursor}
+
+
+@blueprint.get("/<int:number>")
+@needs(READ, SCOPE)
+@blueprint.output(ConflictOut)
+def show(number: int) -> Conflict:
+    """Show one conflict."""
+    return _find(number)
+
+
+@blueprint.post("/<int:number>/resolve")
+@needs(SCOPE)
+@blueprint.input(Decision)
+@blueprint.output(ConflictOut)
+def resolve(number: int, json_data: Decision) -> Conflict:
+    """Settle a conflict: the owner is the owner from now on, and all concerned are told."""
+    conflict = _find(number)
+    if conflict.state == "open":
+        _check_owner(conflict.external_userid, json_data.owner)
+    settled = conflicts.resolve(
+        conflict.id, json_data.owner, json_data.reason, context.caller_name(), context.kegui()
+    )
+    _tell(settled)
+    return settled
+
+
+def _find(number: int) -> Conflict:
+    conflict: Conflict = one_of(Conflict, number, "撞单", "conflict")
+    return conflict
+
+
+def _check_owner(external_userid: str, owner: str) -> None:
+    if Staff.get_or_none(Staff.userid == owner) is None:
+        raise invalid("owner", f"没有成员 {owner}", f"there is no member {owner}")
+    relation = Relation.of(external_userid, owner)
+    if relation is None or not relation.is_live:
+        raise invalid(
+            "owner",
+            f"成员 {owner} 与该客户没有联系，请从与客户有联系的成员中选择",
+            f"{owner} is not in contact with the customer: choose a member who is",
+        )
+
+
+def _tell(settled: Conflict) -> None:
+    """The decision stands, whether or not WeCom can bring the news at this moment."""
+    try:
+        conflicts.tell_resolution(settled, context.kegui())
+    except (WeComError, Busy) as error:
+        log.warning("resolution_not_told", conflict=settled.id, why=str(error))

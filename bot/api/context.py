@@ -1,0 +1,29 @@
+"""What a view needs to know: whom the process serves, and who asks."""
+
+from typing import cast
+
+from flask import Flask, current_app, g
+
+from bot.kegui import Kegui
+from bot.models import ApiToken
+
+_NAME = "kegui"
+
+
+def hold(app: Flask, kegui: Kegui) -> None:
+    """Let the views of ``app`` act with ``kegui``."""
+    app.extensions[_NAME] = kegui
+
+
+def kegui() -> Kegui:
+    return cast(Kegui, current_app.extensions[_NAME])
+
+
+def caller() -> ApiToken:
+    """The token with which this request came."""
+    return cast(ApiToken, g.api_token)
+
+
+def caller_name() -> str:
+    """The caller, as decisions remember who took them."""
+    return f"api:{caller().name}"[:128]

@@ -1,0 +1,116 @@
+"""事件: what WeCom sent, how far each came, and a second try."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from apiflask import APIBlueprint
+from pydantic import Field
+
+from bot import clock, events, inbox
+from bot.api import context, paging
+from bot.api.auth import READ, needs
+from bot.api.paging import PageOut, PageQuery
+from bot.api.problems import Problem
+from bot.api.schemas import Shown, one_of
+from bot.models import InboxEvent
+from bot.queue import Lane
+from bot.reports.home import EVENT_COLUMNS
+from bot.vault import VaultError
+
+SCOPE = "events"
+State = Literal["waiting", "claimed", "done", "ignored", "failed", "dead"]
+
+blueprint = APIBlueprint("events", __name__, url_prefix="/events", tag="Events")
+
+
+class EventsQuery(PageQuery):
+    state: State | None = None
+    type: str | None = Field(None, description="the event or its change type, in WeCom's words")
+    userid: str | None = None
+    external_userid: str | None = None
+
+
+class EventOut(Shown):
+    id: int
+    source: str
+    event: str
+    change_type: str
+    state: State
+    attempts: int
+    received_at: datetime
+    finished_at: datetime | None
+    error: str | None
+
+
+class EventDetailOut(EventOut):
+    """``fields`` null: the payload was sealed with a key that is not here."""
+
+    fields: dict[str, Any] | None
+
+
+class EventsOut(PageOut):
+    items: list[EventOut]
+
+
+@blueprint.get("")
+@needs(READ, SCOPE)
+@blueprint.input(EventsQuery, location="query")
+@blueprint.output(EventsOut)
+def index(query_data: EventsQuery) -> dict[str, Any]:
+    """List events, the latest first."""
+    query = InboxEvent.select(*EVENT_COLUMNS)
+    if query_data.state:
+        query = query.where(InboxEvent.state == query_data.state)
+    if query_data.type:
+        of_type = (InboxEvent.event == query_data.type) | (
+            InboxEvent.change_type == query_data.type
+        )
+        query = query.where(of_type)
+    if query_data.userid:
+        query = query.where(InboxEvent.userid == query_data.userid)
+    if query_data.external_userid:
+        query = query.where(InboxEvent.external_userid == query_data.external_userid)
+    rows, next_cursor = paging.page_of_query(query, InboxEvent.id, query_data)
+    return {"items": rows, "next_cursor": next_cursor}
+
+
+@blueprint.get("/<int:number>")
+@needs(READ, SCOPE)
+@blueprint.output(EventDetailOut)
+def show(number: int) -> dict[str, Any]:
+    """Show one event with its fields; codes, phones and messages are hidden."""
+    row = _find(number)
+    return {
+        **EventOut.model_validate(row).model_dump(),
+        "fields": _fields(row),
+    }
+
+
+@blueprint.post("/<int:number>/replay")
+@needs(SCOPE)
+@blueprint.output(EventOut)
+def replay(number: int) -> InboxEvent:
+    """Work on a settled event again; what it already caused is not done twice."""
+    row = _find(number)
+    again = inbox.replay(row.id, now=clock.now())
+    if again is None:
+        raise Problem(
+            409,
+            "wrong-state",
+            f"该事件处于 {row.state}，尚未结束，无需重放",
+            f"the event is {row.state}, so it will be worked on by itself",
+        )
+    context.kegui().queue.wake(Lane.WORK, f"event:{again.id}")
+    return again
+
+
+def _find(number: int) -> InboxEvent:
+    row: InboxEvent = one_of(InboxEvent, number, "事件", "event")
+    return row
+
+
+def _fields(row: InboxEvent) -> dict[str, Any] | None:
+    try:
+        return events.redacted(inbox.open_event(row, context.kegui().vault))
+    except (VaultError, events.MalformedEvent):
+        return None

@@ -1,0 +1,162 @@
+"""离职交接: members who leave, and where their customers and groups go."""
+
+from datetime import date, timedelta
+from typing import Any, Literal
+
+from apiflask import APIBlueprint
+from pydantic import Field, field_validator
+from pydantic.json_schema import SkipJsonSchema
+
+from bot import clock
+from bot.actions import handovers
+from bot.api import context
+from bot.api.auth import READ, needs
+from bot.api.case_shapes import (
+    CaseOut,
+    CasesQuery,
+    ItemsOut,
+    ItemsQuery,
+    find_offboarding,
+    list_cases,
+    list_items,
+    show_case,
+)
+from bot.api.paging import PageOut
+from bot.api.problems import invalid
+from bot.api.schemas import Asked, Day, Userid, Userids, Words, may_be_left_out, refuse_null
+from bot.models.handover import OFFBOARDING
+
+SCOPE = "offboarding"
+LONGEST_AGO = timedelta(days=366)
+LONGEST_AHEAD = timedelta(days=400)
+
+blueprint = APIBlueprint("offboardings", __name__, url_prefix="/offboardings", tag="Offboardings")
+
+
+class OffboardingIn(Asked):
+    """Somebody leaves; without successors the rules look for them in the department."""
+
+    userid: Userid
+    last_day: Day
+    reason: Words = ""
+    successors: Userids = Field([])
+    mode: Literal["auto", "approve"] = "approve"
+
+
+class OffboardingChange(Asked):
+    """What may still change; what is submitted stays."""
+
+    last_day: Day | SkipJsonSchema[None] = may_be_left_out()
+    successors: Userids | SkipJsonSchema[None] = may_be_left_out()
+
+    _no_null = field_validator("last_day", "successors", mode="before")(refuse_null)
+
+
+class OffboardingOut(CaseOut):
+    last_day: date
+
+
+class OffboardingsOut(PageOut):
+    items: list[OffboardingOut]
+
+
+OPEN_ALREADY: Any = {
+    200: {
+        "description": "The member's offboarding is open already, and unchanged",
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/OffboardingOut"}}
+        },
+    }
+}
+
+
+@blueprint.post("")
+@needs(SCOPE)
+@blueprint.doc(responses=OPEN_ALREADY)
+@blueprint.input(OffboardingIn)
+@blueprint.output(OffboardingOut, status_code=201)
+def create(json_data: OffboardingIn) -> tuple[dict[str, Any], int]:
+    """Open the offboarding of a member."""
+    _check_day(json_data.last_day)
+    case, is_new = handovers.open_offboarding(
+        json_data.userid,
+        json_data.last_day,
+        mode=json_data.mode,
+        source="api",
+        kegui=context.kegui(),
+        reason=json_data.reason,
+        successors=list(dict.fromkeys(json_data.successors)),
+    )
+    return show_case(case), 201 if is_new else 200
+
+
+@blueprint.get("")
+@needs(READ, SCOPE)
+@blueprint.input(CasesQuery, location="query")
+@blueprint.output(OffboardingsOut)
+def index(query_data: CasesQuery) -> dict[str, Any]:
+    """List offboardings, the latest first."""
+    return list_cases(OFFBOARDING, query_data)
+
+
+@blueprint.get("/<int:number>")
+@needs(READ, SCOPE)
+@blueprint.output(OffboardingOut)
+def show(number: int) -> dict[str, Any]:
+    """Show one offboarding."""
+    return show_case(find_offboarding(number))
+
+
+@blueprint.patch("/<int:number>")
+@needs(SCOPE)
+@blueprint.input(OffboardingChange)
+@blueprint.output(OffboardingOut)
+def change(number: int, json_data: OffboardingChange) -> dict[str, Any]:
+    """Change the last day or the successors; what is submitted stays as it is."""
+    case = find_offboarding(number)
+    if json_data.last_day is not None:
+        _check_day(json_data.last_day)
+    successors = json_data.successors
+    changed = handovers.change(
+        case,
+        context.kegui(),
+        last_day=json_data.last_day,
+        successors=None if successors is None else list(dict.fromkeys(successors)),
+    )
+    return show_case(changed)
+
+
+@blueprint.post("/<int:number>/approve")
+@needs(SCOPE)
+@blueprint.output(OffboardingOut)
+def approve(number: int) -> dict[str, Any]:
+    """Let the offboarding start when it is due; approving again changes nothing."""
+    case = find_offboarding(number)
+    return show_case(handovers.approve(case, context.caller_name(), context.kegui()))
+
+
+@blueprint.post("/<int:number>/cancel")
+@needs(SCOPE)
+@blueprint.output(OffboardingOut)
+def cancel(number: int) -> dict[str, Any]:
+    """Stop what is planned; WeCom has no recall, so the rest is followed to its end."""
+    return show_case(handovers.cancel(find_offboarding(number)))
+
+
+@blueprint.get("/<int:number>/items")
+@needs(READ, SCOPE)
+@blueprint.input(ItemsQuery, location="query")
+@blueprint.output(ItemsOut)
+def items(number: int, query_data: ItemsQuery) -> dict[str, Any]:
+    """List the customers and groups, where each stands, and every try to move it."""
+    return list_items(find_offboarding(number), query_data)
+
+
+def _check_day(day: date) -> None:
+    today = clock.now().astimezone(context.kegui().settings.zone).date()
+    if not today - LONGEST_AGO <= day <= today + LONGEST_AHEAD:
+        raise invalid(
+            "last_day",
+            f"最后工作日 {day} 距今过远，请核对",
+            f"the last day {day} is too far from today: check it",
+        )

@@ -1,0 +1,244 @@
+"""Errors as RFC 9457 problem details: what is wrong and what to do, in the caller's language."""
+
+import json
+from collections.abc import Mapping
+from math import ceil
+from typing import Any
+
+from apiflask import APIBlueprint, APIFlask, HTTPError
+from flask import Response, request
+from peewee import OperationalError
+from playhouse.pool import MaxConnectionsExceeded
+from werkzeug.exceptions import HTTPException
+from werkzeug.http import HTTP_STATUS_CODES
+
+from bot import clock
+from bot.actions.conflicts import NotOpen
+from bot.actions.handovers import NotPossible, UnfitSuccessor, UnknownStaff
+from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, WeComError
+
+MIMETYPE = "application/problem+json"
+CHINESE, ENGLISH = "zh", "en"
+_CHINESE_TITLES = {
+    400: "请求有误",
+    401: "未认证",
+    403: "没有权限",
+    404: "不存在",
+    405: "不支持的方法",
+    409: "当前状态不允许",
+    413: "请求过大",
+    415: "不支持的格式",
+    422: "请求内容不符合要求",
+    500: "服务器内部错误",
+    502: "企业微信调用失败",
+    503: "暂时不可用",
+}
+# What to do about errors that no view raised by itself.
+_ADVICE = {
+    400: ("请检查请求格式：正文须为 UTF-8 编码的 JSON", "check the request: its body must be JSON"),
+    404: ("没有这个地址，请核对路径", "there is no such address: check the path"),
+    405: ("此地址不支持该方法，见 Allow 头", "this address has other methods, see Allow"),
+    413: ("请求正文过大，请分批提交", "the body is too large: send it in parts"),
+    500: ("服务器出错，请稍后重试并查看日志", "an error of ours: try later, and see the log"),
+}
+
+
+class Problem(Exception):
+    """A request that is not answered as asked; ``extra`` goes into the document as it is."""
+
+    def __init__(
+        self,
+        status: int,
+        slug: str,
+        chinese: str,
+        english: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        extra: Mapping[str, object] | None = None,
+    ) -> None:
+        super().__init__(english)
+        self.status = status
+        self.slug = slug
+        self.texts = {CHINESE: chinese, ENGLISH: english}
+        self.headers = dict(headers or {})
+        self.extra = dict(extra or {})
+
+
+def missing(chinese: str, english: str, identifier: object) -> Problem:
+    """The problem of an identifier that nothing has."""
+    return Problem(
+        404,
+        "not-found",
+        f"没有{chinese} {identifier}，请核对编号",
+        f"there is no {english} {identifier}: check the identifier",
+    )
+
+
+def invalid(field: str, chinese: str, english: str, **extra: str) -> Problem:
+    """The problem of one field that is well-formed and yet impossible."""
+    errors = [{"field": field, "message": _in_language({CHINESE: chinese, ENGLISH: english})}]
+    return Problem(422, "invalid", chinese, english, extra={"errors": errors, **extra})
+
+
+def language() -> str:
+    """Chinese, unless the caller would rather read English."""
+    for tag, quality in request.accept_languages:
+        spoken = tag.lower().partition("-")[0]
+        if quality > 0 and spoken in (CHINESE, ENGLISH):
+            return spoken
+    return CHINESE
+
+
+def respond(problem: Problem) -> Response:
+    """Write a problem down as an answer."""
+    body = {
+        **problem.extra,
+        "type": f"urn:kegui:problem:{problem.slug}",
+        "title": _title(problem.status),
+        "status": problem.status,
+        "detail": _in_language(problem.texts),
+    }
+    response = Response(json.dumps(body, ensure_ascii=False), problem.status, mimetype=MIMETYPE)
+    response.headers.extend(problem.headers)
+    response.headers["Content-Language"] = language()
+    response.vary.add("Accept-Language")
+    return response
+
+
+def _in_language(texts: Mapping[str, str]) -> str:
+    return texts[language()]
+
+
+def _title(status: int) -> str:
+    english = HTTP_STATUS_CODES.get(status, "Error")
+    return _CHINESE_TITLES.get(status, english) if language() == CHINESE else english
+
+
+def translate(api: APIBlueprint) -> None:
+    """Answer what views, actions and WeCom raise with problems."""
+    api.register_error_handler(Problem, respond)
+    api.register_error_handler(HTTPError, _invalid_request)
+    api.register_error_handler(RecursionError, _too_deep)
+    api.register_error_handler(UnknownStaff, _unknown_staff)
+    api.register_error_handler(UnfitSuccessor, _unfit_successor)
+    api.register_error_handler(NotPossible, _not_possible)
+    api.register_error_handler(NotOpen, _not_open)
+    api.register_error_handler(WeComError, _wecom)
+    api.register_error_handler(OperationalError, _database_busy)
+    api.register_error_handler(MaxConnectionsExceeded, _database_busy)
+
+
+def answer_for(app: APIFlask, prefix: str) -> None:
+    """Make problems of the errors of the framework itself, for addresses under ``prefix``."""
+    before: Any = app.error_handler_spec[None][None].get(HTTPException)
+
+    def answer(error: HTTPException) -> Any:
+        under = request.path == prefix or request.path.startswith(prefix + "/")
+        if not under and before is not None:
+            return before(error)
+        return respond(_of_framework(error))
+
+    app.register_error_handler(HTTPException, answer)
+
+
+def _of_framework(error: HTTPException) -> Problem:
+    status = error.code or 500
+    texts = _ADVICE.get(status, (str(error.description), str(error.description)))
+    headers = {
+        name: value
+        for name, value in error.get_headers()
+        if name.lower() not in ("content-type", "content-length")
+    }
+    slug = HTTP_STATUS_CODES.get(status, "error").lower().replace(" ", "-")
+    return Problem(status, slug, *texts, headers=headers)
+
+
+def _invalid_request(error: HTTPError) -> Response:
+    """APIFlask's errors by place and field, as one list."""
+    detail: Any = error.detail if isinstance(error.detail, dict) else {}
+    errors = [
+        {"in": "body" if place == "json" else place, "field": field, "message": message}
+        for place, fields in detail.items()
+        for field, messages in fields.items()
+        for message in messages
+    ]
+    return respond(
+        Problem(
+            error.status_code,
+            "invalid",
+            "请按 errors 逐项更正后重试",
+            "correct what errors lists, then try again",
+            extra={"errors": errors},
+        )
+    )
+
+
+def _too_deep(_error: RecursionError) -> Response:
+    return respond(Problem(400, "bad-request", "正文嵌套过深", "the body is nested too deeply"))
+
+
+def _unknown_staff(error: UnknownStaff) -> Response:
+    return respond(missing("成员", "member", error))
+
+
+def _unfit_successor(error: UnfitSuccessor) -> Response:
+    return respond(
+        invalid(
+            "successors",
+            f"成员 {error.userid} 不能接替（{error.reason}），请另选他人",
+            f"{error.userid} cannot take over ({error.reason}): name somebody else",
+            userid=error.userid,
+            reason=error.reason,
+        )
+    )
+
+
+def _not_possible(error: NotPossible) -> Response:
+    return respond(
+        Problem(409, "wrong-state", f"该交接的状态不允许此操作（{error}）", f"too late: {error}")
+    )
+
+
+def _not_open(_error: NotOpen) -> Response:
+    return respond(
+        Problem(409, "wrong-state", "该撞单已处理，无需再处理", "the conflict is settled already")
+    )
+
+
+def _wecom(error: WeComError) -> Response:
+    about = {"endpoint": error.endpoint, "errcode": error.errcode}
+    if isinstance(error, Refused):
+        chinese = f"企业微信拒绝了该请求（错误码 {error.errcode}），请检查内容"
+        english = f"WeCom refused it ({error.errcode} {error.errmsg}): check what you sent"
+        return respond(Problem(422, "wecom-refused", chinese, english, extra=about))
+    seconds = _wait_seconds(error)
+    if seconds is not None:
+        headers = {"Retry-After": str(seconds)}
+        chinese = f"企业微信接口暂停调用，请 {seconds} 秒后重试"
+        english = f"calls to WeCom are paused: try again in {seconds} seconds"
+        return respond(Problem(503, "wecom-wait", chinese, english, headers=headers, extra=about))
+    advice = error.what_to_do if isinstance(error, OperatorNeeded) else "请稍后重试"
+    code = "没有应答" if error.errcode is None else f"错误码 {error.errcode}"
+    chinese = f"企业微信未能完成（{code}）：{advice}"
+    english = f"WeCom did not do it ({error}): try later, or see GET /api/v1/alarms"
+    return respond(Problem(502, "wecom-failed", chinese, english, extra=about))
+
+
+def _wait_seconds(error: WeComError) -> int | None:
+    if isinstance(error, Paused):
+        return max(1, ceil((error.until - clock.now()).total_seconds()))
+    if isinstance(error, Throttled):
+        return max(1, ceil(error.wait_seconds))
+    return None
+
+
+def _database_busy(_error: Exception) -> Response:
+    return respond(
+        Problem(
+            503,
+            "busy",
+            "数据库繁忙，请稍后重试",
+            "the database is busy: try again soon",
+            headers={"Retry-After": "5"},
+        )
+    )

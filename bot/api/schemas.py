@@ -1,0 +1,73 @@
+"""The pieces of which the API's requests and answers are made."""
+
+import re
+from datetime import date
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+
+from bot.api.paging import LARGEST_ID
+from bot.api.problems import missing
+from bot.db import Model
+
+# PostgreSQL stores no NUL.
+_CLEAN = r"^[^\x00]*$"
+
+Userid = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_CLEAN)]
+Userids = Annotated[list[Userid], Field(max_length=100)]
+SomeUserids = Annotated[list[Userid], Field(min_length=1, max_length=100)]
+Name = Annotated[str, StringConstraints(max_length=64, pattern=_CLEAN)]
+Words30 = Annotated[str, StringConstraints(max_length=30, pattern=_CLEAN)]
+Words200 = Annotated[str, StringConstraints(max_length=200, pattern=_CLEAN)]
+Words = Annotated[str, StringConstraints(max_length=2000, pattern=_CLEAN)]
+
+
+def _written_day(value: Any) -> Any:
+    """A day is written out; a number would be read as seconds."""
+    if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        raise ValueError("a day is written YYYY-MM-DD")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_written_day)]
+
+
+class Asked(BaseModel):
+    """The body of a request: a field that does not exist is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Shown(BaseModel):
+    """Something in an answer, read from the attributes of what the models remember."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+def may_be_left_out() -> Any:
+    """A field that keeps what there is when it is left out; null is no way to say that."""
+    return Field(default=None, json_schema_extra=_without_default)
+
+
+def _without_default(schema: dict[str, Any]) -> None:
+    schema.pop("default", None)
+
+
+def one_of(model: type[Model], number: int, chinese: str, english: str, *where: Any) -> Any:
+    """Return the row with this id.
+
+    Raises:
+        Problem: there is none.
+    """
+    key: Any = model._meta.primary_key
+    row = model.get_or_none(key == number, *where) if number <= LARGEST_ID else None
+    if row is None:
+        raise missing(chinese, english, number)
+    return row
+
+
+def refuse_null(value: Any) -> Any:
+    """Refuse null in a field that may only be left out."""
+    if value is None:
+        raise ValueError("leave it out instead of null")
+    return value

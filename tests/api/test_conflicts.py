@@ -1,0 +1,86 @@
+"""Two members after one customer, settled by one decision."""
+
+import pytest
+
+from bot.models import Conflict, Ownership, Relation
+from bot.wecom import Transient
+from tests.api.conftest import Call, FakeWeCom, at, problem
+
+pytestmark = pytest.mark.usefixtures("conflict")
+ON_BOTH_DATABASES = True
+
+
+@pytest.fixture
+def conflict(firm: None) -> None:
+    """Mrs Chen is Zhang San's, and Li Hua added her."""
+    Ownership.claim("wm_chen", "zhangsan", at=at(0), reason="first")
+    Conflict.create(
+        external_userid="wm_chen", owner="zhangsan", contenders=["lihua"], opened_at=at(5)
+    )
+
+
+DECISION = {"owner": "lihua", "reason": "客户要求"}
+
+
+def test_a_conflict_is_shown_as_it_stands(call: Call) -> None:
+    shown = {
+        "id": 1,
+        "external_userid": "wm_chen",
+        "state": "open",
+        "owner": "zhangsan",
+        "contenders": ["lihua"],
+        "opened_at": "2026-11-24T02:05:00Z",
+        "resolved_at": None,
+        "resolution": None,
+    }
+
+    assert call("GET", "/conflicts/1").get_json() == shown
+    assert call("GET", "/conflicts?state=open").get_json()["items"] == [shown]
+    assert call("GET", "/conflicts?external_userid=wm_chen").get_json()["items"] == [shown]
+    assert call("GET", "/conflicts?state=resolved").get_json()["items"] == []
+
+
+def test_the_decision_moves_the_customer_and_all_concerned_are_told(
+    call: Call, wecom: FakeWeCom
+) -> None:
+    body = call("POST", "/conflicts/1/resolve", DECISION).get_json()
+
+    assert (body["state"], body["owner"]) == ("resolved", "lihua")
+    assert body["resolution"] == {**DECISION, "by": "api:the tests"}
+    current = Ownership.current("wm_chen")
+    assert current is not None
+    assert current.userid == "lihua"
+    assert sorted(call[1] for call in wecom.calls) == ["lihua", "zhangsan"]
+
+
+def test_a_settled_conflict_stays_settled(call: Call, wecom: FakeWeCom) -> None:
+    call("POST", "/conflicts/1/resolve", DECISION)
+
+    problem(call("POST", "/conflicts/1/resolve", {**DECISION, "owner": "zhangsan"}), 409)
+
+    assert Conflict.get().owner == "lihua"
+    assert len(wecom.calls) == 2
+
+
+def test_the_owner_must_be_a_member_in_contact_with_the_customer(call: Call) -> None:
+    for owner in ("nobody", "wangwu"):
+        body = problem(call("POST", "/conflicts/1/resolve", {**DECISION, "owner": owner}), 422)
+        assert body["errors"][0]["field"] == "owner"
+    Relation.finish("wm_chen", "lihua", at=at(9), end="customer_left")
+    problem(call("POST", "/conflicts/1/resolve", DECISION), 422)
+
+    assert Conflict.get().state == "open"
+
+
+@pytest.mark.parametrize("reason", ["", None, 5])
+def test_a_decision_needs_a_reason(call: Call, reason: object) -> None:
+    problem(call("POST", "/conflicts/1/resolve", {"owner": "lihua", "reason": reason}), 422)
+
+
+def test_the_decision_stands_when_wecom_cannot_bring_the_news(call: Call, wecom: FakeWeCom) -> None:
+    wecom.error = Transient("message/send", None, "time-out")
+
+    response = call("POST", "/conflicts/1/resolve", DECISION)
+
+    assert response.status_code == 200
+    assert Conflict.get().state == "resolved"

@@ -1,0 +1,161 @@
+"""Whatever goes wrong under /api/ is a problem document that says what to do."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from apiflask import APIFlask
+from flask import Response
+from flask.testing import FlaskClient
+from peewee import OperationalError
+
+from bot import clock
+from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, Transient
+from tests.api.conftest import Call, FakeWeCom, problem
+
+pytestmark = pytest.mark.usefixtures("firm")
+WAY = {"userids": ["zhangsan"], "state": "expo"}
+
+
+@pytest.mark.parametrize("path", ["/api", "/api/", "/api/v1/nothing", "/api/v2/staff"])
+def test_an_address_that_is_not_there_is_a_problem_too(client: FlaskClient, path: str) -> None:
+    problem(client.get(path), 404)
+
+
+def test_an_address_elsewhere_is_answered_as_before(client: FlaskClient) -> None:
+    response = client.get("/nowhere")
+
+    assert response.status_code == 404
+    assert response.mimetype == "application/json"
+
+
+def test_a_method_that_is_not_there_names_those_that_are(call: Call) -> None:
+    response = call("DELETE", "/staff")
+
+    problem(response, 405)
+    assert "GET" in response.headers["Allow"]
+
+
+def test_chinese_is_spoken_unless_english_is_asked_for(call: Call) -> None:
+    chinese = problem(call("GET", "/offboardings/7"), 404)
+    english = problem(call("GET", "/offboardings/7", Accept_Language="en-GB,zh;q=0.5"), 404)
+
+    assert chinese["title"] == "不存在"
+    assert "离职交接 7" in chinese["detail"]
+    assert english["title"] == "Not Found"
+    assert english["detail"] == "there is no offboarding 7: check the identifier"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/offboardings/99999999999999999999999",
+        "/handovers/1",
+        "/conflicts/1",
+        "/contact-ways/1",
+        "/events/1",
+        "/allocations/1",
+        "/customers/nobody",
+        "/customers/nobody/timeline",
+        "/staff/nobody",
+        "/offboardings/1/items",
+        "/offboardings/abc",
+    ],
+)
+def test_an_unknown_identifier_is_not_found(call: Call, path: str) -> None:
+    problem(call("GET", path), 404)
+
+
+@pytest.mark.parametrize("data", [b"{", b"", b"\xff", b"[" * 100_000, b'{"a": ' + b"9" * 5000])
+def test_a_body_that_is_no_json_is_a_bad_request(
+    client: FlaskClient, call: Call, data: bytes
+) -> None:
+    authorization = call("GET", "/staff").request.headers["Authorization"]
+
+    response = client.post(
+        "/api/v1/offboardings", data=data, headers={"Authorization": authorization}
+    )
+
+    problem(response, 400)
+
+
+@pytest.mark.parametrize("body", [[], "text", 1, {"userid": 5}, {"userid": "a\x00b"}])
+def test_a_body_of_another_shape_says_what_is_wrong_where(call: Call, body: Any) -> None:
+    body = problem(call("POST", "/offboardings", body), 422)
+
+    assert body["errors"]
+    assert {"in", "field", "message"} == set(body["errors"][0])
+
+
+def test_a_null_is_no_body(client: FlaskClient, call: Call) -> None:
+    authorization = call("GET", "/staff").request.headers["Authorization"]
+
+    response = client.put(
+        "/api/v1/staff/lihua", data=" null", headers={"Authorization": authorization}
+    )
+
+    problem(response, 422)
+
+
+def test_a_filter_that_does_not_exist_is_refused(call: Call) -> None:
+    body = problem(call("GET", "/offboardings?user=zhangsan"), 422)
+
+    assert body["errors"][0]["field"] == "user"
+
+
+@pytest.mark.parametrize("path", ["/customers/a%00b", "/customers?q=%00", "/staff/%00"])
+def test_a_nul_in_the_address_is_refused(call: Call, path: str) -> None:
+    problem(call("GET", path), 422)
+
+
+def test_a_refusal_of_wecom_comes_with_its_code(call: Call, wecom: FakeWeCom) -> None:
+    wecom.error = Refused("externalcontact/add_contact_way", 40003, "invalid userid")
+
+    body = problem(call("POST", "/contact-ways", WAY), 422)
+
+    assert body["errcode"] == 40003
+
+
+@pytest.mark.parametrize(
+    ("error", "seconds"),
+    [
+        (Throttled("x", 45009, wait_seconds=60), "60"),
+        (Paused("x", clock.now() - timedelta(seconds=5), "45009"), "1"),
+    ],
+)
+def test_when_wecom_wants_us_to_wait_the_caller_is_told_how_long(
+    call: Call, wecom: FakeWeCom, error: Exception, seconds: str
+) -> None:
+    wecom.error = error
+
+    response = call("POST", "/contact-ways", WAY)
+
+    problem(response, 503)
+    assert response.headers["Retry-After"] == seconds
+
+
+def test_trouble_with_wecom_is_a_bad_gateway_with_what_to_do(call: Call, wecom: FakeWeCom) -> None:
+    wecom.error = Transient("x", None, "time-out", maybe_executed=True)
+    problem(call("POST", "/contact-ways", WAY), 502)
+
+    wecom.error = OperatorNeeded("x", 60020, what_to_do="请加入可信IP")
+    body = problem(call("POST", "/contact-ways", WAY), 502)
+    assert "请加入可信IP" in body["detail"]
+
+
+def test_a_busy_database_and_an_error_of_ours_are_problems_as_well(
+    app: APIFlask, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(**_: Any) -> Response:
+        raise OperationalError("database is locked")
+
+    def broken(**_: Any) -> Response:
+        raise KeyError("secret")
+
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    busy.needed_scopes = broken.needed_scopes = ("read",)  # type: ignore[attr-defined]
+    monkeypatch.setitem(app.view_functions, "api.alarms.index", busy)
+    monkeypatch.setitem(app.view_functions, "api.gaps.index", broken)
+
+    assert call("GET", "/alarms").headers["Retry-After"] == "5"
+    assert "secret" not in str(problem(call("GET", "/gaps"), 500))

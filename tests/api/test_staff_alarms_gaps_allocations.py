@@ -1,0 +1,143 @@
+"""The members and what managers set; alarms, gaps and explanations."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot import clock
+from bot.models import Alarm, Allocation, Ownership, Relation, Staff
+from tests.api.conftest import Call, at, problem
+
+pytestmark = pytest.mark.usefixtures("firm")
+
+
+def test_a_member_is_shown_with_the_number_of_customers(call: Call) -> None:
+    Ownership.claim("wm_chen", "lihua", at=at(0), reason="first")
+
+    assert call("GET", "/staff/lihua").get_json() == {
+        "userid": "lihua",
+        "name": "李华",
+        "departments": [1],
+        "main_department": None,
+        "direct_leader": None,
+        "status": 1,
+        "serves": True,
+        "left_at": None,
+        "customers": 1,
+        "licences": [],
+        "capacity": None,
+        "on_duty": True,
+        "on_leave": False,
+    }
+    userids = [one["userid"] for one in call("GET", "/staff").get_json()["items"]]
+    assert userids == ["lihua", "wangwu", "zhangsan", "zhaoliu"]
+
+
+def test_what_managers_set_is_returned_and_kept(call: Call) -> None:
+    wanted = {"licences": ["基金"], "capacity": 0, "on_duty": False, "on_leave": True}
+
+    body = call("PUT", "/staff/lihua", wanted).get_json()
+
+    assert {name: body[name] for name in wanted} == wanted
+    again = call("GET", "/staff/lihua").get_json()
+    assert {name: again[name] for name in wanted} == wanted
+
+
+def test_what_is_left_out_stays_and_a_null_capacity_is_the_default(call: Call) -> None:
+    call("PUT", "/staff/lihua", {"capacity": 5, "licences": ["基金"]})
+
+    assert call("PUT", "/staff/lihua", {"on_leave": True}).get_json()["capacity"] == 5
+    assert call("PUT", "/staff/lihua", {}).get_json()["licences"] == ["基金"]
+    assert call("PUT", "/staff/lihua", {"capacity": None}).get_json()["capacity"] is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"capacity": -1},
+        {"capacity": "5"},
+        {"capacity": 1.5},
+        {"capacity": True},
+        {"capacity": 2**70},
+        {"on_duty": 1},
+        {"on_duty": None},
+        {"licences": "基金"},
+        {"licences": [""]},
+        {"licences": None},
+        {"name": "李"},
+        {"userid": "x"},
+    ],
+)
+def test_a_value_that_makes_no_sense_is_refused(call: Call, body: dict[str, Any]) -> None:
+    problem(call("PUT", "/staff/lihua", body), 422)
+
+    assert Staff.get_by_id("lihua").capacity is None
+
+
+def test_an_unknown_member_cannot_be_set(call: Call) -> None:
+    problem(call("PUT", "/staff/nobody", {"on_leave": True}), 404)
+
+
+def test_alarms_say_what_to_do_until_they_are_over(call: Call) -> None:
+    Alarm.create(kind="k", subject="old", text="旧", what_to_do="w", since=at(0), ended_at=at(1))
+    Alarm.create(kind="ip", subject="new", text="IP 不可信", what_to_do="加入", since=at(2))
+
+    assert call("GET", "/alarms?state=open").get_json()["items"] == [
+        {
+            "id": 2,
+            "kind": "ip",
+            "subject": "new",
+            "since": "2026-11-24T02:02:00Z",
+            "ended_at": None,
+            "text": "IP 不可信",
+            "what_to_do": "加入",
+        }
+    ]
+    assert [one["id"] for one in call("GET", "/alarms?state=ended").get_json()["items"]] == [1]
+    assert len(call("GET", "/alarms").get_json()["items"]) == 2
+
+
+def test_gaps_are_listed_by_member_and_paged(call: Call) -> None:
+    Relation.update(last_add_at=clock.now() - timedelta(minutes=5)).execute()
+
+    page = call("GET", "/gaps?limit=1").get_json()
+    rest = call("GET", f"/gaps?limit=1&cursor={page['next_cursor']}").get_json()
+
+    assert page["items"] == [
+        {
+            "userid": "lihua",
+            "external_userid": "wm_chen",
+            "added_at": "2026-11-24T02:01:00Z",
+            "reason": "no notice was tried",
+            "errcode": None,
+        }
+    ]
+    assert [one["userid"] for one in rest["items"]] == ["zhangsan"]
+    assert rest["next_cursor"] is None
+    assert len(call("GET", "/gaps?userid=zhangsan").get_json()["items"]) == 1
+
+
+def test_an_allocation_explains_itself(call: Call) -> None:
+    Allocation.create(
+        event_id=4,
+        external_userid="wm_chen",
+        added_userid="zhangsan",
+        channel="expo",
+        owner="zhangsan",
+        outcome="owned",
+        rule="成员添加的客户归添加人",
+        rules_version="2026-11-1",
+        reason="the added member is eligible",
+        candidates=[{"userid": "zhangsan", "customers": 3, "capacity": None}],
+        excluded=[{"userid": "wangwu", "why": "is leaving"}],
+        decided_at=at(1),
+    )
+
+    body = call("GET", "/allocations/1").get_json()
+
+    assert body["rule"] == "成员添加的客户归添加人"
+    assert body["rules_version"] == "2026-11-1"
+    assert body["candidates"][0]["userid"] == "zhangsan"
+    assert body["excluded"] == [{"userid": "wangwu", "why": "is leaving"}]
+    assert body["decided_at"] == "2026-11-24T02:01:00Z"
