@@ -1,0 +1,22 @@
+"""告警: what an operator must know, and what to do about it."""
+
+from apiflask import APIBlueprint
+from flask import render_template
+
+from bot.console.pages import PAGE_SIZE, page_number
+from bot.models import Alarm
+from bot.reports.home import open_alarms
+from bot.reports.paging import page_of_query
+
+blueprint = APIBlueprint("alarms", __name__, url_prefix="/alarms", enable_openapi=False)
+
+
+@blueprint.get("")
+def index() -> str:
+    """The open alarms, then those that are over."""
+    ended = Alarm.select().where(Alarm.ended_at.is_null(False)).order_by(Alarm.ended_at.desc())
+    return render_template(
+        "alarms/index.html",
+        alarms=open_alarms(),
+        page=page_of_query(ended, page_number(), PAGE_SIZE),
+    )

@@ -1,0 +1,60 @@
+"""客户: every customer, and one customer's whole story."""
+
+from apiflask import APIBlueprint
+from flask import abort, render_template, request
+
+from bot.console.pages import PAGE_SIZE, page_number
+from bot.models import Allocation, Conflict, HandoverItem
+from bot.reports.directory import entries, find_customers
+from bot.reports.journey import Journey, journey_of
+from bot.reports.names import Names, names_of
+from bot.reports.paging import page_of_query
+
+blueprint = APIBlueprint("customers", __name__, url_prefix="/customers", enable_openapi=False)
+
+
+@blueprint.get("")
+def index() -> str:
+    """Customers by name, id or owner, those met last first."""
+    text = request.args.get("q", "").strip()
+    owner = request.args.get("owner", "")
+    page = page_of_query(find_customers(text, owner), page_number(), PAGE_SIZE)
+    found = entries(page.rows)
+    members = [userid for entry in found for userid in (entry.owner, *entry.members)]
+    return render_template(
+        "customers/index.html",
+        entries=found,
+        page=page,
+        text=text,
+        owner=owner,
+        names=names_of(staff=[*members, owner]),
+    )
+
+
+@blueprint.get("/<external_userid>")
+def show(external_userid: str) -> str:
+    """What happened to one customer, step by step, and why."""
+    journey = journey_of(external_userid)
+    if journey is None:
+        abort(404)
+    return render_template("customers/show.html", journey=journey, names=_names_in(journey))
+
+
+def _names_in(journey: Journey) -> Names:
+    members: set[str | None] = {contact.relation.userid for contact in journey.contacts}
+    for step in journey.steps:
+        row = step.row
+        members |= {getattr(row, "userid", None), getattr(row, "owner", None), step.recipient}
+        members |= {attempt.takeover_userid for attempt in step.attempts}
+        if isinstance(row, Allocation):
+            members |= {one["userid"] for one in (*row.candidates, *row.excluded)}
+            members.add(row.added_userid)
+        elif isinstance(row, Conflict):
+            members |= set(row.contenders)
+        elif isinstance(row, HandoverItem):
+            members |= {row.takeover_userid, row.handover.userid}
+    return names_of(
+        staff=members,
+        customers=[journey.customer.external_userid],
+        groups=[consent.chat_id for consent in journey.group_consents],
+    )

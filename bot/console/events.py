@@ -1,0 +1,35 @@
+"""事件: all that WeCom told us, and what became of it; never the content."""
+
+from apiflask import APIBlueprint
+from flask import render_template
+
+from bot.console.pages import PAGE_SIZE, choice, page_number
+from bot.models import InboxEvent
+from bot.models.inbox_event import STATES
+from bot.reports.home import EVENT_COLUMNS, inbox_by_state
+from bot.reports.names import names_of
+from bot.reports.paging import page_of_query
+
+blueprint = APIBlueprint("events", __name__, url_prefix="/events", enable_openapi=False)
+
+
+@blueprint.get("")
+def index() -> str:
+    """Events by state, the latest first, with the error of those that went wrong."""
+    state = choice("state", ("", *STATES), "")
+    query = InboxEvent.select(*EVENT_COLUMNS)
+    if state:
+        query = query.where(InboxEvent.state == state)
+    page = page_of_query(query.order_by(InboxEvent.id.desc()), page_number(), PAGE_SIZE)
+    events: list[InboxEvent] = list(page.rows)
+    return render_template(
+        "events/index.html",
+        events=events,
+        page=page,
+        state=state,
+        by_state=inbox_by_state(),
+        names=names_of(
+            staff=[event.userid for event in events],
+            customers=[event.external_userid for event in events],
+        ),
+    )

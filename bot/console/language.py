@@ -1,0 +1,44 @@
+"""Chinese or English: what the reader chose, kept in a cookie."""
+
+from urllib.parse import urlencode
+
+from flask import Response, request
+from flask_babel import get_locale
+
+CHINESE = "zh"
+ENGLISH = "en"
+COOKIE = "lang"
+YEAR_SECONDS = 365 * 24 * 3600
+
+
+def chosen() -> str:
+    """The language of this request: the one asked for now, the one chosen before, or Chinese."""
+    for choice in (request.args.get("lang"), request.cookies.get(COOKIE)):
+        if choice in (CHINESE, ENGLISH):
+            return choice
+    return CHINESE
+
+
+def remember(response: Response) -> Response:
+    """Keep a choice that was made with this request."""
+    if request.args.get("lang") in (CHINESE, ENGLISH):
+        response.set_cookie(
+            COOKIE,
+            chosen(),
+            max_age=YEAR_SECONDS,
+            secure=request.is_secure,
+            httponly=True,
+            samesite="Lax",
+        )
+    return response
+
+
+def html_language() -> str:
+    """The language of the page, as browsers and screen readers want it."""
+    locale = get_locale()
+    return "en" if locale is not None and locale.language == ENGLISH else "zh-CN"
+
+
+def same_page(**changes: str | int) -> str:
+    """The address of this very page with some of its arguments changed."""
+    return f"{request.path}?{urlencode(request.args.to_dict() | changes)}"

@@ -1,0 +1,79 @@
+"""交接: leavers' cases and managers' handovers, to the last customer."""
+
+from apiflask import APIBlueprint
+from flask import abort, render_template
+
+from bot.console.pages import PAGE_SIZE, choice, page_number
+from bot.models import Department, Handover, HandoverItem, Staff
+from bot.models.handover import GROUP, HANDOVER_OPEN, IN_SERVICE, OFFBOARDING
+from bot.reports.cases import ITEM_STATES, attempts_of, cases, hand_work_of
+from bot.reports.names import names_of
+from bot.reports.paging import page_of_query
+
+ITEMS_PER_PAGE = 100
+
+blueprint = APIBlueprint("offboardings", __name__, url_prefix="/offboardings", enable_openapi=False)
+
+
+@blueprint.get("")
+def index() -> str:
+    """All cases, the latest first; or only the open ones, leavers or managers' moves."""
+    kind = choice("kind", ("", "open", OFFBOARDING, IN_SERVICE), "")
+    query = Handover.select()
+    if kind == "open":
+        query = query.where(Handover.state.in_(HANDOVER_OPEN))
+    elif kind:
+        query = query.where(Handover.kind == kind)
+    page = page_of_query(query.order_by(Handover.id.desc()), page_number(), PAGE_SIZE)
+    shown = cases(page.rows)
+    return render_template(
+        "offboardings/index.html",
+        cases=shown,
+        page=page,
+        kind=kind,
+        names=names_of(staff=[case.handover.userid for case in shown]),
+    )
+
+
+@blueprint.get("/<int(max=9223372036854775807):handover_id>")
+def show(handover_id: int) -> str:
+    """One case: who, when, how far, each customer and group, and what is left to do by hand."""
+    handover = Handover.get_or_none(Handover.id == handover_id)
+    if handover is None:
+        abort(404)
+    state = choice("state", ("", *ITEM_STATES), "")
+    query = HandoverItem.select().where(HandoverItem.handover == handover)
+    if state:
+        query = query.where(HandoverItem.state == state)
+    page = page_of_query(query.order_by(HandoverItem.id), page_number(), ITEMS_PER_PAGE)
+    items: list[HandoverItem] = list(page.rows)
+    attempts = attempts_of(items)
+    members = [
+        handover.userid,
+        *handover.successors,
+        *(item.takeover_userid for item in items),
+        *(attempt.takeover_userid for tries in attempts.values() for attempt in tries),
+    ]
+    return render_template(
+        "offboardings/show.html",
+        case=cases([handover])[0],
+        departments=_departments_of(handover.userid),
+        page=page,
+        items=items,
+        attempts=attempts,
+        state=state,
+        hand_work=hand_work_of(handover),
+        names=names_of(
+            staff=members,
+            customers=[item.subject for item in items if item.kind != GROUP],
+            groups=[item.subject for item in items if item.kind == GROUP],
+        ),
+    )
+
+
+def _departments_of(userid: str) -> list[str]:
+    member = Staff.get_or_none(Staff.userid == userid)
+    if member is None or not member.departments:
+        return []
+    query = Department.select().where(Department.id.in_(list(member.departments)))
+    return [row.name or str(row.id) for row in query.order_by(Department.id)]

@@ -1,0 +1,87 @@
+"""What every page of the console has: its connection, its words, its headers."""
+
+from collections.abc import Callable
+from datetime import datetime, tzinfo
+
+from flask import Flask, Response, abort, request
+
+from bot.console import language
+from bot.console.reasons import code, reason
+from bot.console.words import event_name, word
+from bot.db import database
+
+PAGE_SIZE = 50
+# Doors for machines: their answers are not pages.
+MACHINE_DOORS = ("/api", "/wecom", "/healthz", "/readyz", "/metrics", "/sandbox")
+HEADERS = {
+    # data: serves the icons that Bootstrap's own stylesheet carries.
+    "Content-Security-Policy": (
+        "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none';"
+        " form-action 'self'; frame-ancestors 'none'"
+    ),
+    "X-Frame-Options": "DENY",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+}
+
+
+def open_connection() -> None:
+    """Hold a connection for the request; the application closes it in its teardown."""
+    # PostgreSQL cannot even be asked for a text with a NUL in it.
+    if "\x00" in request.path or any("\x00" in value for value in request.args.values()):
+        abort(404)
+    database.connect(reuse_if_open=True)
+
+
+def is_page(path: str) -> bool:
+    """Whether a person asks for ``path``, and not a machine."""
+    return not any(path == door or path.startswith(door + "/") for door in MACHINE_DOORS)
+
+
+def protect(response: Response) -> Response:
+    """Nothing foreign runs on a page, nobody frames it, and no cache keeps customers' names."""
+    if is_page(request.path):
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        if response.mimetype == "text/html":
+            response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def page_number() -> int:
+    """Which page of a list is asked for; nonsense means the first."""
+    number: int = request.args.get("page", 1, type=int)
+    return number
+
+
+def choice(name: str, allowed: tuple[str, ...], default: str) -> str:
+    """One of the allowed values of an argument; anything else is no such page."""
+    value: str = request.args.get(name, default)
+    if value not in allowed:
+        abort(404)
+    return value
+
+
+def add_words(app: Flask, zone: tzinfo) -> None:
+    """Give the templates what they need to speak of states, reasons and times."""
+    app.jinja_env.filters |= {
+        "word": lambda key, topic: word(topic, key),
+        "reason": reason,
+        "code": code,
+        "moment": _moment(zone),
+    }
+    app.jinja_env.globals |= {
+        "console_zone": str(zone),
+        "event_name": event_name,
+        "html_language": language.html_language,
+        "same_page": language.same_page,
+    }
+
+
+def _moment(zone: tzinfo) -> Callable[[datetime | None, str], str]:
+    """People read times as the firm's clock shows them, whatever the server's zone."""
+
+    def moment(at: datetime | None, pattern: str = "%Y-%m-%d %H:%M") -> str:
+        return "" if at is None else at.astimezone(zone).strftime(pattern)
+
+    return moment

@@ -1,0 +1,123 @@
+"""Reasons as people read them: what rules and actions wrote in English, in either language.
+
+The database keeps the sentence that a rule gave. A sentence that is not in the table here was
+written by a person, or is new: it is shown as it stands.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _l
+
+from bot.reports.names import Names
+
+SENTENCES: Mapping[str, LazyString] = {
+    # allocation
+    "no rule covers this channel": _l("没有规则适用于该渠道"),
+    "the added member is eligible": _l("客户添加的成员符合规则"),
+    "nobody allowed has room": _l("规则允许的成员客户数都已满"),
+    "the customer has an owner already": _l("客户已有归属成员"),
+    "imported: the only contact": _l("首次导入：唯一的联系成员"),
+    "full": _l("客户数已满"),
+    "not in the rule": _l("不在规则范围内"),
+    "unknown member": _l("未知成员"),
+    "not an active member": _l("不是在职成员"),
+    "has no 客户联系": _l("没有客户联系权限"),
+    "is leaving": _l("即将离职"),
+    "on leave or off duty": _l("休假或不当班"),
+    # handover
+    "same department, least loaded": _l("同部门，客户最少"),
+    "another department, least loaded": _l("其他部门，客户最少"),
+    "no successor known": _l("没有可接替的成员"),
+    "every successor was tried or is full": _l("所有接替成员都已尝试过或客户数已满"),
+    "every successor is full or unfit": _l("所有接替成员客户数已满或不符合条件"),
+    "already_contact": _l("客户已有其他联系成员，只变更归属"),
+    "WeCom lists no contact any more": _l("企业微信已不再列出该联系"),
+    "the handover was cancelled": _l("交接已取消"),
+    "the account vanished while it was waiting": _l("等待期间账号已注销，改为离职接替"),
+    "WeCom shows nothing of this transfer": _l("企业微信查不到该次接替"),
+    "daily limit of groups for one owner: goes on tomorrow": _l(
+        "已达每位群主每日接收上限，明日继续"
+    ),
+    "WeCom does not know this customer": _l("企业微信查不到该客户"),
+    "the customer was transferred twice in 90 days": _l("该客户 90 天内已被转接两次"),
+    "the successor is the same member": _l("接替成员与原成员相同"),
+    "the member is not in contact with this customer any more": _l("该成员与客户已不是联系人"),
+    "the contact is one-sided: the member has not added the customer back": _l(
+        "单向联系：成员尚未添加客户"
+    ),
+    "not a customer group": _l("不是客户群"),
+    "the group needs a confirmation in the client": _l("该群需在企业微信客户端中确认"),
+    "WeCom does not know this group": _l("企业微信查不到该群"),
+    "the group was dismissed": _l("该群已解散"),
+    # notice
+    "the welcome code ran out before it was used": _l("欢迎语凭证在使用前已过期"),
+    "no answer came: it may have been delivered": _l("未收到企业微信答复，可能已送达"),
+    "the customer must agree to archiving first": _l("客户需先同意存档"),
+    "WeCom sent no welcome code": _l("企业微信未提供欢迎语凭证"),
+    "no notice was tried": _l("尚未尝试发送告知"),
+    "delivered": _l("已送达"),
+    "awaiting_consent": _l("等待客户同意后发送"),
+    "refused": _l("企业微信拒绝发送"),
+    "missed": _l("未能及时发送"),
+    "unknown": _l("是否送达未知"),
+    "no_code": _l("没有欢迎语凭证"),
+}
+
+# ``member`` is a userid, ``why`` a sentence of its own; the rest stays as it is.
+PATTERNS: Mapping[str, LazyString] = {
+    r"the added member is not eligible: (?P<why>.+)": _l("客户添加的成员不符合条件：%(why)s"),
+    r"the added member is not eligible \((?P<why>.+)\); least loaded of the rule": _l(
+        "客户添加的成员不符合条件（%(why)s）；归规则内客户最少的成员"
+    ),
+    r"(?P<member>\S+) is full": _l("%(member)s 的客户数已满"),
+    r"(?P<member>\S+) cannot take over: (?P<code>\d+)": _l(
+        "%(member)s 无法接收（错误码 %(code)s）"
+    ),
+    r"the customer refused (?P<member>\S+)": _l("客户拒绝由 %(member)s 接替"),
+    r"WeCom shows (?P<member>\S+) as the owner": _l("企业微信显示群主为 %(member)s"),
+    r"WeCom answered (?P<code>-?\d+)": _l("企业微信返回错误码 %(code)s"),
+    r"conflict (?P<id>\d+) settled: (?P<text>.+)": _l("撞单 %(id)s 处理结果：%(text)s"),
+    r"offboarding (?P<id>\d+)(, item \d+)?": _l("离职交接 %(id)s"),
+    r"handover (?P<id>\d+)(, item \d+)?": _l("在职转接 %(id)s"),
+    r"allocation (?P<id>\d+)": _l("分配 %(id)s 的结果"),
+    r"event (?P<id>\d+)": _l("事件 %(id)s"),
+}
+_COMPILED = tuple((re.compile(pattern), text) for pattern, text in PATTERNS.items())
+
+# What WeCom's code says of a notice or a transfer, where the number alone would say nothing.
+CODES: Mapping[int, LazyString] = {
+    40096: _l("客户不存在"),
+    40098: _l("接替成员尚未实名认证"),
+    40099: _l("接替成员的客户数已达上限"),
+    40128: _l("客户转接过于频繁"),
+    40129: _l("当前客户正在转接中"),
+    41050: _l("欢迎语凭证已过期"),
+    41051: _l("客户与成员已经开始聊天"),
+    41053: _l("客户尚未同意会话存档"),
+    41096: _l("其他应用正在发送欢迎语"),
+    45035: _l("该成员有另一项转接正在进行"),
+}
+
+
+def reason(sentence: str, names: Names) -> str:
+    """The sentence in the reader's language, with people's names for their userids."""
+    known = SENTENCES.get(sentence)
+    if known is not None:
+        return str(known)
+    readers: Mapping[str, Callable[[str], str]] = {
+        "member": names.member,
+        "why": lambda why: reason(why, names),
+    }
+    for pattern, text in _COMPILED:
+        if match := pattern.fullmatch(sentence):
+            return str(text) % {
+                key: readers.get(key, str)(value) for key, value in match.groupdict().items()
+            }
+    return sentence
+
+
+def code(errcode: int) -> str:
+    """What an error code says, or "" when the number must do."""
+    return str(CODES.get(errcode, ""))

@@ -1,0 +1,106 @@
+"""Real databases and queues for the tests: SQLite always, PostgreSQL and Redis where they run.
+
+``KEGUI_REQUIRE_SERVICES=1`` makes a missing service a failure instead of a skip.
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+import redis
+
+from bot import db, migrations
+from bot.models import TABLES
+
+POSTGRES_URL = os.environ.get("KEGUI_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
+REDIS_URL = os.environ.get("KEGUI_TEST_REDIS_URL", "redis://127.0.0.1:6379/13")
+
+
+def missing_service(name: str) -> None:
+    """Skip on a laptop, fail where the services are promised."""
+    if os.environ.get("KEGUI_REQUIRE_SERVICES") == "1":
+        pytest.fail(f"{name} is not there, and KEGUI_REQUIRE_SERVICES=1 asks for it")
+    pytest.skip(f"{name} is not there")
+
+
+@pytest.fixture(scope="session")
+def migrated_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated, empty SQLite file to copy from."""
+    path = tmp_path_factory.mktemp("template") / "kegui.db"
+    made = db.connect(f"sqlite:///{path}")
+    migrations.up()
+    made.close_all()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_database() -> Iterator[str]:
+    """The URL of a migrated PostgreSQL database of this test run's own."""
+    try:
+        server = psycopg.connect(f"{POSTGRES_URL}/postgres", autocommit=True, connect_timeout=3)
+    except psycopg.OperationalError:
+        missing_service("PostgreSQL")
+    name = f"kegui_test_{uuid4().hex[:12]}"
+    server.execute(f"CREATE DATABASE {name}".encode())
+    url = f"{POSTGRES_URL}/{name}"
+    made = db.connect(url)
+    migrations.up()
+    made.close_all()
+    yield url
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+    server.close()
+
+
+@pytest.fixture
+def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
+    """The URL of a fresh SQLite database."""
+    shutil.copy(migrated_sqlite, tmp_path / "kegui.db")
+    return f"sqlite:///{tmp_path / 'kegui.db'}"
+
+
+@pytest.fixture
+def postgres_url(postgres_database: str) -> str:
+    """The URL of an empty PostgreSQL database."""
+    with psycopg.connect(postgres_database, autocommit=True) as server:
+        tables = ", ".join(f'"{model._meta.table_name}"' for model in TABLES)
+        server.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE".encode())
+    return postgres_database
+
+
+@pytest.fixture
+def redis_url() -> str:
+    """The URL of an empty Redis database."""
+    try:
+        client = redis.Redis.from_url(REDIS_URL, socket_connect_timeout=3)
+        client.flushdb()
+    except redis.ConnectionError:
+        missing_service("Redis")
+    client.close()
+    return REDIS_URL
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Both databases, one after the other."""
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+@pytest.fixture
+def store(database_url: str) -> Iterator[str]:
+    """The models' database, empty, with a connection held; gives its URL."""
+    made = db.connect(database_url)
+    with db.connection():
+        yield database_url
+    made.close_all()
+
+
+@pytest.fixture
+def queue_url(request: pytest.FixtureRequest, database_url: str) -> str:
+    """The embedded queue beside SQLite, Redis beside PostgreSQL."""
+    if database_url.startswith("sqlite"):
+        return database_url
+    return str(request.getfixturevalue("redis_url"))

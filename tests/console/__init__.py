@@ -1,0 +1,1 @@
+"""The console as its readers see it."""

@@ -1,0 +1,225 @@
+"""A small firm: three colleagues, one customer with a story, one handover under way."""
+
+import base64
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from apiflask import APIFlask
+from flask.testing import FlaskClient
+
+from bot import console, db, migrations
+from bot.kegui import Kegui
+from bot.models import (
+    Alarm,
+    Allocation,
+    Conflict,
+    Consent,
+    Customer,
+    Effect,
+    Handover,
+    HandoverItem,
+    HandWork,
+    InboxEvent,
+    Notice,
+    Ownership,
+    Relation,
+    Staff,
+    TransferAttempt,
+)
+from bot.queue import Queue
+from bot.vault import Vault
+from config import settings
+
+# 10:00 in Shanghai.
+MORNING = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
+CONTACT = "change_external_contact"
+
+
+def at(minutes: float) -> datetime:
+    return MORNING + timedelta(minutes=minutes)
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[str]:
+    """A fresh migrated database, open for the test itself."""
+    url = f"sqlite:///{tmp_path / 'kegui.db'}"
+    made = cast(Any, db.connect(url))
+    migrations.up()
+    with db.connection():
+        yield url
+    made.close_all()
+
+
+@pytest.fixture
+def app(database: str) -> APIFlask:
+    """The application with the console alone on it."""
+    loaded = settings.load({"KEGUI_DATABASE_URL": database, "KEGUI_CORP_ID": "ww1"})
+    key = base64.urlsafe_b64encode(bytes(32)).decode()
+    nobody = cast(Any, object())  # the console never speaks with WeCom
+    app = APIFlask("bot.app", docs_path=None, spec_path=None)
+    app.config["TESTING"] = True
+    console.register(app, Kegui(loaded, nobody, Queue(database), Vault(key)))
+    return app
+
+
+@pytest.fixture
+def client(app: APIFlask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture
+def firm(database: str) -> None:
+    """Chen added Zhang San, then Li Hua: a conflict. Wang Wu leaves, his customers move."""
+    _add_people()
+    _add_chen()
+    _add_offboarding()
+    Alarm.create(
+        kind="wecom_needs_operator",
+        subject="message/send 60020",
+        text="企业微信拒绝了接口 message/send（错误码 60020）",
+        what_to_do="请在企业微信后台把服务器 IP 加入可信 IP",
+        since=at(30),
+    )
+
+
+def _add_people() -> None:
+    for userid, name in (("zhangsan", "张三"), ("lihua", "李华"), ("wangwu", "王五")):
+        Staff.create(userid=userid, name=name, serves=True, seen_at=MORNING)
+    for external_userid, name in (("wm_chen", "陈女士"), ("wm_zhao", "赵先生")):
+        Customer.create(external_userid=external_userid, name=name, met_at=MORNING)
+
+
+def add_event(change_type: str, userid: str, minutes: float, **values: object) -> InboxEvent:
+    number = InboxEvent.select().count() + 1
+    known: dict[str, object] = {
+        "key": f"event {number}",
+        "source": "customer",
+        "event": CONTACT,
+        "change_type": change_type,
+        "userid": userid,
+        "external_userid": "wm_chen",
+        "lane": "work",
+        "payload": b"SEALED PAYLOAD",
+        "state": "done",
+        "attempts": 1,
+        "received_at": at(minutes),
+        "due_at": at(minutes),
+    }
+    return cast(InboxEvent, InboxEvent.create(**(known | values)))
+
+
+def add_relation(external_userid: str, userid: str, minutes: float) -> None:
+    Relation.create(
+        external_userid=external_userid,
+        userid=userid,
+        state="active",
+        source="event",
+        added_at=at(minutes),
+        noted_at=at(minutes),
+        last_add_at=at(minutes),
+    )
+
+
+def add_notice(event: InboxEvent, state: str, **values: object) -> None:
+    Notice.create(
+        event_id=event.id,
+        external_userid=event.external_userid,
+        userid=event.userid,
+        template="consent",
+        version="2026-11-1",
+        text_sha256="0" * 64,
+        state=state,
+        at=event.received_at,
+        **values,
+    )
+
+
+def _add_chen() -> None:
+    first = add_event("add_external_contact", "zhangsan", 0)
+    add_relation("wm_chen", "zhangsan", 0)
+    add_notice(first, "delivered")
+    allocation = Allocation.create(
+        event_id=first.id,
+        external_userid="wm_chen",
+        added_userid="zhangsan",
+        owner="zhangsan",
+        outcome="owned",
+        rule="成员添加的客户归添加人",
+        rules_version="2026-11-1",
+        reason="the added member is eligible",
+        candidates=[{"userid": "zhangsan", "customers": 3, "capacity": 50}],
+        excluded=[{"userid": "wangwu", "why": "is leaving"}],
+        decided_at=at(0.1),
+    )
+    Ownership.create(
+        external_userid="wm_chen",
+        userid="zhangsan",
+        since=at(0.1),
+        reason="the added member is eligible",
+        allocation_id=allocation.id,
+    )
+    agreed = add_event("msg_audit_approved", "zhangsan", 2)
+    Consent.record_answer(
+        "wm_chen", "zhangsan", "agreed", since=at(2), event_id=agreed.id, recorded_at=at(2)
+    )
+    second = add_event("add_external_contact", "lihua", 5)
+    add_relation("wm_chen", "lihua", 5)
+    add_notice(second, "refused", errcode=41051, reason="41051 already chatting")
+    Conflict.create(
+        external_userid="wm_chen", owner="zhangsan", contenders=["lihua"], opened_at=at(5)
+    )
+    Effect.create(
+        identity="message:lihua:0123",
+        kind="app_message",
+        event_id=second.id,
+        state="done",
+        started_at=at(5.1),
+        lease_until=at(6),
+    )
+
+
+def _add_offboarding() -> None:
+    handover = Handover.create(
+        kind="offboarding",
+        userid="wangwu",
+        last_day=date(2026, 11, 30),
+        mode="approve",
+        state="running",
+        source="unassigned_list",
+        successors=["lihua"],
+        approved_by="boss",
+        approved_at=at(8),
+        created_at=at(7),
+        updated_at=at(8),
+    )
+    reasons = {
+        "done": "same department, least loaded",
+        "waiting": "another department, least loaded",
+        "refused": "the customer refused lihua",
+        "failed": "WeCom does not know this customer",
+    }
+    for number, (state, reason) in enumerate(reasons.items()):
+        item = HandoverItem.create(
+            handover=handover,
+            kind="customer",
+            subject="wm_zhao" if state == "done" else f"wm_{number}",
+            state=state,
+            takeover_userid="lihua",
+            reason=reason,
+            errcode=40096 if state == "failed" else None,
+            updated_at=at(20),
+        )
+        TransferAttempt.create(
+            item=item,
+            number=1,
+            takeover_userid="lihua",
+            endpoint="transfer_customer",
+            status="accepted" if state == "waiting" else state,
+            submitted_at=at(10),
+        )
+    HandWork.create(
+        handover=handover, kind="contact_way", subject="cfg1", text="联系我“官网”请手工移除"
+    )

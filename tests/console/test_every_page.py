@@ -1,0 +1,234 @@
+"""What holds on every page: language, safety, speed, and what a stranger sees."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import peewee
+import pytest
+from apiflask import APIFlask
+from flask.testing import FlaskClient
+
+from bot import clock
+from bot.db import database as current
+from bot.models import Customer, InboxEvent, Ownership, Relation
+from bot.reports.gaps import open_gaps
+from bot.reports.home import count_gaps
+from tests.console.conftest import MORNING, add_event, add_notice, add_relation, at
+
+PAGES = ["/", "/customers", "/offboardings", "/conflicts", "/gaps", "/alarms", "/events"]
+DEEP_PAGES = ["/customers/wm_chen", "/customers/wm_zhao", "/offboardings/1"]
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_an_empty_firm_gets_a_page_that_says_what_that_means(
+    client: FlaskClient, database: str, path: str
+) -> None:
+    response = client.get(path)
+
+    assert response.status_code == 200
+    assert 'class="empty"' in response.get_data(as_text=True)
+
+
+@pytest.mark.usefixtures("firm")
+@pytest.mark.parametrize("path", PAGES + DEEP_PAGES)
+def test_a_page_in_english_has_no_chinese_of_its_own(client: FlaskClient, path: str) -> None:
+    response = client.get(path, query_string={"lang": "en"})
+
+    text = response.get_data(as_text=True)
+    for theirs in ("中文", "客规", *_stored_in_chinese()):
+        text = text.replace(theirs, "")
+    assert 'lang="en"' in text
+    assert [line for line in text.splitlines() if _has_chinese(line)] == []
+
+
+def _stored_in_chinese() -> list[str]:
+    return [
+        *("张三", "李华", "王五", "陈女士", "赵先生", "成员添加的客户归添加人"),
+        "企业微信拒绝了接口 message/send（错误码 60020）",
+        "请在企业微信后台把服务器 IP 加入可信 IP",
+        "联系我“官网”请手工移除",
+    ]
+
+
+def _has_chinese(line: str) -> bool:
+    return any("\u4e00" <= character <= "\u9fff" for character in line)
+
+
+@pytest.mark.usefixtures("database")
+def test_the_chosen_language_stays(client: FlaskClient) -> None:
+    assert ">概览<" in client.get("/").get_data(as_text=True)
+
+    client.get("/?lang=en")
+
+    assert ">Overview<" in client.get("/").get_data(as_text=True)
+    assert ">概览<" in client.get("/?lang=zh").get_data(as_text=True)
+
+
+@pytest.mark.usefixtures("database")
+def test_a_language_nobody_speaks_is_chinese(client: FlaskClient) -> None:
+    assert ">概览<" in client.get("/?lang=../../x").get_data(as_text=True)
+
+
+@pytest.mark.usefixtures("firm")
+def test_the_switch_keeps_the_reader_on_the_page(client: FlaskClient) -> None:
+    text = client.get("/customers?q=陈").get_data(as_text=True)
+
+    assert 'href="/customers?q=%E9%99%88&amp;lang=en"' in text
+
+
+@pytest.mark.usefixtures("firm")
+@pytest.mark.parametrize("path", ["/", "/customers", "/customers/wm_evil", "/conflicts", "/events"])
+def test_a_customers_name_is_never_code(client: FlaskClient, path: str) -> None:
+    evil = "<script>alert(1)</script>"
+    Customer.create(external_userid="wm_evil", name=evil, met_at=MORNING)
+    Customer.update(name=evil).where(Customer.external_userid == "wm_chen").execute()
+
+    text = client.get(path).get_data(as_text=True)
+
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert evil not in text
+
+
+@pytest.mark.usefixtures("firm")
+@pytest.mark.parametrize("path", [*PAGES, *DEEP_PAGES, "/nowhere", "/console/static/console.css"])
+def test_nothing_foreign_runs_and_nobody_frames_a_page(client: FlaskClient, path: str) -> None:
+    headers = client.get(path).headers
+
+    assert headers["Content-Security-Policy"].startswith("default-src 'self';")
+    assert "unsafe" not in headers["Content-Security-Policy"]
+    assert headers["X-Frame-Options"] == "DENY"
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert headers["Referrer-Policy"] == "same-origin"
+
+
+@pytest.mark.usefixtures("firm")
+@pytest.mark.parametrize("path", PAGES + DEEP_PAGES)
+def test_a_page_brings_no_inline_code_and_asks_no_other_host(
+    client: FlaskClient, path: str
+) -> None:
+    response = client.get(path)
+    text = response.get_data(as_text=True)
+
+    assert " style=" not in text
+    assert "<style" not in text
+    assert " onclick=" not in text
+    assert text.count("<script") == text.count('<script src="/')
+    assert "//" not in text.replace("http://localhost", "")
+    assert response.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize(
+    "path",
+    [
+        *("/nowhere", "/customers/wm_nobody", "/offboardings/9", "/offboardings?kind=x"),
+        *("/events?state=x", "/offboardings/99999999999999999999", "/customers?q=%00"),
+    ],
+)
+def test_a_page_that_is_not_there_says_so_in_the_readers_language(
+    client: FlaskClient, path: str
+) -> None:
+    chinese = client.get(path)
+    english = client.get(path, headers={"Cookie": "lang=en"})
+
+    assert chinese.status_code == english.status_code == 404
+    assert "没有这个页面" in chinese.get_data(as_text=True)
+    assert "There is no such page" in english.get_data(as_text=True)
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("path", ["/api/v1/nothing", "/wecom/nothing", "/healthz/nothing"])
+def test_a_machine_gets_its_own_answer(client: FlaskClient, path: str) -> None:
+    response = client.get(path)
+
+    assert response.status_code == 404
+    assert response.is_json
+    assert "Content-Security-Policy" not in response.headers
+
+
+@pytest.mark.usefixtures("database")
+@pytest.mark.parametrize("number", ["0", "-3", "x", "99999999999999999999999"])
+def test_a_page_number_beyond_the_list_is_harmless(client: FlaskClient, number: str) -> None:
+    assert client.get(f"/customers?page={number}").status_code == 200
+
+
+@pytest.mark.usefixtures("database")
+def test_a_long_list_is_cut_into_pages(client: FlaskClient) -> None:
+    for number in range(51):
+        Customer.create(external_userid=f"wm_{number}", name=f"客户{number}", met_at=at(number))
+
+    first = client.get("/customers").get_data(as_text=True)
+    second = client.get("/customers?page=2").get_data(as_text=True)
+
+    assert "第 1–50 条，共 51 条" in first
+    assert ">客户0<" in second
+    assert ">客户0<" not in first
+
+
+@pytest.mark.usefixtures("firm")
+def test_the_rest_api_describes_itself_without_the_console(app: APIFlask) -> None:
+    with app.app_context():
+        assert "paths" not in app.spec or not dict(app.spec)["paths"]
+
+
+@contextmanager
+def counted_queries() -> Iterator[list[str]]:
+    """The statements that the block sends to the database."""
+    made: Any = current.obj
+    sent: list[str] = []
+    execute = made.execute_sql
+
+    def execute_sql(sql: str, *arguments: Any, **options: Any) -> Any:
+        sent.append(sql)
+        return execute(sql, *arguments, **options)
+
+    made.execute_sql = execute_sql
+    try:
+        yield sent
+    finally:
+        del made.execute_sql
+
+
+@pytest.mark.usefixtures("firm")
+@pytest.mark.parametrize("path", ["/", "/customers", "/events", "/conflicts", "/offboardings"])
+def test_two_thousand_customers_take_no_more_queries(client: FlaskClient, path: str) -> None:
+    ids = [f"wm_{number}" for number in range(2000)]
+    _insert(Customer, [{"external_userid": one, "name": one, "met_at": MORNING} for one in ids])
+    _insert(
+        Ownership,
+        [
+            {"external_userid": one, "userid": "lihua", "since": MORNING, "reason": ""}
+            for one in ids
+        ],
+    )
+    relation = {"userid": "lihua", "state": "active", "source": "event", "added_at": MORNING}
+    relation |= {"noted_at": MORNING, "last_add_at": MORNING}
+    _insert(Relation, [relation | {"external_userid": one} for one in ids])
+
+    with counted_queries() as sent:
+        assert client.get(path).status_code == 200
+
+    assert 0 < len(sent) < 40
+
+
+def _insert(model: Any, rows: list[dict[str, Any]]) -> None:
+    with current.atomic():
+        for batch in peewee.chunked(rows, 100):
+            model.insert_many(batch).execute()
+
+
+@pytest.mark.usefixtures("firm")
+def test_home_counts_the_gaps_that_the_gap_list_shows() -> None:
+    for number, state in enumerate(["missed", "awaiting_consent", "by_hand", "unknown"]):
+        userid, pair = f"member{number}", f"wm_gap{number}"
+        add_relation(pair, userid, number)
+        add_notice(add_event("add_external_contact", userid, 1, external_userid=pair), state)
+    for number in range(6):
+        pair = f"wm_silent{number}"
+        add_relation(pair, "silent", number)
+        add_notice(add_event("add_external_contact", "silent", 9, external_userid=pair), "no_code")
+
+    for now in (clock.now(), at(1), at(120), at(60 * 30)):
+        assert count_gaps(now) == len(open_gaps(now))
+    assert InboxEvent.select().count() > 10

@@ -1,0 +1,141 @@
+"""Each page shows what its reader came for."""
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.console.conftest import add_event
+
+pytestmark = pytest.mark.usefixtures("firm")
+
+
+def page(client: FlaskClient, path: str) -> str:
+    response = client.get(path)
+    assert response.status_code == 200
+    return response.get_data(as_text=True)
+
+
+def test_home_shows_what_needs_somebody(client: FlaskClient) -> None:
+    text = page(client, "/")
+
+    assert "请在企业微信后台把服务器 IP 加入可信 IP" in text
+    assert "添加客户" in text
+    assert "同意存档" in text
+    assert "陈女士" in text
+    assert "王五" in text
+    assert "已了结 3 / 4" in text
+    assert "最后工作日 2026-11-30" in text
+
+
+def test_home_shows_times_as_the_firm_reads_them(client: FlaskClient) -> None:
+    assert "11-24 10:05:00" in page(client, "/")
+
+
+@pytest.mark.parametrize("query", ["陈", "wm_chen", "张三", "zhangsan"])
+def test_a_customer_is_found_by_name_id_or_owner(client: FlaskClient, query: str) -> None:
+    text = page(client, f"/customers?q={query}")
+
+    assert "陈女士" in text
+    assert "赵先生" not in text
+
+
+def test_customers_without_an_owner_can_be_listed(client: FlaskClient) -> None:
+    text = page(client, "/customers?owner=none")
+
+    assert "赵先生" in text
+    assert "陈女士" not in text
+
+
+def test_a_search_that_finds_nothing_says_so(client: FlaskClient) -> None:
+    assert "没有找到客户" in page(client, "/customers?q=nobody%25")
+
+
+def test_a_customers_story_tells_who_and_why(client: FlaskClient) -> None:
+    text = page(client, "/customers/wm_chen")
+
+    assert "客户添加的成员符合规则" in text
+    assert "成员添加的客户归添加人" in text
+    assert "即将离职" in text
+    assert "客户与成员已经开始聊天" in text
+    assert "发生撞单" in text
+    assert "应用消息" in text
+    assert text.index("存档告知") < text.index("发生撞单")
+
+
+def test_a_story_shows_the_answer_about_archiving_for_each_member(client: FlaskClient) -> None:
+    contacts = page(client, "/customers/wm_chen").split("经过")[0]
+
+    assert contacts.index("张三") < contacts.index("同意存档") < contacts.index("尚未答复")
+
+
+def test_a_story_shows_the_handover_with_its_attempts(client: FlaskClient) -> None:
+    text = page(client, "/customers/wm_zhao")
+
+    assert "离职交接" in text
+    assert "尝试 1 次" in text
+    assert "2026-11-24 10:10" in text
+
+
+def test_the_list_of_handovers_shows_progress(client: FlaskClient) -> None:
+    text = page(client, "/offboardings")
+
+    assert "王五" in text
+    assert "交接中" in text
+    assert "已了结 3 / 4" in text
+
+
+def test_managers_handovers_stand_apart(client: FlaskClient) -> None:
+    assert "没有交接" in page(client, "/offboardings?kind=handover")
+
+
+def test_a_case_shows_every_customer_with_the_reason(client: FlaskClient) -> None:
+    text = page(client, "/offboardings/1")
+
+    assert "需主管审批" in text
+    assert "企业微信待分配客户列表" in text
+    assert "同部门，客户最少" in text
+    assert "客户拒绝由 李华 接替" in text
+    assert "错误码 40096" in text
+    assert "联系我“官网”请手工移除" in text
+
+
+def test_a_case_can_show_one_state_alone(client: FlaskClient) -> None:
+    text = page(client, "/offboardings/1?state=refused")
+
+    assert "客户拒绝由 李华 接替" in text
+    assert "同部门，客户最少" not in text
+
+
+def test_conflicts_show_the_owner_and_the_other(client: FlaskClient) -> None:
+    text = page(client, "/conflicts")
+
+    assert text.index("陈女士") < text.index("张三") < text.index("李华")
+    assert "没有已处理的撞单" in page(client, "/conflicts?state=resolved")
+
+
+def test_gaps_say_why_nobody_was_told(client: FlaskClient) -> None:
+    text = page(client, "/gaps")
+
+    assert "客户与成员已经开始聊天" in text
+    assert "李华" in text
+    assert "张三" not in text
+
+
+def test_alarms_say_what_to_do(client: FlaskClient) -> None:
+    assert "加入可信 IP" in page(client, "/alarms")
+
+
+def test_events_show_their_error_and_never_their_payload(client: FlaskClient) -> None:
+    add_event("transfer_fail", "lihua", 40, state="dead", error="KeyError")
+
+    text = page(client, "/events?state=dead")
+
+    assert "客户接替失败" in text
+    assert "KeyError" in text
+    assert "添加客户" not in text
+    assert "SEALED" not in text
+
+
+def test_an_unknown_event_keeps_wecoms_own_name(client: FlaskClient) -> None:
+    add_event("", "lihua", 40, event="brand_new_event", state="ignored")
+
+    assert "brand_new_event" in page(client, "/events")

@@ -1,0 +1,69 @@
+"""Every Chinese text of the console has an English one, and what is compiled is what is written."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from babel.messages.catalog import Catalog
+from babel.messages.extract import extract_from_dir
+from babel.messages.mofile import read_mo
+from babel.messages.pofile import read_po
+
+from bot import console
+from bot.console.reasons import SENTENCES, reason
+from bot.reports.names import Names
+from bot.rules.handover import reason_of
+
+FOLDER = Path(console.__file__).parent
+MESSAGES = FOLDER / "translations" / "en" / "LC_MESSAGES"
+# The same as in translations/babel.cfg.
+MAPPING = [("**.py", "python"), ("templates/**.html", "jinja2")]
+KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "_l": None, "pgettext": ((1, "c"), 2)}
+
+Texts = dict[tuple[str | None, str], str]
+
+
+def texts_of(catalog: Catalog) -> Texts:
+    return {
+        (message.context, str(message.id)): str(message.string) for message in catalog if message.id
+    }
+
+
+@pytest.fixture
+def written() -> Catalog:
+    with (MESSAGES / "messages.po").open("rb") as file:
+        return read_po(file, locale="en")
+
+
+def used() -> set[tuple[str | None, str]]:
+    found = extract_from_dir(FOLDER, MAPPING, keywords=KEYWORDS)
+    texts: set[tuple[str | None, str]] = set()
+    for _, _, message, _, context in found:
+        texts.add((context, message if isinstance(message, str) else message[-1]))
+    return texts
+
+
+def test_every_text_has_an_english_one(written: Catalog) -> None:
+    assert len(used()) > 200
+    assert used() == {text for text, english in texts_of(written).items() if english}
+
+
+def test_the_placeholders_are_the_same_in_both(written: Catalog) -> None:
+    assert [message.id for message in written if message.id and list(message.check())] == []
+
+
+def test_the_compiled_texts_are_the_written_ones(written: Catalog) -> None:
+    with (MESSAGES / "messages.mo").open("rb") as file:
+        compiled = read_mo(file)
+
+    assert texts_of(compiled) == texts_of(written)
+
+
+def test_every_reason_of_a_transfer_can_be_read_in_chinese() -> None:
+    codes = [40096, 40128, 40130, 40131, 84061, 90501, 90503, 40050, 49008]
+
+    assert [reason_of(code) for code in codes if reason_of(code) not in SENTENCES] == []
+
+
+def test_a_reason_that_a_person_wrote_stays_as_it_is() -> None:
+    assert reason("客户要求", Names()) == "客户要求"
