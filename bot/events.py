@@ -154,9 +154,13 @@ def redacted(event: Event) -> dict[str, Any]:
 
 
 def _hide(name: str, value: Any) -> Any:
+    if value and name.lower() in HIDDEN:
+        return "***"
     if isinstance(value, dict):
         return {inner: _hide(inner, one) for inner, one in value.items()}
-    return "***" if value and name.lower() in HIDDEN else value
+    if isinstance(value, list):
+        return [_hide(name, one) for one in value]
+    return value
 
 
 def same_userid(one: str, other: str) -> bool:

@@ -1,6 +1,7 @@
-"""The console: when a person clicks. One blueprint per screen; it only shows, and changes nothing."""
+"""The console: when a person clicks. One blueprint per screen; it shows and changes nothing."""
 
 from pathlib import Path
+from typing import Any
 
 from apiflask import APIBlueprint, APIFlask
 from flask import render_template, request
@@ -60,7 +61,7 @@ def _console() -> APIBlueprint:
 
 def _show_missing_pages(app: APIFlask) -> None:
     """A person who asks for a page that is not there gets a page; a machine its own answer."""
-    handlers = app.error_handler_spec[None]
+    handlers: Any = app.error_handler_spec[None]
     before = handlers[404].get(NotFound) or handlers[None].get(HTTPException)
 
     def not_found(error: NotFound) -> ResponseReturnValue:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from peewee import fn
 
@@ -73,6 +74,7 @@ def cases(handovers: Sequence[Handover]) -> list[Case]:
         .where(HandoverItem.handover.in_(list(counts)))
         .group_by(HandoverItem.handover, HandoverItem.state)
     )
+    row: Any
     for row in query:
         counts[row.handover_id][row.state] = row.number
     return [Case(handover, counts[handover.id]) for handover in handovers]
@@ -88,6 +90,7 @@ def attempts_of(items: Sequence[HandoverItem]) -> dict[int, list[TransferAttempt
     """Return the attempts of each item in their order, in one query."""
     found: dict[int, list[TransferAttempt]] = {item.id: [] for item in items}
     query = TransferAttempt.select().where(TransferAttempt.item.in_(list(found)))
+    attempt: Any
     for attempt in query.order_by(TransferAttempt.item, TransferAttempt.number):
         found[attempt.item_id].append(attempt)
     return found

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from peewee import JOIN, ModelSelect
 
@@ -22,7 +23,7 @@ class Entry:
     consents: dict[str, str] = field(default_factory=dict)
 
 
-def find_customers(text: str, owner: str) -> ModelSelect:
+def find_customers(text: str, owner: str) -> "ModelSelect[Customer]":
     """Find customers by their name or id, or by their owner's.
 
     Args:
@@ -69,6 +70,7 @@ def entries(customers: Sequence[Customer]) -> list[Entry]:
     answers = Consent.select().where(
         Consent.external_userid.in_(ids), Consent.userid.is_null(False)
     )
+    answer: Any
     for answer in answers.order_by(Consent.since, Consent.id):
         made[answer.external_userid].consents[answer.userid] = answer.state
     return list(made.values())

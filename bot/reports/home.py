@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from peewee import fn
 
@@ -92,7 +93,8 @@ def inbox_by_state() -> dict[str, int]:
     """Count the events in each state, in the order in which an event goes through them."""
     number = fn.COUNT(InboxEvent.id).alias("number")
     query = InboxEvent.select(InboxEvent.state, number).group_by(InboxEvent.state)
-    found = {row.state: row.number for row in query}
+    rows: Any = query.tuples()
+    found = dict(rows)
     return {state: found.get(state, 0) for state in STATES}
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from peewee import ModelSelect
 
@@ -31,7 +31,7 @@ class Page(Generic[Row]):
         return min(self.number * self.size, self.total)
 
 
-def page_of_query(query: ModelSelect, number: int, size: int) -> Page[object]:
+def page_of_query(query: "ModelSelect[Any]", number: int, size: int) -> Page[Any]:
     """Read one page of a query; a number beyond the end gives the last page."""
     total = query.count()
     number = _within(number, total, size)

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import requests
 import structlog
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import HTTPError, NewConnectionError
 
 from bot.wecom.budgets import WELCOME, Budgets
 from bot.wecom.errors import (
@@ -192,32 +193,34 @@ class Transport:
         the token.
         """
         began = time.monotonic()
-        errcode: int | None = None
+        answer: dict[str, Any] = {"errcode": None}
+        trouble: Transient | None = None
         try:
             answer = self._request(endpoint, parameters, body, timeout)
-            errcode = answer["errcode"]
         except (requests.ConnectionError, requests.Timeout) as error:
             never_sent = isinstance(error, requests.ConnectTimeout) or _is_refused(error)
-            self._count_network_error(secret_name, endpoint)
-            raise Transient(
+            trouble = Transient(
                 endpoint,
                 None,
                 f"network: {type(error).__name__}",
                 maybe_executed=not never_sent and not is_read,
-            ) from None
-        except (requests.RequestException, ValueError) as error:
-            self._count_network_error(secret_name, endpoint)
-            raise Transient(
+            )
+        except (requests.RequestException, HTTPError, ValueError, RecursionError) as error:
+            trouble = Transient(
                 endpoint,
                 None,
                 f"unreadable answer: {type(error).__name__}",
                 maybe_executed=not is_read,
-            ) from None
+            )
         finally:
-            seconds = time.monotonic() - began
+            errcode, seconds = answer["errcode"], time.monotonic() - began
             log.debug("wecom_call", endpoint=endpoint, errcode=errcode, seconds=round(seconds, 3))
             if self._on_call is not None:
                 self._on_call(CallRecord(endpoint, secret_name, errcode, seconds))
+        if trouble is not None:
+            self._count_network_error(secret_name, endpoint)
+            # Out here the library's error is no longer its context.
+            raise trouble
         with self._lock:
             self._network_errors.pop((secret_name, endpoint), None)
         return answer
@@ -247,9 +250,8 @@ class Transport:
         if len(content) > MAX_ANSWER_BYTES:
             raise ValueError("too large")
         answer = json.loads(content)
-        if not isinstance(answer, dict) or type(answer.get("errcode", 0)) is not int:
+        if not isinstance(answer, dict) or type(answer.get("errcode")) is not int:
             raise ValueError("shape")
-        answer.setdefault("errcode", 0)
         if "wrong json format" in str(answer.get("errmsg", "")).lower():
             # The one case in which errcode 0 does not mean that all was understood.
             log.warning("wecom_wrong_json_format", endpoint=endpoint)
@@ -297,8 +299,10 @@ class Transport:
             error = classify(GETTOKEN, answer["errcode"], str(answer.get("errmsg", "")))
             self._pause_after(secret_name, GETTOKEN, error)
             raise error
-        lifetime = timedelta(seconds=int(answer.get("expires_in", 7200)))
-        return Token(str(answer["access_token"]), datetime.now(UTC) + lifetime)
+        value, seconds = answer.get("access_token"), answer.get("expires_in")
+        if not isinstance(value, str) or not value or type(seconds) is not int:
+            raise Transient(GETTOKEN, None, "no token in the answer")
+        return Token(value, datetime.now(UTC) + timedelta(seconds=seconds))
 
     def _check_pause(self, secret_name: SecretName, endpoint: str) -> None:
         """Raise Paused while a pause holds; the store is asked once a second at most."""
@@ -349,7 +353,5 @@ class Transport:
 
 def _is_refused(error: requests.RequestException) -> bool:
     """Whether the connection was never made, so that nothing can have been executed."""
-    from urllib3.exceptions import NewConnectionError
-
     cause = error.args[0] if error.args else None
     return isinstance(getattr(cause, "reason", cause), NewConnectionError)

@@ -108,7 +108,7 @@ def add_event(change_type: str, userid: str, minutes: float, **values: object) -
         "received_at": at(minutes),
         "due_at": at(minutes),
     }
-    return cast(InboxEvent, InboxEvent.create(**(known | values)))
+    return InboxEvent.create(**(known | values))
 
 
 def add_relation(external_userid: str, userid: str, minutes: float) -> None:
