@@ -2,6 +2,8 @@
 
 import os
 import signal
+import socket
+import subprocess
 import sys
 import threading
 import time
@@ -19,6 +21,8 @@ from config.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
 WAIT_SECONDS = 10
+SANDBOX_PORT = 8900
+WEB_PORT = 8000
 
 
 @click.group()
@@ -132,7 +136,7 @@ def clock() -> None:
 
 @main.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", default=8900, show_default=True)
+@click.option("--port", default=SANDBOX_PORT, show_default=True)
 def sandbox(host: str, port: int) -> None:
     """Serve a stand-in for the WeCom platform, to try and to learn with."""
     from bot.sandbox.server import serve
@@ -152,21 +156,58 @@ def sandbox(host: str, port: int) -> None:
 )
 def run(day: bool, once: bool, place: Path) -> None:
     """Run web, worker and clock in one terminal."""
-    from bot.sandbox import day as business_day
     from bot.supervisor import supervise
 
-    environment = business_day.environment(place) if day else {}
     processes = {"web": "web", "worker": "worker", "clock": "clock"}
-    if day:
-        processes = {"sandbox": "sandbox --port {port}".format(**business_day.PLACE), **processes}
-    raise SystemExit(
-        supervise(
-            processes,
-            environment,
-            story=(lambda: business_day.play(environment, stay=not once)) if day else None,
-            log_file=place / "kegui.log" if day else None,
-        )
+    raise SystemExit(_play_a_day(processes, place, once) if day else supervise(processes, {}))
+
+
+def _play_a_day(processes: dict[str, str], folder: Path, once: bool) -> int:
+    """Begin anew in ``folder`` and let the story run beside the processes."""
+    from bot.sandbox.day import play
+    from bot.sandbox.place import make_place
+    from bot.supervisor import supervise
+
+    for port in (SANDBOX_PORT, WEB_PORT):
+        _check_free(port)
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in (*folder.glob("kegui.db*"), *folder.glob("kegui.log")):
+        old.unlink()
+    place = make_place(folder, sandbox_port=SANDBOX_PORT, web_port=WEB_PORT)
+    environment = {**os.environ, **place.environment}
+
+    def kegui(*arguments: str) -> str:
+        with (folder / "kegui.log").open("a") as log:
+            return subprocess.run(  # noqa: S603 - our own interpreter, fixed arguments
+                [sys.executable, "-m", "bot", *arguments],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                check=True,
+            ).stdout.strip()
+
+    kegui("migrate")
+    result = supervise(
+        {"sandbox": f"sandbox --port {SANDBOX_PORT}", **processes},
+        place.environment,
+        story=lambda: play(place, kegui, stay=not once),
+        log_file=folder / "kegui.log",
     )
+    if result:
+        click.echo(f"the day did not go as it should: see {folder / 'kegui.log'}", err=True)
+    return result
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise click.ClickException(
+                f"something else listens on port {port}: end it, then try again"
+            ) from None
 
 
 @main.group()

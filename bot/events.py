@@ -145,7 +145,17 @@ def key(source: str, event: Event) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-HIDDEN = ("welcomecode", "mobile", "telephone", "phone", "email", "bizmail", "address", "content")
+HIDDEN = (
+    "welcomecode",
+    "responsecode",
+    "mobile",
+    "telephone",
+    "phone",
+    "email",
+    "bizmail",
+    "address",
+    "content",
+)
 
 
 def redacted(event: Event) -> dict[str, Any]:

@@ -20,7 +20,7 @@ from bot.vault import Vault
 PAYLOAD = "inbox payload"
 # Above the time-out of the one call that a welcome may make in one claim.
 WELCOME_LEASE = timedelta(seconds=8)
-WORK_LEASE = timedelta(seconds=120)
+WORK_LEASE = timedelta(seconds=30)
 
 
 class Lost(Exception):

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable
-from datetime import timedelta
 
 from bot import clock
 from bot.db import connection, released
@@ -11,7 +10,6 @@ from bot.vault import Vault
 from bot.wecom.pauses import Pause
 from bot.wecom.tokens import Token
 
-REFRESH_LEASE = timedelta(seconds=10)
 WAIT_SECONDS = 0.05
 PURPOSE = "access token"
 
@@ -37,11 +35,11 @@ class DatabaseTokenStore:
             WeComError: what ``fetch`` raises.
         """
         while True:
-            with connection(), Lease.held(f"token {secret_name}", REFRESH_LEASE) as holder:
+            with connection(), Lease.held(f"token {secret_name}") as held:
                 current = self.get(secret_name)
                 if current and current.value != stale and current.expires_at > clock.now():
                     return current
-                if holder is not None:
+                if held:
                     with released():
                         token = fetch()
                     self._put(secret_name, token)
@@ -76,7 +74,7 @@ class DatabasePauseStore:
         return Pause(row.secret_name, row.endpoint, row.until, row.reason, row.errcode)
 
     def set(self, pause: Pause) -> None:
-        """Begin or lengthen a pause."""
+        """Begin or lengthen a pause; a shorter one changes nothing."""
         with connection():
             EndpointPause.insert(
                 name=_name(pause.secret_name, pause.endpoint),
@@ -88,6 +86,7 @@ class DatabasePauseStore:
             ).on_conflict(
                 conflict_target=[EndpointPause.name],
                 preserve=[EndpointPause.until, EndpointPause.reason, EndpointPause.errcode],
+                where=EndpointPause.until < pause.until,
             ).execute()
 
     def clear(self, secret_name: str, endpoint: str) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
@@ -9,8 +10,8 @@ import structlog
 from peewee import InterfaceError, OperationalError
 
 from bot import clock, inbox
-from bot.actions import handover_run
-from bot.actions.alarms import raise_alarm
+from bot.actions import conflicts, handover_run
+from bot.actions.alarms import report
 from bot.db import connection
 from bot.effects import Busy
 from bot.inbox import Later, Lost
@@ -18,11 +19,16 @@ from bot.kegui import Kegui
 from bot.models import InboxEvent
 from bot.queue import Lane
 from bot.router import Received, Router
-from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, WeComError
+from bot.wecom import Paused, Refused, Throttled, WeComError
 
 log = structlog.get_logger(__name__)
 
 WORK_THREADS = 8
+# What else a message may ask for, besides an event: each is safe at any moment.
+_CARRIED_FORWARD: dict[str, Callable[[int, Kegui], object]] = {
+    "handover": handover_run.advance,
+    "conflict": conflicts.tell_resolution,
+}
 LOOK_SECONDS = 1.0
 POLL_SECONDS = 0.05
 GRACE_SECONDS = 15
@@ -108,16 +114,13 @@ class Worker:
         kind, _, number = message.partition(":")
         if kind == "event":
             self.answer(int(number), lane)
-        elif kind == "handover":
-            self._advance(int(number))
-
-    def _advance(self, handover_id: int) -> None:
-        try:
-            handover_run.advance(handover_id, self._kegui)
-        except WeComError as error:
-            # The clock's next poll goes on; a pause is visible by itself.
-            self._report(error)
-            log.info("handover_waits", handover=handover_id, why=str(error))
+        elif kind in _CARRIED_FORWARD:
+            try:
+                _CARRIED_FORWARD[kind](int(number), self._kegui)
+            except (WeComError, Busy) as error:
+                # The clock wakes it again; a pause is visible by itself.
+                report(error, self._kegui)
+                log.info("waits", what=message, why=str(error))
 
     def answer(self, event_id: int, lane: Lane) -> None:
         """Claim an event, let its handler of this lane answer, and record how it ended."""
@@ -151,7 +154,7 @@ class Worker:
             inbox.bury(row, now=clock.now(), error=str(refused))
             return
         except WeComError as error:
-            self._report(error)
+            report(error, self._kegui)
             self._retry(row, str(error), self._due_after(error, row))
             return
         except (OperationalError, InterfaceError) as error:
@@ -200,13 +203,3 @@ class Worker:
         if isinstance(error, Throttled):
             return clock.now() + timedelta(seconds=error.wait_seconds)
         return self._next_try(row)
-
-    def _report(self, error: WeComError) -> None:
-        if isinstance(error, OperatorNeeded):
-            raise_alarm(
-                "wecom_needs_operator",
-                f"{error.endpoint} {error.errcode}",
-                f"企业微信拒绝了接口 {error.endpoint}（错误码 {error.errcode}）",
-                error.what_to_do,
-                self._kegui,
-            )

@@ -36,6 +36,7 @@ def up(migrator: Any, db: Any) -> None:
         opened_at = UTCDateTimeField()
         resolved_at = UTCDateTimeField(null=True)
         resolution = JSONField(null=True)
+        told_at = UTCDateTimeField(null=True)
 
         class Meta:
             database = db

@@ -6,10 +6,12 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from bot.sandbox.place import Place, make_place
 from bot.sandbox.remote import Remote
@@ -35,7 +37,7 @@ def until(holds: Callable[[], Any], seconds: float = 30) -> Any:
     while not (found := holds()):
         if time.monotonic() > end:
             raise TimeoutError(f"still false after {seconds} s")
-        time.sleep(0.05)
+        time.sleep(0.1)
     return found
 
 
@@ -47,6 +49,7 @@ class Stack:
         self.folder = folder
         self.sandbox = Remote(place.sandbox_url)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._seen = 0
         self._environment = {**os.environ, **place.environment}
 
     def command(self, *arguments: str) -> str:
@@ -112,6 +115,10 @@ class Stack:
             self._api = Remote(f"{self.place.web_url}/api/v1", token)
         return self._api
 
+    def fault(self, endpoint: str, **what: Any) -> None:
+        """Let calls of an endpoint go wrong, or slowly."""
+        self.sandbox.post("/sandbox/faults", endpoint=f"externalcontact/{endpoint}", **what)
+
     def reset(self, **switches: Any) -> None:
         """Begin the corporation anew, with three members of one department and their leader."""
         self.sandbox.post("/sandbox/reset", **self.place.corporation(**switches))
@@ -127,23 +134,113 @@ class Stack:
             + [{"userid": "manager", "name": "陈经理", "departments": [2], "follow": False}],
         )
 
-    def executed(self, effect: str) -> list[dict[str, Any]]:
+    def begin(self, **switches: Any) -> None:
+        """Begin the corporation anew, for the next story; what Kegui remembers stays."""
+        self.reset(**switches)
+        latest = self.api.get("/events", limit=1)["items"]
+        self._seen = latest[0]["id"] if latest else 0
+
+    def hire(self, *userids: str, department: int = 2, **more: Any) -> None:
+        """Let members join a department of their own or an old one; Kegui does not know yet."""
+        self.sandbox.post("/sandbox/departments", id=department, name=f"部门{department}")
+        self.sandbox.post(
+            "/sandbox/staff",
+            staff=[{"userid": userid, "departments": [department], **more} for userid in userids],
+        )
+
+    def meet(self, userid: str, external_userid: str, **more: Any) -> dict[str, Any]:
+        """Let a customer add a member."""
+        return dict(
+            self.sandbox.post(
+                "/sandbox/customers", userid=userid, external_userid=external_userid, **more
+            )
+        )
+
+    def customers(self, userid: str, external_userids: Iterable[str]) -> None:
+        """Give a member customers of long ago, of whom no callback ever spoke."""
+        self.sandbox.post(
+            "/sandbox/customers",
+            customers=[{"userid": userid, "external_userid": one} for one in external_userids],
+        )
+
+    def pass_time(self, seconds: float) -> None:
+        """Let the platform's clock jump; Kegui's own does not."""
+        self.sandbox.post("/sandbox/clock", advance_seconds=seconds)
+
+    def run_job(self, module: str, job: str) -> None:
+        """Run one job of the schedule now."""
+        program = (
+            "from bot import jobs, setup\nfrom config import settings\n"
+            "loaded = settings.load()\nsetup.connect(loaded)\n"
+            f"from bot.jobs import {module}\n"
+            f"jobs.run_once({module}.{job}, setup.make_kegui(loaded))\n"
+        )
+        subprocess.run(
+            [sys.executable, "-c", program], env=self._environment, timeout=60, check=True
+        )
+
+    def executed(self, effect: str, **equal: str) -> list[dict[str, Any]]:
         """Return every effect of a kind that the platform carried out."""
-        return list(self.sandbox.get("/sandbox/executed", effect=effect)["executed"])
+        return list(self.sandbox.get("/sandbox/executed", effect=effect, **equal)["executed"])
 
     def calls(self, endpoint: str) -> list[dict[str, Any]]:
         """Return every call of an endpoint."""
         return list(self.sandbox.get("/sandbox/calls", endpoint=endpoint)["calls"])
 
+    def told(self, userid: str) -> list[str]:
+        """Return the texts of the app messages that a member got."""
+        return [str(row["content"]) for row in self.executed("app_message", recipient=userid)]
+
+    def timeline(self, external_userid: str, kind: str) -> list[dict[str, Any]]:
+        """Return what of one kind happened with a customer."""
+        entries = self.api.every(f"/customers/{external_userid}/timeline")
+        return [entry for entry in entries if entry["kind"] == kind]
+
+    def case(self, userid: str, *states: str, kind: str = "offboardings") -> dict[str, Any]:
+        """Wait until the only case of a member is in one of the states, and return it."""
+
+        def found() -> dict[str, Any] | None:
+            [case] = self.api.get(f"/{kind}", userid=userid)["items"] or [{"state": "none"}]
+            return dict(case) if case["state"] in states else None
+
+        return dict(until(found, 60))
+
+    def offboard(self, userid: str, successors: Iterable[str] = (), **more: Any) -> dict[str, Any]:
+        """Open the offboarding of a member whose last day is today, with nobody's approval."""
+        today = datetime.now(ZoneInfo("Asia/Shanghai")).date().isoformat()
+        asked = {"userid": userid, "last_day": today, "mode": "auto"} | more
+        return dict(self.api.post("/offboardings", successors=list(successors), **asked))
+
+    def items(self, case: dict[str, Any]) -> list[dict[str, Any]]:
+        """Return the items of a case, all of them."""
+        path = "offboardings" if case["kind"] == "offboarding" else "handovers"
+        return self.api.every(f"/{path}/{case['id']}/items")
+
+    def transferred(self, userid: str, count: int) -> None:
+        """Wait until the platform has accepted so many transfers of a member's customers."""
+        until(lambda: len(self.executed("transfer_started", handover=userid)) >= count, 60)
+
     def settled(self, seconds: float = 60) -> list[dict[str, Any]]:
-        """Wait until every callback was delivered and every event has ended; return the events."""
+        """Wait until every callback was delivered and every event has ended.
+
+        Returns the events since the beginning of the story, the latest first.
+        """
         self.sandbox.post("/sandbox/callbacks/wait", timeout_seconds=seconds)
-        open_states = ("waiting", "claimed", "failed")
-        until(
-            lambda: not any(self.api.get("/events", state=one)["items"] for one in open_states),
-            seconds,
-        )
-        return self.api.every("/events")
+        return list(until(self._ended_events, seconds))
+
+    def _ended_events(self) -> list[dict[str, Any]]:
+        """All events since the beginning, or none while one is open.
+
+        They are seen at once, because an open event goes from state to state.
+        """
+        found: list[dict[str, Any]] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self.api.get("/events", limit=200, **({"cursor": cursor} if cursor else {}))
+            found += [event for event in page["items"] if event["id"] > self._seen]
+            cursor = None if page["items"][-1:] != found[-1:] else page["next_cursor"]
+        is_open = {"waiting", "claimed", "failed"}.intersection(event["state"] for event in found)
+        return [] if is_open else found
 
 
 @contextmanager

@@ -7,9 +7,11 @@ from bot.actions.messages import tell
 from bot.effects import Busy
 from bot.kegui import Kegui
 from bot.models import Alarm
-from bot.wecom import WeComError
+from bot.wecom import OperatorNeeded, WeComError
 
 log = structlog.get_logger(__name__)
+
+WECOM_REFUSES = "wecom_needs_operator"
 
 
 def raise_alarm(kind: str, subject: str, text: str, what_to_do: str, kegui: Kegui) -> None:
@@ -40,6 +42,18 @@ def raise_alarm(kind: str, subject: str, text: str, what_to_do: str, kegui: Kegu
             )
         except (WeComError, Busy) as error:
             log.warning("alarm_not_told", kind=kind, error=type(error).__name__)
+
+
+def report(error: Exception, kegui: Kegui) -> None:
+    """Raise an alarm for what only an operator can mend; other troubles pass by themselves."""
+    if isinstance(error, OperatorNeeded):
+        raise_alarm(
+            WECOM_REFUSES,
+            f"{error.endpoint} {error.errcode}",
+            f"企业微信拒绝了接口 {error.endpoint}（错误码 {error.errcode}）",
+            error.what_to_do,
+            kegui,
+        )
 
 
 def end_alarm(kind: str, subject: str = "") -> None:

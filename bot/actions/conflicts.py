@@ -4,10 +4,13 @@ from bot import clock
 from bot.actions import staff
 from bot.actions.messages import tell
 from bot.db import transaction
+from bot.effects import Busy
 from bot.kegui import Kegui
 from bot.models import Conflict, Customer, Ownership, Staff
 from bot.models.conflict import OPEN, RESOLVED
+from bot.queue import Lane
 from bot.router import Received
+from bot.wecom import WeComError
 
 
 def open_conflict(
@@ -53,47 +56,83 @@ class NotOpen(Exception):
 
 
 def resolve(conflict_id: int, owner: str, reason: str, by: str, kegui: Kegui) -> Conflict:
-    """Settle a conflict: ``owner`` is the owner from now on, and all concerned are told.
+    """Settle a conflict: ``owner`` is the owner from now on; a worker tells all concerned.
 
     Raises:
         Conflict.DoesNotExist: there is no such conflict.
-        NotOpen: it is settled already.
+        NotOpen: it is settled already, or the customer went to somebody else in this moment.
     """
     now = clock.now()
     with transaction():
         conflict = Conflict.get_by_id(conflict_id)
-        resolution = {"owner": owner, "reason": reason, "by": by}
-        settled = (
-            Conflict.update(state=RESOLVED, resolved_at=now, resolution=resolution, owner=owner)
-            .where(Conflict.id == conflict_id, Conflict.state == OPEN)
-            .execute()
-        )
-        if not settled:
-            raise NotOpen
+        settled = _close(conflict, owner, reason, by)
         held = Ownership.current(conflict.external_userid)
-        if held is None or held.userid != owner:
-            Ownership.move(
-                conflict.external_userid,
-                owner,
-                held_by=held.userid if held else None,
-                at=now,
-                reason=f"conflict {conflict_id} settled: {reason}",
-            )
+        moved = (held is not None and held.userid == owner) or Ownership.move(
+            conflict.external_userid,
+            owner,
+            held_by=held.userid if held else None,
+            at=now,
+            reason=f"conflict {conflict_id} settled: {reason}",
+        )
+        if not (settled and moved):
+            raise NotOpen
+    kegui.queue.wake(Lane.WORK, f"conflict:{conflict_id}")
     return Conflict.get_by_id(conflict_id)
 
 
-def tell_resolution(conflict: Conflict, kegui: Kegui) -> None:
-    """Tell everybody concerned how the conflict was settled."""
-    concerned = {conflict.owner, *conflict.contenders}
-    for userid in sorted(filter(None, concerned)):
-        tell(
-            userid,
-            "conflict.resolved",
-            about=f"conflict {conflict.id} resolved",
-            kegui=kegui,
-            customer=_customer_name(conflict.external_userid),
-            owner=_staff_name(conflict.owner or ""),
+def settle_by_handover(external_userid: str, former: str, owner: str, reason: str) -> None:
+    """``owner`` has taken over from ``former``, who was after the customer no more."""
+    conflict = Conflict.get_or_none(external_userid=external_userid, state=OPEN, owner=former)
+    if conflict is not None:
+        _close(conflict, owner, reason, "handover")
+
+
+def _close(conflict: Conflict, owner: str, reason: str, by: str) -> bool:
+    """Settle an open conflict; False when somebody did before."""
+    return bool(
+        Conflict.update(
+            state=RESOLVED,
+            resolved_at=clock.now(),
+            resolution={"owner": owner, "reason": reason, "by": by},
+            owner=owner,
+            contenders=sorted({conflict.owner, *conflict.contenders} - {owner, None}),
         )
+        .where(Conflict.id == conflict.id, Conflict.state == OPEN)
+        .execute()
+    )
+
+
+def untold() -> list[int]:
+    """Return the settled conflicts of which somebody concerned has not heard yet."""
+    query = Conflict.select(Conflict.id).where(
+        Conflict.state == RESOLVED, Conflict.told_at.is_null()
+    )
+    return [conflict.id for conflict in query.order_by(Conflict.id)]
+
+
+def tell_resolution(conflict_id: int, kegui: Kegui) -> None:
+    """Tell everybody concerned how the conflict was settled, each once.
+
+    Raises:
+        WeComError, Busy: the first trouble, after everybody was tried; the rest comes later.
+    """
+    conflict = Conflict.get_by_id(conflict_id)
+    troubles: list[Exception] = []
+    for userid in sorted(filter(None, {conflict.owner, *conflict.contenders})):
+        try:
+            tell(
+                userid,
+                "conflict.resolved",
+                about=f"conflict {conflict.id} resolved",
+                kegui=kegui,
+                customer=_customer_name(conflict.external_userid),
+                owner=_staff_name(conflict.owner or ""),
+            )
+        except (WeComError, Busy) as trouble:
+            troubles.append(trouble)
+    if troubles:
+        raise troubles[0]
+    Conflict.update(told_at=clock.now()).where(Conflict.id == conflict_id).execute()
 
 
 def _customer_name(external_userid: str) -> str:

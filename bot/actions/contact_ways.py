@@ -14,6 +14,8 @@ from bot.wecom import Refused
 
 log = structlog.get_logger(__name__)
 
+UNKNOWN_CONFIG_ID = 41044
+
 
 def make(userids: Sequence[str], state: str, remark: str, channel: str, kegui: Kegui) -> ContactWay:
     """Make a contact way in WeCom and keep its config_id, which WeCom shows nowhere.
@@ -62,13 +64,17 @@ def change(
 
 
 def remove(way: ContactWay, kegui: Kegui) -> None:
-    """Delete a contact way in WeCom and here.
+    """Delete a contact way in WeCom and here; one that WeCom has no more is gone already.
 
     Raises:
         WeComError: WeCom did not delete it.
     """
-    with released():
-        kegui.wecom.delete_contact_way(way.config_id)
+    try:
+        with released():
+            kegui.wecom.delete_contact_way(way.config_id)
+    except Refused as refused:
+        if refused.errcode != UNKNOWN_CONFIG_ID:
+            raise
     way.delete_instance()
 
 

@@ -1,6 +1,6 @@
 """Carry a handover forward: plan, wait for approval and day, submit, follow, finish."""
 
-from datetime import timedelta
+from typing import Any, cast
 
 import structlog
 from peewee import fn
@@ -28,7 +28,6 @@ from bot.rules.handover import Counts, starts_at
 
 log = structlog.get_logger(__name__)
 
-LEASE = timedelta(minutes=10)
 AUTO = "auto"
 
 
@@ -39,8 +38,8 @@ def advance(handover_id: int, kegui: Kegui) -> bool:
     one member at once (45035). False when another process is at it.
     """
     handover = Handover.get_by_id(handover_id)
-    with Lease.held(f"handover of {handover.userid}", LEASE) as holder:
-        if holder is None:
+    with Lease.held(f"handover of {handover.userid}") as held:
+        if not held:
             return False
         _advance(Handover.get_by_id(handover_id), kegui)
     return True
@@ -64,7 +63,7 @@ def counts(handover: Handover) -> Counts:
         .where(HandoverItem.handover == handover)
         .group_by(HandoverItem.state)
     )
-    return Counts(dict(query.tuples()))
+    return Counts(dict(cast(Any, query.tuples())))
 
 
 def _advance(handover: Handover, kegui: Kegui) -> None:

@@ -106,10 +106,14 @@ def open_handover(
 
     Raises:
         UnknownStaff: no such member is known.
+        NotPossible: the member has left: that is an offboarding's work.
         UnfitSuccessor: the takeover member may not take over.
     """
-    if Staff.get_or_none(Staff.userid == handover_userid) is None:
+    member = Staff.get_or_none(Staff.userid == handover_userid)
+    if member is None:
         raise UnknownStaff(handover_userid)
+    if member.left_at is not None:
+        raise NotPossible("the member has left: open an offboarding")
     successors = [takeover_userid] if takeover_userid else []
     check_successors(handover_userid, successors, kegui)
     now = clock.now()

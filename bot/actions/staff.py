@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any, cast
 
 from peewee import fn
 
@@ -87,6 +88,12 @@ def mark_left(userid: str, at: datetime) -> None:
     ).execute()
 
 
+def set_terms(userid: str, **terms: object) -> None:
+    """Keep what managers set: ``licences``, ``capacity``, ``on_duty``, ``on_leave``."""
+    if terms:
+        Staff.update(**terms).where(Staff.userid == userid).execute()
+
+
 def candidates(kegui: Kegui, userids: Sequence[str] | None = None) -> list[Candidate]:
     """Return every member as the rules see them, with the number of customers they own."""
     query = Staff.select() if userids is None else Staff.select().where(Staff.userid.in_(userids))
@@ -113,7 +120,7 @@ def customers_owned() -> dict[str, int]:
         .where(Ownership.until.is_null())
         .group_by(Ownership.userid)
     )
-    return dict(query.tuples())
+    return dict(cast(Any, query.tuples()))
 
 
 def manager_of(userid: str) -> str | None:

@@ -26,7 +26,6 @@ from bot.wecom import CustomerOfMember, OperatorNeeded, Refused
 
 log = structlog.get_logger(__name__)
 
-LEASE = timedelta(minutes=5)
 LEASE_NAME = "sync"
 IMPORT = "import"
 REPAIR = "repair"
@@ -53,15 +52,15 @@ def read_everything(kegui: Kegui) -> SyncRun:
         AlreadyRunning: another process is reading.
         WeComError: WeCom could not be asked; the next call goes on from there.
     """
-    with Lease.held(LEASE_NAME, LEASE) as holder:
-        if holder is None:
+    with Lease.held(LEASE_NAME) as held:
+        if not held:
             raise AlreadyRunning
         run = _resume_or_begin()
         _read_departments(kegui)
         members = staff.read_serving_members(kegui)
         SyncRun.update(members=len(members)).where(SyncRun.run == run.run).execute()
         for number, userid in enumerate(members, 1):
-            _read_member(run, userid, holder, kegui)
+            _read_member(run, userid, kegui)
             log.info("sync_member", run=run.run, member=number, of=len(members))
         groups = _read_groups(members, kegui)
         settle_owners()
@@ -94,7 +93,7 @@ def _read_departments(kegui: Kegui) -> None:
         log.warning("departments_not_readable", errcode=error.errcode)
 
 
-def _read_member(run: SyncRun, userid: str, holder: str, kegui: Kegui) -> None:
+def _read_member(run: SyncRun, userid: str, kegui: Kegui) -> None:
     """Read one member's customers, page by page; each page and its cursor are one commit."""
     progress, _ = SyncProgress.get_or_create(run=run.run, userid=userid)
     if progress.finished_at is not None:
@@ -116,7 +115,6 @@ def _read_member(run: SyncRun, userid: str, holder: str, kegui: Kegui) -> None:
             progress.cursor = page.next_cursor
             progress.customers += len(page.items)
             progress.save()
-        Lease.renew(LEASE_NAME, holder, LEASE)
         if not page.next_cursor:
             break
     if whole:

@@ -6,10 +6,10 @@ from datetime import timedelta
 import structlog
 
 from bot import clock
+from bot.actions import conflicts
 from bot.db import released, transaction
 from bot.kegui import Kegui
-from bot.models import Conflict, Handover, HandoverItem, Ownership, Relation, TransferAttempt
-from bot.models import conflict as conflicts
+from bot.models import Handover, HandoverItem, Ownership, Relation, TransferAttempt
 from bot.models.customer import RELATION_ACTIVE
 from bot.models.handover import (
     CUSTOMER,
@@ -384,12 +384,6 @@ def give_ownership(handover: Handover, item: HandoverItem, takeover_userid: str)
             at=now,
             reason=f"{handover.kind} {handover.id}, item {item.id}",
         )
-    Conflict.update(
-        state=conflicts.RESOLVED,
-        resolved_at=now,
-        resolution={"owner": takeover_userid, "reason": f"{handover.kind} {handover.id}"},
-    ).where(
-        Conflict.external_userid == item.subject,
-        Conflict.state == conflicts.OPEN,
-        Conflict.owner == handover.userid,
-    ).execute()
+    conflicts.settle_by_handover(
+        item.subject, handover.userid, takeover_userid, f"{handover.kind} {handover.id}"
+    )

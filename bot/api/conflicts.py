@@ -3,7 +3,6 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-import structlog
 from apiflask import APIBlueprint
 from pydantic import StringConstraints
 
@@ -13,11 +12,8 @@ from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import invalid
 from bot.api.schemas import Asked, Shown, Userid, Words, one_of
-from bot.effects import Busy
 from bot.models import Conflict, Relation, Staff
-from bot.wecom import WeComError
 
-log = structlog.get_logger(__name__)
 SCOPE = "allocation"
 
 blueprint = APIBlueprint("conflicts", __name__, url_prefix="/conflicts", tag="Conflicts")
@@ -88,11 +84,9 @@ def resolve(number: int, json_data: Decision) -> Conflict:
     conflict = _find(number)
     if conflict.state == "open":
         _check_owner(conflict.external_userid, json_data.owner)
-    settled = conflicts.resolve(
+    return conflicts.resolve(
         conflict.id, json_data.owner, json_data.reason, context.caller_name(), context.kegui()
     )
-    _tell(settled)
-    return settled
 
 
 def _find(number: int) -> Conflict:
@@ -110,11 +104,3 @@ def _check_owner(external_userid: str, owner: str) -> None:
             f"成员 {owner} 与该客户没有联系，请从与客户有联系的成员中选择",
             f"{owner} is not in contact with the customer: choose a member who is",
         )
-
-
-def _tell(settled: Conflict) -> None:
-    """The decision stands, whether or not WeCom can bring the news at this moment."""
-    try:
-        conflicts.tell_resolution(settled, context.kegui())
-    except (WeComError, Busy) as error:
-        log.warning("resolution_not_told", conflict=settled.id, why=str(error))

@@ -13,8 +13,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from bot import clock
+from bot.actions.alarms import report
 from bot.actions.conflicts import NotOpen
 from bot.actions.handovers import NotPossible, UnfitSuccessor, UnknownStaff
+from bot.api import context
 from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, WeComError
 
 MIMETYPE = "application/problem+json"
@@ -206,6 +208,7 @@ def _not_open(_error: NotOpen) -> Response:
 
 
 def _wecom(error: WeComError) -> Response:
+    report(error, context.kegui())
     about = {"endpoint": error.endpoint, "errcode": error.errcode}
     if isinstance(error, Refused):
         chinese = f"企业微信拒绝了该请求（错误码 {error.errcode}），请检查内容"

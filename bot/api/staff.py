@@ -8,7 +8,7 @@ from apiflask import APIBlueprint
 from pydantic import Field, StrictBool, StrictInt, StringConstraints, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from bot.actions.staff import customers_owned
+from bot.actions import staff
 from bot.api import paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
@@ -63,7 +63,7 @@ def index(query_data: PageQuery) -> dict[str, Any]:
     rows, next_cursor = paging.page_of_query(
         Staff.select(), Staff.userid, query_data, newest_first=False
     )
-    loads = customers_owned()
+    loads = staff.customers_owned()
     return {"items": [_show(member, loads) for member in rows], "next_cursor": next_cursor}
 
 
@@ -72,7 +72,7 @@ def index(query_data: PageQuery) -> dict[str, Any]:
 @blueprint.output(StaffOut)
 def show(userid: str) -> dict[str, Any]:
     """Show one member."""
-    return _show(_find(userid), customers_owned())
+    return _show(_find(userid), staff.customers_owned())
 
 
 @blueprint.put("/<userid>")
@@ -83,9 +83,8 @@ def change(userid: str, json_data: StaffIn) -> dict[str, Any]:
     """Set licences, capacity, duty and leave."""
     member = _find(userid)
     changes = json_data.model_dump(include=json_data.model_fields_set)
-    if changes:
-        Staff.update(**changes).where(Staff.userid == member.userid).execute()
-    return _show(_find(userid), customers_owned())
+    staff.set_terms(member.userid, **changes)
+    return _show(_find(userid), staff.customers_owned())
 
 
 def _find(userid: str) -> Staff:

@@ -4,8 +4,10 @@ from apiflask import APIBlueprint
 from flask import render_template
 
 from bot.console.pages import PAGE_SIZE, page_number
+from bot.console.troubles import members_in
 from bot.models import Alarm
 from bot.reports.home import open_alarms
+from bot.reports.names import names_of
 from bot.reports.paging import page_of_query
 
 blueprint = APIBlueprint("alarms", __name__, url_prefix="/alarms", enable_openapi=False)
@@ -14,9 +16,12 @@ blueprint = APIBlueprint("alarms", __name__, url_prefix="/alarms", enable_openap
 @blueprint.get("")
 def index() -> str:
     """The open alarms, then those that are over."""
+    opened = open_alarms()
     ended = Alarm.select().where(Alarm.ended_at.is_null(False)).order_by(Alarm.ended_at.desc())
+    page = page_of_query(ended, page_number(), PAGE_SIZE)
     return render_template(
         "alarms/index.html",
-        alarms=open_alarms(),
-        page=page_of_query(ended, page_number(), PAGE_SIZE),
+        alarms=opened,
+        page=page,
+        names=names_of(staff=members_in([*opened, *page.rows])),
     )

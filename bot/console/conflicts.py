@@ -20,7 +20,9 @@ def index() -> str:
     page = page_of_query(query, page_number(), PAGE_SIZE)
     conflicts: list[Conflict] = list(page.rows)
     members = [
-        userid for conflict in conflicts for userid in (conflict.owner, *conflict.contenders)
+        userid
+        for conflict in conflicts
+        for userid in (conflict.owner, *conflict.contenders, settled_by(conflict))
     ]
     return render_template(
         "conflicts/index.html",
@@ -31,3 +33,9 @@ def index() -> str:
             staff=members, customers=[conflict.external_userid for conflict in conflicts]
         ),
     )
+
+
+def settled_by(conflict: Conflict) -> str | None:
+    """Who settled the conflict, by the name they gave."""
+    by: str | None = (conflict.resolution or {}).get("by")
+    return by

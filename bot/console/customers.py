@@ -1,14 +1,30 @@
 """客户: every customer, and one customer's whole story."""
 
+from typing import Any
+
 from apiflask import APIBlueprint
 from flask import abort, render_template, request
 
+from bot.console.conflicts import settled_by
 from bot.console.pages import PAGE_SIZE, page_number
+from bot.console.words import QUIET, word
 from bot.models import Allocation, Conflict, HandoverItem
+from bot.reports import journey as story
 from bot.reports.directory import entries, find_customers
-from bot.reports.journey import Journey, journey_of
+from bot.reports.journey import Journey, Step, journey_of
 from bot.reports.names import Names, names_of
-from bot.reports.paging import page_of_query
+from bot.reports.paging import page_of_list, page_of_query
+
+STEPS_PER_PAGE = 100
+# Where the words for the state of such a step are.
+TOPICS = {
+    story.EVENT: "inbox",
+    story.NOTICE: "notice",
+    story.CONSENT: "consent",
+    story.CONFLICT: "conflict",
+    story.HANDOVER: "item",
+    story.MESSAGE: "message",
+}
 
 blueprint = APIBlueprint("customers", __name__, url_prefix="/customers", enable_openapi=False)
 
@@ -37,7 +53,20 @@ def show(external_userid: str) -> str:
     journey = journey_of(external_userid)
     if journey is None:
         abort(404)
-    return render_template("customers/show.html", journey=journey, names=_names_in(journey))
+    return render_template(
+        "customers/show.html",
+        journey=journey,
+        page=page_of_list(journey.steps, page_number(), STEPS_PER_PAGE),
+        tone_of=_tone,
+        names=_names_in(journey),
+    )
+
+
+def _tone(step: Step) -> str:
+    """How a step went, as the colour of its mark."""
+    topic = TOPICS.get(step.kind)
+    row: Any = step.row
+    return word(topic, row.state).tone if topic else QUIET
 
 
 def _names_in(journey: Journey) -> Names:
@@ -50,7 +79,7 @@ def _names_in(journey: Journey) -> Names:
             members |= {one["userid"] for one in (*row.candidates, *row.excluded)}
             members.add(row.added_userid)
         elif isinstance(row, Conflict):
-            members |= set(row.contenders)
+            members |= {*row.contenders, settled_by(row), (row.resolution or {}).get("owner")}
         elif isinstance(row, HandoverItem):
             members |= {row.takeover_userid, row.handover.userid}
     return names_of(

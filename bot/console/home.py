@@ -1,22 +1,79 @@
-"""概览: how the house stands now."""
+"""概览: how the house stands now, and what somebody must do next."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from apiflask import APIBlueprint
-from flask import render_template
+from flask import render_template, url_for
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _l
 
 from bot import clock
+from bot.console.troubles import members_in
+from bot.models.handover import AWAITING_APPROVAL
+from bot.models.inbox_event import DEAD
 from bot.reports import home
 from bot.reports.cases import running_cases
+from bot.reports.directory import NOBODY
+from bot.reports.home import Numbers
 from bot.reports.names import names_of
 
 RECENT_EVENTS = 15
 SHOWN = 8
+SHOWN_ALARMS = 5
+
+MANAGER = _l("主管")
+COMPLIANCE = _l("合规")
+OPERATOR = _l("运维")
+
+
+class Task(NamedTuple):
+    """Something that waits for somebody, and where to look at it."""
+
+    counted: str
+    who: LazyString
+    text: LazyString
+    endpoint: str
+    arguments: Mapping[str, Any]
+
+
+# The most urgent first; ``counted`` is a field of Numbers.
+TASKS = (
+    Task("overdue", OPERATOR, _l("事件无人处理，请检查后台进程是否在运行"), "events.index", {}),
+    Task("dead", OPERATOR, _l("事件处理失败，请查明原因后重放"), "events.index", {"state": DEAD}),
+    Task(
+        "approvals",
+        MANAGER,
+        _l("离职交接等待审批"),
+        "offboardings.index",
+        {"kind": AWAITING_APPROVAL},
+    ),
+    Task("conflicts", MANAGER, _l("撞单等待确定归属"), "conflicts.index", {}),
+    Task(
+        "without_owner",
+        MANAGER,
+        _l("客户没有归属成员"),
+        "customers.index",
+        {"owner": NOBODY},
+    ),
+    Task("gaps", COMPLIANCE, _l("客户没有收到存档告知"), "gaps.index", {}),
+    Task(
+        "hand_work",
+        MANAGER,
+        _l("交接事项需要人工处理"),
+        "offboardings.index",
+        {"kind": "open"},
+    ),
+)
 
 blueprint = APIBlueprint("home", __name__, enable_openapi=False)
 
 
 @blueprint.get("/")
 def show() -> str:
-    """Counts, troubles, conflicts, running handovers and what came in last."""
+    """What waits for whom, counts, conflicts, running handovers and what came in last."""
+    numbers = home.numbers(clock.now())
+    alarms = home.open_alarms()
     events = home.recent_events(RECENT_EVENTS)
     conflicts = home.open_conflicts(SHOWN)
     cases = running_cases(SHOWN)
@@ -25,14 +82,25 @@ def show() -> str:
         *(case.handover.userid for case in cases),
         *(conflict.owner for conflict in conflicts),
         *(userid for conflict in conflicts for userid in conflict.contenders),
+        *members_in(alarms),
     ]
     customers = [row.external_userid for rows in (events, conflicts) for row in rows]
     return render_template(
         "home/show.html",
-        numbers=home.numbers(clock.now()),
-        alarms=home.open_alarms(),
+        numbers=numbers,
+        tasks=_tasks(numbers),
+        alarms=alarms[:SHOWN_ALARMS],
         conflicts=conflicts,
         cases=cases,
         events=events,
         names=names_of(staff=members, customers=customers),
     )
+
+
+def _tasks(numbers: Numbers) -> list[tuple[int, Task, str]]:
+    """What waits for somebody now: how much of it, what it is, and its address."""
+    return [
+        (number, task, url_for(f"console.{task.endpoint}", **task.arguments))
+        for task in TASKS
+        if (number := getattr(numbers, task.counted))
+    ]

@@ -5,12 +5,16 @@ from flask import abort, render_template
 
 from bot.console.pages import PAGE_SIZE, choice, page_number
 from bot.models import Department, Handover, HandoverItem, Staff
-from bot.models.handover import GROUP, HANDOVER_OPEN, IN_SERVICE, OFFBOARDING
-from bot.reports.cases import ITEM_STATES, attempts_of, cases, hand_work_of
+from bot.models.handover import (
+    AWAITING_APPROVAL,
+    GROUP,
+    HANDOVER_OPEN,
+    IN_SERVICE,
+    OFFBOARDING,
+)
+from bot.reports.cases import ITEM_STATES, attempts_of, cases, hand_work_of, items_of
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_query
-
-ITEMS_PER_PAGE = 100
 
 blueprint = APIBlueprint("offboardings", __name__, url_prefix="/offboardings", enable_openapi=False)
 
@@ -18,10 +22,12 @@ blueprint = APIBlueprint("offboardings", __name__, url_prefix="/offboardings", e
 @blueprint.get("")
 def index() -> str:
     """All cases, the latest first; or only the open ones, leavers or managers' moves."""
-    kind = choice("kind", ("", "open", OFFBOARDING, IN_SERVICE), "")
+    kind = choice("kind", ("", "open", AWAITING_APPROVAL, OFFBOARDING, IN_SERVICE), "")
     query = Handover.select()
     if kind == "open":
         query = query.where(Handover.state.in_(HANDOVER_OPEN))
+    elif kind == AWAITING_APPROVAL:
+        query = query.where(Handover.state == AWAITING_APPROVAL)
     elif kind:
         query = query.where(Handover.kind == kind)
     page = page_of_query(query.order_by(Handover.id.desc()), page_number(), PAGE_SIZE)
@@ -42,10 +48,7 @@ def show(handover_id: int) -> str:
     if handover is None:
         abort(404)
     state = choice("state", ("", *ITEM_STATES), "")
-    query = HandoverItem.select().where(HandoverItem.handover == handover)
-    if state:
-        query = query.where(HandoverItem.state == state)
-    page = page_of_query(query.order_by(HandoverItem.id), page_number(), ITEMS_PER_PAGE)
+    page = page_of_query(items_of(handover, state), page_number(), PAGE_SIZE)
     items: list[HandoverItem] = list(page.rows)
     attempts = attempts_of(items)
     members = [

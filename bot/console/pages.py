@@ -7,6 +7,7 @@ from flask import Flask, Response, abort, request
 
 from bot.console import language
 from bot.console.reasons import code, reason
+from bot.console.troubles import trouble
 from bot.console.words import event_name, word
 from bot.db import database
 
@@ -68,6 +69,7 @@ def add_words(app: Flask, zone: tzinfo) -> None:
         "word": lambda key, topic: word(topic, key),
         "reason": reason,
         "code": code,
+        "trouble": trouble,
         "moment": _moment(zone),
     }
     app.jinja_env.globals |= {

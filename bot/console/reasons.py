@@ -83,8 +83,10 @@ PATTERNS: Mapping[str, LazyString] = {
     r"handover (?P<id>\d+)(, item \d+)?": _l("在职转接 %(id)s"),
     r"allocation (?P<id>\d+)": _l("分配 %(id)s 的结果"),
     r"event (?P<id>\d+)": _l("事件 %(id)s"),
+    # an error of a call, as bot/wecom writes it
+    r"(?P<code>-?\d+) [\w/]+(: .*)?": _l("企业微信返回错误码 %(code)s"),
+    r"- [\w/]+(: .*)?": _l("没有收到企业微信的答复"),
 }
-_COMPILED = tuple((re.compile(pattern), text) for pattern, text in PATTERNS.items())
 
 # What WeCom's code says of a notice or a transfer, where the number alone would say nothing.
 CODES: Mapping[int, LazyString] = {
@@ -106,16 +108,21 @@ def reason(sentence: str, names: Names) -> str:
     known = SENTENCES.get(sentence)
     if known is not None:
         return str(known)
+    return fitting(PATTERNS, sentence, names) or sentence
+
+
+def fitting(patterns: Mapping[str, LazyString], sentence: str, names: Names) -> str:
+    """Put what the first fitting pattern finds in a sentence into its text; "" if none fits."""
     readers: Mapping[str, Callable[[str], str]] = {
         "member": names.member,
         "why": lambda why: reason(why, names),
     }
-    for pattern, text in _COMPILED:
-        if match := pattern.fullmatch(sentence):
+    for pattern, text in patterns.items():
+        if match := re.fullmatch(pattern, sentence, re.DOTALL):
             return str(text) % {
                 key: readers.get(key, str)(value) for key, value in match.groupdict().items()
             }
-    return sentence
+    return ""
 
 
 def code(errcode: int) -> str:

@@ -41,6 +41,7 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
         "approve": Word(_l("需主管审批"), QUIET),
     },
     "source": {
+        "api": Word(_l("由人事或业务系统提交"), QUIET),
         "delete_user": Word(_l("企业微信通知：成员已删除"), QUIET),
         "unsubscribe": Word(_l("企业微信通知：成员不再可见，已核实离职"), QUIET),
         "unassigned_list": Word(_l("企业微信待分配客户列表"), QUIET),

@@ -8,9 +8,10 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from peewee import PeeweeException
 
+from bot.actions.alarms import report
 from bot.db import connection
 from bot.effects import Busy
-from bot.jobs import alarms, api_access, handovers, notices, readings
+from bot.jobs import alarms, api_access, conflicts, handovers, notices, readings
 from bot.kegui import Kegui
 from bot.wecom import WeComError
 
@@ -31,6 +32,7 @@ def schedule(kegui: Kegui) -> BackgroundScheduler:
         _add(scheduler, CronTrigger(hour=hour, minute=minute, timezone=zone), job, kegui)
 
     every(15, notices.send_digests)
+    every(15, conflicts.wake_untold)
     every(60, alarms.look_for_silent_members)
     every(60, alarms.end_finished_alarms)
     every(kegui.settings.transfer_poll_seconds, handovers.wake_pending)
@@ -47,7 +49,11 @@ def run_once(job: Job, kegui: Kegui) -> None:
     try:
         with connection():
             job(kegui)
-    except (WeComError, Busy, PeeweeException) as error:
+    except (WeComError, Busy) as error:
+        with connection():
+            report(error, kegui)
+        log.warning("job_waits", job=name, why=str(error))
+    except PeeweeException as error:
         log.warning("job_waits", job=name, why=type(error).__name__)
 
 

@@ -3,13 +3,12 @@
 from datetime import timedelta
 
 from bot import clock
-from bot.actions.alarms import end_alarm, raise_alarm
+from bot.actions.alarms import WECOM_REFUSES, end_alarm, raise_alarm
 from bot.kegui import Kegui
 from bot.models import Alarm, EndpointPause, Staff
 from bot.reports.gaps import members_without_codes
 
 KIND_SILENT = "no_welcome_codes"
-KIND_REFUSED = "wecom_needs_operator"
 QUIET = timedelta(minutes=15)
 
 
@@ -38,7 +37,7 @@ def end_finished_alarms(kegui: Kegui) -> None:
         row.endpoint for row in EndpointPause.select().where(EndpointPause.until > now - QUIET)
     }
     for alarm in Alarm.select().where(
-        Alarm.kind == KIND_REFUSED, Alarm.ended_at.is_null(), Alarm.since < now - QUIET
+        Alarm.kind == WECOM_REFUSES, Alarm.ended_at.is_null(), Alarm.since < now - QUIET
     ):
         if alarm.subject.split(" ")[0] not in paused and "*" not in paused:
-            end_alarm(KIND_REFUSED, alarm.subject)
+            end_alarm(WECOM_REFUSES, alarm.subject)

@@ -9,7 +9,10 @@ RESOLVED = "resolved"
 
 
 class Conflict(Model):
-    """The owner and the others in contact with the customer; one open for each customer."""
+    """The owner and the others in contact with the customer; one open for each customer.
+
+    ``told_at`` is when the last of those concerned heard how it was settled.
+    """
 
     id = BigAutoField()
     external_userid = CharField(max_length=64, index=True)
@@ -19,6 +22,7 @@ class Conflict(Model):
     opened_at = UTCDateTimeField()
     resolved_at = UTCDateTimeField(null=True)
     resolution = JSONField(null=True)
+    told_at = UTCDateTimeField(null=True)
 
 
 Conflict.add_index(

@@ -1,18 +1,21 @@
 """What all processes share about speaking with WeCom: tokens, pauses, leases."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from uuid import uuid4
 
-from peewee import BlobField, CharField, IntegerField, TextField
+import structlog
+from peewee import BlobField, CharField, IntegerField, PeeweeException, TextField
 
 from bot import clock
-from bot.db import Model, UTCDateTimeField
+from bot.db import Model, UTCDateTimeField, connection
 
+log = structlog.get_logger(__name__)
 
-class LeaseLost(Exception):
-    """The lease ran out while its holder was still at work."""
+# After a process was killed, others wait no longer than this.
+DURATION = timedelta(seconds=15)
 
 
 class AccessToken(Model):
@@ -35,7 +38,7 @@ class EndpointPause(Model):
 
 
 class Lease(Model):
-    """Somebody works on ``name`` until ``until``; a dead holder's lease runs out."""
+    """Somebody works on ``name``; a dead holder's lease runs out at ``until``."""
 
     name = CharField(max_length=128, primary_key=True)
     holder = CharField(max_length=64)
@@ -43,8 +46,8 @@ class Lease(Model):
 
     @classmethod
     @contextmanager
-    def held(cls, name: str, duration: timedelta) -> Iterator[str | None]:
-        """Hold the lease for the block; gives the holder's name, or None when another has it."""
+    def held(cls, name: str, duration: timedelta = DURATION) -> Iterator[bool]:
+        """Hold the lease for the block and keep it alive; False when another has it."""
         holder = uuid4().hex
         now = clock.now()
         cls.insert(name=name, holder=holder, until=now + duration).on_conflict_ignore().execute()
@@ -53,26 +56,28 @@ class Lease(Model):
         ).execute()
         row = cls.get_or_none(cls.name == name)
         if row is None or row.holder != holder:
-            yield None
+            yield False
             return
+        ended = threading.Event()
+        heart = threading.Thread(target=cls._beat, args=(name, holder, duration, ended))
+        heart.start()
         try:
-            yield holder
+            yield True
         finally:
+            ended.set()
+            heart.join()
             cls.delete().where(cls.name == name, cls.holder == holder).execute()
 
     @classmethod
-    def renew(cls, name: str, holder: str, duration: timedelta) -> None:
-        """Hold the lease for ``duration`` from now.
-
-        Raises:
-            LeaseLost: it ran out and another has taken it.
-        """
-        if not (
-            cls.update(until=clock.now() + duration)
-            .where(cls.name == name, cls.holder == holder)
-            .execute()
-        ):
-            raise LeaseLost(name)
+    def _beat(cls, name: str, holder: str, duration: timedelta, ended: threading.Event) -> None:
+        while not ended.wait(duration.total_seconds() / 3):
+            try:
+                with connection():
+                    cls.update(until=clock.now() + duration).where(
+                        cls.name == name, cls.holder == holder
+                    ).execute()
+            except PeeweeException as error:
+                log.warning("lease_not_renewed", lease=name, error=type(error).__name__)
 
 
 class SyncProgress(Model):

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from peewee import fn
+import peewee
+from peewee import ModelSelect, fn
 
 from bot.models import Handover, HandoverItem, HandWork, TransferAttempt
 from bot.models.handover import (
@@ -12,6 +13,7 @@ from bot.models.handover import (
     DONE,
     FAILED,
     HANDOVER_OPEN,
+    ITEM_EXCEPTIONS,
     LIMIT,
     PLANNED,
     REFUSED,
@@ -19,8 +21,9 @@ from bot.models.handover import (
     WAITING,
 )
 
-# In the order in which an item goes through them.
+# What is done first, then what is on its way, then what a person should look at.
 ITEM_STATES = (DONE, WAITING, SUBMITTED, PLANNED, REFUSED, LIMIT, FAILED, CANCELLED)
+LOOKED_AT = (FAILED, LIMIT, REFUSED, PLANNED, SUBMITTED, WAITING, DONE, CANCELLED)
 SETTLED = (DONE, REFUSED, LIMIT, FAILED, CANCELLED)
 
 
@@ -48,6 +51,10 @@ class Case:
     @property
     def settled(self) -> int:
         return sum(self.counts.get(state, 0) for state in SETTLED)
+
+    @property
+    def exceptions(self) -> int:
+        return sum(self.counts.get(state, 0) for state in ITEM_EXCEPTIONS)
 
     @property
     def is_open(self) -> bool:
@@ -84,6 +91,15 @@ def running_cases(limit: int) -> list[Case]:
     """Return the cases that are not over, the latest first."""
     query = Handover.select().where(Handover.state.in_(HANDOVER_OPEN))
     return cases(list(query.order_by(Handover.id.desc()).limit(limit)))
+
+
+def items_of(handover: Handover, state: str = "") -> "ModelSelect[HandoverItem]":
+    """Select the items of a handover, those that a person should look at first."""
+    query = HandoverItem.select().where(HandoverItem.handover == handover)
+    if state:
+        query = query.where(HandoverItem.state == state)
+    rank = peewee.Case(HandoverItem.state, [(one, number) for number, one in enumerate(LOOKED_AT)])
+    return query.order_by(rank, HandoverItem.id)
 
 
 def attempts_of(items: Sequence[HandoverItem]) -> dict[int, list[TransferAttempt]]:

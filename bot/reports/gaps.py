@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from peewee import fn
+from peewee import chunked, fn
 
 from bot.models import Notice, Relation
 from bot.models.customer import LIVE_RELATIONS
 from bot.models.notice import AWAITING_CONSENT, BY_HAND, DELIVERED, NO_CODE
 from config import table
+
+# Below what one statement of either database may hold.
+CHUNK = 500
 
 
 @dataclass(frozen=True)
@@ -50,20 +53,25 @@ def open_gaps(now: datetime) -> list[Gap]:
         .order_by(Relation.last_add_at)
     )
     silent = members_without_codes()
-    return [_gap(relation) for relation in untold if relation.userid not in silent]
+    shown = [relation for relation in untold if relation.userid not in silent]
+    last = _last_notices({relation.external_userid for relation in shown})
+    return [
+        _gap(relation, last.get((relation.userid, relation.external_userid))) for relation in shown
+    ]
 
 
-def _gap(relation: Relation) -> Gap:
-    last = (
-        Notice.select()
-        .where(
-            Notice.userid == relation.userid,
-            Notice.external_userid == relation.external_userid,
-            Notice.at >= relation.noted_at,
-        )
-        .order_by(Notice.id.desc())
-        .first()
-    )
+def _last_notices(external_userids: set[str]) -> dict[tuple[str, str], Notice]:
+    """Return the last notice of each pair with one of these customers."""
+    return {
+        (notice.userid, notice.external_userid): notice
+        for some in chunked(sorted(external_userids), CHUNK)
+        for notice in Notice.select().where(Notice.external_userid.in_(some)).order_by(Notice.id)
+    }
+
+
+def _gap(relation: Relation, last: Notice | None) -> Gap:
+    if last is not None and last.at < relation.noted_at:
+        last = None  # it belongs to an earlier contact of the two
     return Gap(
         relation.userid,
         relation.external_userid,

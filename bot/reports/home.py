@@ -12,6 +12,7 @@ from bot.models import (
     Conflict,
     Customer,
     Handover,
+    HandWork,
     InboxEvent,
     Notice,
     Ownership,
@@ -20,11 +21,13 @@ from bot.models import (
 )
 from bot.models import conflict as conflicts
 from bot.models.customer import LIVE_RELATIONS
-from bot.models.handover import HANDOVER_OPEN
-from bot.models.inbox_event import STATES
+from bot.models.handover import AWAITING_APPROVAL, HANDOVER_OPEN
+from bot.models.inbox_event import CLAIMED, DEAD, FAILED, STATES, WAITING
 from bot.models.notice import AWAITING_CONSENT, BY_HAND, DELIVERED
 from bot.reports.gaps import members_without_codes
 from config import table
+
+WORKER_PATIENCE = timedelta(minutes=1)
 
 # All of an event but its sealed payload, which no page shows.
 EVENT_COLUMNS = tuple(
@@ -42,12 +45,24 @@ class Numbers:
     conflicts: int
     gaps: int
     handovers: int
+    approvals: int
+    hand_work: int
     alarms: int
+    overdue: int
     inbox: Mapping[str, int]
 
     @property
     def without_owner(self) -> int:
         return self.customers - self.owned
+
+    @property
+    def dead(self) -> int:
+        return self.inbox[DEAD]
+
+    @property
+    def is_new(self) -> bool:
+        """Nothing was imported and no event has come yet."""
+        return not self.customers and not self.serving and not any(self.inbox.values())
 
 
 def numbers(now: datetime) -> Numbers:
@@ -60,7 +75,10 @@ def numbers(now: datetime) -> Numbers:
         conflicts=Conflict.select().where(Conflict.state == conflicts.OPEN).count(),
         gaps=count_gaps(now),
         handovers=Handover.select().where(Handover.state.in_(HANDOVER_OPEN)).count(),
+        approvals=Handover.select().where(Handover.state == AWAITING_APPROVAL).count(),
+        hand_work=count_hand_work(),
         alarms=Alarm.select().where(Alarm.ended_at.is_null()).count(),
+        overdue=count_overdue(now),
         inbox=inbox_by_state(),
     )
 
@@ -77,16 +95,27 @@ def count_gaps(now: datetime) -> int:
         Notice.state.in_((DELIVERED, BY_HAND))
         | ((Notice.state == AWAITING_CONSENT) & (Notice.at > patience)),
     )
-    return (
-        Relation.select()
-        .where(
-            Relation.state.in_(LIVE_RELATIONS),
-            Relation.last_add_at <= before,
-            Relation.userid.not_in(sorted(members_without_codes())),
-            ~fn.EXISTS(told),
-        )
-        .count()
+    untold = Relation.select().where(
+        Relation.state.in_(LIVE_RELATIONS),
+        Relation.last_add_at <= before,
+        Relation.userid.not_in(sorted(members_without_codes())),
+        ~fn.EXISTS(told),
     )
+    return untold.count()
+
+
+def count_overdue(now: datetime) -> int:
+    """Count the events that should have been taken up over a minute ago: no worker runs."""
+    before = now - WORKER_PATIENCE
+    due = InboxEvent.state.in_((WAITING, FAILED)) & (InboxEvent.due_at < before)
+    orphaned = (InboxEvent.state == CLAIMED) & (InboxEvent.lease_until < before)
+    return InboxEvent.select().where(due | orphaned).count()
+
+
+def count_hand_work() -> int:
+    """Count what people must do for the handovers that are not over."""
+    running = Handover.select(Handover.id).where(Handover.state.in_(HANDOVER_OPEN))
+    return HandWork.select().where(HandWork.handover.in_(running)).count()
 
 
 def inbox_by_state() -> dict[str, int]:

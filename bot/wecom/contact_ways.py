@@ -10,7 +10,7 @@ from bot.wecom.transport import Transport
 
 MEMBERS_OF_ONE = 100
 PAGE = 1000
-SINGLE, MULTIPLE = 1, 2
+MULTIPLE = 2
 QR_CODE = 2
 
 
@@ -47,7 +47,8 @@ class ContactWays(Transport):
         answer = self.act(
             "externalcontact/add_contact_way",
             {
-                "type": SINGLE if len(userids) == 1 else MULTIPLE,
+                # Also for one member: the type can never be changed, the members can.
+                "type": MULTIPLE,
                 "scene": QR_CODE,
                 "remark": remark,
                 "skip_verify": skip_verify,

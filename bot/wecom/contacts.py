@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.wecom.errors import OperatorNeeded, Refused
+from bot.wecom.errors import OperatorNeeded, Paused, Refused
 from bot.wecom.transport import Transport
 
 
@@ -44,7 +44,9 @@ class Contacts(Transport):
         tree (path 95350)."""
         try:
             rows = self.read("department/list").get("department", [])
-        except (Refused, OperatorNeeded):
+        except (Refused, OperatorNeeded, Paused) as error:
+            if isinstance(error, Paused) and not error.needs_operator:
+                raise
             rows = self.read("department/simplelist").get("department_id", [])
         return [
             Department(

@@ -59,12 +59,22 @@ class OperatorNeeded(WeComError):
 
 
 class Paused(WeComError):
-    """No call was made: the endpoint is paused until ``until`` (UTC)."""
+    """No call was made: the endpoint is paused until ``until`` (UTC).
 
-    def __init__(self, endpoint: str, until: datetime, reason: str) -> None:
+    ``cause`` is the code of the answer that began the pause; None: the network did.
+    """
+
+    def __init__(
+        self, endpoint: str, until: datetime, reason: str, cause: int | None = None
+    ) -> None:
         super().__init__(endpoint, None, f"paused: {reason}")
         self.until = until
         self.reason = reason
+        self.cause = cause
+
+    @property
+    def needs_operator(self) -> bool:
+        return self.cause in TOKEN_CODES or self.cause in _WHAT_TO_DO
 
 
 TOKEN_CODES = (40014, 42001)
@@ -95,7 +105,7 @@ _OPERATOR: dict[Iterable[int], str] = {
     (40201, 40204): "企业微信判定内容有风险，请检查发送内容",
 }
 _WHAT_TO_DO = {code: text for codes, text in _OPERATOR.items() for code in codes}
-TOKEN_STAYS_BAD = "换取新的 access_token 后仍被拒绝，请检查该应用的 Secret 与权限"
+STILL_REFUSED = "换取新的 access_token 后仍被拒绝，请检查该应用的 Secret 与权限"
 
 
 def classify(endpoint: str, errcode: int, errmsg: str) -> WeComError:
@@ -109,7 +119,7 @@ def classify(endpoint: str, errcode: int, errmsg: str) -> WeComError:
     if errcode in _WAITS:
         return Throttled(endpoint, errcode, errmsg, wait_seconds=_WAITS[errcode])
     if errcode in TOKEN_CODES:
-        return OperatorNeeded(endpoint, errcode, errmsg, what_to_do=TOKEN_STAYS_BAD)
+        return OperatorNeeded(endpoint, errcode, errmsg, what_to_do=STILL_REFUSED)
     if errcode in _WHAT_TO_DO:
         return OperatorNeeded(endpoint, errcode, errmsg, what_to_do=_WHAT_TO_DO[errcode])
     return Refused(endpoint, errcode, errmsg)

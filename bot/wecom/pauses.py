@@ -2,7 +2,7 @@
 
 import threading
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Protocol
 
 
@@ -24,7 +24,7 @@ class PauseStore(Protocol):
         """Return the pause that holds now, of the endpoint or of the whole secret."""
 
     def set(self, pause: Pause) -> None:
-        """Begin or change a pause."""
+        """Begin or lengthen a pause; a shorter one changes nothing."""
 
     def clear(self, secret_name: str, endpoint: str) -> None:
         """End a pause."""
@@ -39,11 +39,17 @@ class MemoryPauseStore:
 
     def get(self, secret_name: str, endpoint: str) -> Pause | None:
         with self._lock:
-            return self._pauses.get((secret_name, endpoint)) or self._pauses.get((secret_name, "*"))
+            pauses = [self._pauses.get((secret_name, name)) for name in (endpoint, "*")]
+        now = datetime.now(UTC)
+        holding = [pause for pause in pauses if pause is not None and pause.until > now]
+        return max(holding, key=lambda pause: pause.until, default=None)
 
     def set(self, pause: Pause) -> None:
+        place = (pause.secret_name, pause.endpoint)
         with self._lock:
-            self._pauses[pause.secret_name, pause.endpoint] = pause
+            self._pauses[place] = max(
+                pause, self._pauses.get(place, pause), key=lambda one: one.until
+            )
 
     def clear(self, secret_name: str, endpoint: str) -> None:
         with self._lock:

@@ -312,7 +312,7 @@ class Transport:
             pause = self._pauses.get(secret_name, endpoint)
             self._pause_cache[place] = (time.monotonic(), pause)
         if pause is not None and pause.until > datetime.now(UTC):
-            raise Paused(endpoint, pause.until, pause.reason)
+            raise Paused(endpoint, pause.until, pause.reason, pause.errcode)
 
     def _pause_after(self, secret_name: SecretName, endpoint: str, error: WeComError) -> None:
         """Begin the pause that an answer asks for."""
@@ -347,7 +347,7 @@ class Transport:
     ) -> None:
         pause = Pause(secret_name, endpoint, datetime.now(UTC) + length, reason, errcode)
         self._pauses.set(pause)
-        self._pause_cache[secret_name, endpoint] = (time.monotonic(), pause)
+        self._pause_cache.pop((secret_name, endpoint), None)
         log.warning("wecom_paused", endpoint=endpoint, secret=secret_name, errcode=errcode)
 
 

@@ -2,8 +2,13 @@
 
 import pytest
 
+from bot import jobs
+from bot.kegui import Kegui
 from bot.models import Conflict, Ownership, Relation
+from bot.queue import Lane
+from bot.router import Router
 from bot.wecom import Transient
+from bot.worker import Worker
 from tests.api.conftest import Call, FakeWeCom, at, problem
 
 pytestmark = pytest.mark.usefixtures("conflict")
@@ -41,7 +46,7 @@ def test_a_conflict_is_shown_as_it_stands(call: Call) -> None:
 
 
 def test_the_decision_moves_the_customer_and_all_concerned_are_told(
-    call: Call, wecom: FakeWeCom
+    call: Call, wecom: FakeWeCom, kegui: Kegui
 ) -> None:
     body = call("POST", "/conflicts/1/resolve", DECISION).get_json()
 
@@ -50,16 +55,18 @@ def test_the_decision_moves_the_customer_and_all_concerned_are_told(
     current = Ownership.current("wm_chen")
     assert current is not None
     assert current.userid == "lihua"
+    message = kegui.queue.take(Lane.WORK)
+    assert message == "conflict:1"
+    Worker(kegui, Router()).work_on(Lane.WORK, message)
     assert sorted(call[1] for call in wecom.calls) == ["lihua", "zhangsan"]
 
 
-def test_a_settled_conflict_stays_settled(call: Call, wecom: FakeWeCom) -> None:
+def test_a_settled_conflict_stays_settled(call: Call) -> None:
     call("POST", "/conflicts/1/resolve", DECISION)
 
     problem(call("POST", "/conflicts/1/resolve", {**DECISION, "owner": "zhangsan"}), 409)
 
     assert Conflict.get().owner == "lihua"
-    assert len(wecom.calls) == 2
 
 
 def test_the_owner_must_be_a_member_in_contact_with_the_customer(call: Call) -> None:
@@ -77,10 +84,19 @@ def test_a_decision_needs_a_reason(call: Call, reason: object) -> None:
     problem(call("POST", "/conflicts/1/resolve", {"owner": "lihua", "reason": reason}), 422)
 
 
-def test_the_decision_stands_when_wecom_cannot_bring_the_news(call: Call, wecom: FakeWeCom) -> None:
+def test_news_that_wecom_cannot_bring_now_is_brought_later(
+    call: Call, wecom: FakeWeCom, kegui: Kegui
+) -> None:
     wecom.error = Transient("message/send", None, "time-out")
-
-    response = call("POST", "/conflicts/1/resolve", DECISION)
-
-    assert response.status_code == 200
+    worker = Worker(kegui, Router())
+    call("POST", "/conflicts/1/resolve", DECISION)
+    worker.work_on(Lane.WORK, str(kegui.queue.take(Lane.WORK)))
     assert Conflict.get().state == "resolved"
+
+    wecom.error = None
+    jobs.conflicts.wake_untold(kegui)
+    worker.work_on(Lane.WORK, str(kegui.queue.take(Lane.WORK)))
+    jobs.conflicts.wake_untold(kegui)
+
+    assert sorted(call[1] for call in wecom.calls) == ["lihua", "zhangsan"]
+    assert kegui.queue.take(Lane.WORK) is None

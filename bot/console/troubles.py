@@ -1,0 +1,88 @@
+"""Troubles as people read them: alarms, hand work and errors of events, in either language.
+
+Alarms and hand work are stored as the Chinese sentence that operators got by app message, errors
+as whatever was raised. What is not in the tables here is shown as it stands.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _l
+
+from bot.console.reasons import fitting
+from bot.models import Alarm
+from bot.reports.names import Names
+
+LEAVER_WAITS = r"成员 (?P<member>\S+) 的账号已不存在，但离职交接 (?P<id>\d+) 尚未审批"
+
+PATTERNS: Mapping[str, LazyString] = {
+    # alarms
+    r"企业微信拒绝了接口 (?P<endpoint>\S+)（错误码 None）": _l("接口 %(endpoint)s 无法调用"),
+    r"企业微信拒绝了接口 (?P<endpoint>\S+)（错误码 (?P<code>\S+)）": _l(
+        "企业微信拒绝了接口 %(endpoint)s（错误码 %(code)s）"
+    ),
+    LEAVER_WAITS: _l("成员 %(member)s 的账号已不存在，但离职交接 %(id)s 尚未审批"),
+    r"成员 (?P<name>.+) 的新客户一直没有欢迎语凭证，无法自动发送告知": _l(
+        "成员 %(name)s 的新客户一直没有欢迎语凭证，无法自动发送告知"
+    ),
+    # what to do about them
+    r"请主管尽快审批该交接，否则客户无人服务": _l("请主管尽快审批该交接，否则客户无人服务"),
+    r"请检查企业微信后台是否为该成员配置了欢迎语；如有，请移除，由客规发送": _l(
+        "请检查企业微信后台是否为该成员配置了欢迎语；如有，请移除，由客规发送"
+    ),
+    r"请设置 (?P<variable>\w+)": _l("请设置 %(variable)s"),
+    r"换取新的 access_token 后仍被拒绝，请检查该应用的 Secret 与权限": _l(
+        "换取新的 access_token 后仍被拒绝，请检查该应用的 Secret 与权限"
+    ),
+    r"请核对 KEGUI_CORP_ID 与应用的 Secret，更正后重启": _l(
+        "请核对 KEGUI_CORP_ID 与应用的 Secret，更正后重启"
+    ),
+    r"请在企业微信后台把本机出口 IP 加入该应用的“企业可信IP”": _l(
+        "请在企业微信后台把本机出口 IP 加入该应用的“企业可信IP”"
+    ),
+    r"请在企业微信后台检查该应用的接口权限（客户联系 > 可调用接口的应用）": _l(
+        "请在企业微信后台检查该应用的接口权限（客户联系 > 可调用接口的应用）"
+    ),
+    r"请在企业微信后台检查该应用是否启用、可见范围与 AgentId 是否正确": _l(
+        "请在企业微信后台检查该应用是否启用、可见范围与 AgentId 是否正确"
+    ),
+    r"数量已达企业微信上限，请清理不再使用的配置": _l("数量已达企业微信上限，请清理不再使用的配置"),
+    r"请在企业微信后台处理企业的客户规模、资料或接口许可": _l(
+        "请在企业微信后台处理企业的客户规模、资料或接口许可"
+    ),
+    r"请在企业微信后台开通或续费会话内容存档": _l("请在企业微信后台开通或续费会话内容存档"),
+    r"请在企业微信后台检查应用的接收消息服务器配置": _l(
+        "请在企业微信后台检查应用的接收消息服务器配置"
+    ),
+    r"企业微信判定内容有风险，请检查发送内容": _l("企业微信判定内容有风险，请检查发送内容"),
+    # hand work
+    r"没有可接替的成员，请手工处理": _l("没有可接替的成员，请手工处理"),
+    r"企业微信拒绝修改（(?P<code>-?\w+)），请手工处理": _l(
+        "企业微信拒绝修改（错误码 %(code)s），请手工处理"
+    ),
+    r"联系我“(?P<way>.*)”不是由客规创建，请在企业微信后台移除离职成员": _l(
+        "联系我“%(way)s”不是由客规创建，请在企业微信后台移除离职成员"
+    ),
+    # errors of events
+    r"busy: .*": _l("另一进程正在处理，稍后重试"),
+    r"the same welcome is being sent": _l("同一条欢迎语正在发送"),
+    r"- (?P<endpoint>[\w/]+): paused: .*": _l("接口 %(endpoint)s 暂停调用，稍后重试"),
+    r"- (?P<endpoint>[\w/]+)(: .*)?": _l("接口 %(endpoint)s 没有答复"),
+    r"(?P<code>-?\d+) (?P<endpoint>[\w/]+)(: .*)?": _l(
+        "企业微信拒绝了接口 %(endpoint)s（错误码 %(code)s）"
+    ),
+    r"OperationalError|InterfaceError": _l("数据库暂时不可用"),
+    r"(?P<kind>[A-Z]\w+)": _l("程序错误 %(kind)s，详见日志"),
+}
+
+
+def trouble(sentence: str, names: Names) -> str:
+    """The sentence in the reader's language, with people's names for their userids."""
+    return fitting(PATTERNS, sentence, names) or sentence
+
+
+def members_in(alarms: Iterable[Alarm]) -> list[str]:
+    """The userids that the texts of these alarms speak of."""
+    found = (re.fullmatch(LEAVER_WAITS, alarm.text) for alarm in alarms)
+    return [match["member"] for match in found if match]
