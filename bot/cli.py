@@ -164,9 +164,9 @@ def run(day: bool, once: bool, place: Path) -> None:
 
 def _play_a_day(processes: dict[str, str], folder: Path, once: bool) -> int:
     """Begin anew in ``folder`` and let the story run beside the processes."""
-    from bot.sandbox.day import play
+    from bot.sandbox.day import begin, play
     from bot.sandbox.place import make_place
-    from bot.supervisor import supervise
+    from bot.supervisor import running, supervise
 
     for port in (SANDBOX_PORT, WEB_PORT):
         _check_free(port)
@@ -188,12 +188,15 @@ def _play_a_day(processes: dict[str, str], folder: Path, once: bool) -> int:
             ).stdout.strip()
 
     kegui("migrate")
-    result = supervise(
-        {"sandbox": f"sandbox --port {SANDBOX_PORT}", **processes},
-        place.environment,
-        story=lambda: play(place, kegui, stay=not once),
-        log_file=folder / "kegui.log",
-    )
+    token = kegui("token", "create", "--name", "the day", "--scope", "admin")
+    with running(f"sandbox --port {SANDBOX_PORT}", folder / "kegui.log"):
+        day = begin(place, token)
+        result = supervise(
+            processes,
+            place.environment,
+            story=lambda: play(day, stay=not once),
+            log_file=folder / "kegui.log",
+        )
     if result:
         click.echo(f"the day did not go as it should: see {folder / 'kegui.log'}", err=True)
     return result

@@ -1,15 +1,31 @@
 """Several processes in one terminal: started together, stopped together."""
 
 import os
+import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from honcho.manager import Manager
 from honcho.printer import Printer
 
 STOPPED_BY_HAND = (130, 143)
+
+
+@contextmanager
+def running(arguments: str, log_file: Path) -> Iterator[None]:
+    """Run `kegui <arguments>` beside the block, and end it afterwards."""
+    with log_file.open("ab") as log:
+        process = subprocess.Popen(  # noqa: S603 - our own interpreter, fixed arguments
+            [sys.executable, "-m", "bot", *arguments.split()], stdout=log, stderr=log
+        )
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def supervise(

@@ -8,6 +8,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from peewee import PeeweeException
 
+from bot import clock
 from bot.actions.alarms import report
 from bot.db import connection
 from bot.effects import Busy
@@ -37,10 +38,16 @@ def schedule(kegui: Kegui) -> BackgroundScheduler:
     every(60, alarms.end_finished_alarms)
     every(kegui.settings.transfer_poll_seconds, handovers.wake_pending)
     every(60, readings.first_import)
+    _soon(scheduler, readings.first_import)
     every(3600, readings.unassigned)
     at(2, 10, readings.everything)
     at(4, 40, api_access.forget_old_answers)
     return scheduler
+
+
+def _soon(scheduler: BackgroundScheduler, job: Job) -> None:
+    """Let a job strike for the first time when the clock starts."""
+    scheduler.modify_job(_id(job), next_run_time=clock.now())
 
 
 def run_once(job: Job, kegui: Kegui) -> None:
@@ -62,8 +69,12 @@ def _add(scheduler: BackgroundScheduler, trigger: object, job: Job, kegui: Kegui
         run_once,
         trigger,
         args=(job, kegui),
-        id=f"{job.__module__}.{job.__name__}",
+        id=_id(job),
         max_instances=1,
         coalesce=True,
         misfire_grace_time=None,
     )
+
+
+def _id(job: Job) -> str:
+    return f"{job.__module__}.{job.__name__}"

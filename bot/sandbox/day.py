@@ -108,47 +108,17 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-def play(place: Place, kegui: Callable[..., str], *, stay: bool) -> int:
-    """Play the day against the running processes and print what happened beside what should.
+def begin(place: Place, token: str) -> Day:
+    """Set the stage in the running sandbox: the branch as it is before Kegui comes.
 
     Args:
         place: the corporation, and where Kegui and the sandbox listen.
-        kegui: runs one `kegui` command and returns what it printed.
-        stay: leave the console open afterwards, until the process is ended.
-
-    Returns:
-        0 when every expectation held, else 1.
+        token: of Kegui's REST API, an administrator's.
     """
-    sandbox = Remote(place.sandbox_url)
-    sandbox.wait_until_it_answers("/sandbox/state", 30)
+    day = Day(place, Remote(place.sandbox_url), Remote(f"{place.web_url}/api/v1", token))
+    day.sandbox.wait_until_it_answers("/sandbox/state", 30)
     # The readers of the console live in real time, however the clock of the platform jumps.
-    sandbox.post("/sandbox/reset", **place.corporation(event_time="real"))
-    Remote(place.web_url).wait_until_it_answers("/readyz", 60)
-    token = kegui("token", "create", "--name", "the day", "--scope", "admin")
-    day = Day(place, sandbox, Remote(f"{place.web_url}/api/v1", token))
-
-    open_the_branch(day, kegui)
-    arrivals(day)
-    consents(day)
-    day.settle()
-    look_at_the_morning(day)
-    moved = manager_moves_three(day)
-    leaver = a_member_leaves(day)
-    finish_transfers(day, moved, leaver)
-    look_at_the_handovers(day, moved, leaver)
-    look_at_the_notices(day)
-    report(day)
-    if stay:
-        say(f"the console is open on {place.web_url}   (Ctrl-C ends everything)")
-        while True:
-            time.sleep(3600)
-    return 0 if day.held else 1
-
-
-def open_the_branch(day: Day, kegui: Callable[..., str]) -> None:
-    for door in ("customer", "contacts", "archive"):
-        answer = day.sandbox.post("/sandbox/callbacks/verify", door=door)
-        day.expect(f"WeCom verifies the {door} URL", True, answer["ok"])
+    day.sandbox.post("/sandbox/reset", **place.corporation(event_time="real"))
     day.sandbox.post("/sandbox/departments", departments=DEPARTMENTS)
     staff = [
         {
@@ -161,7 +131,43 @@ def open_the_branch(day: Day, kegui: Callable[..., str]) -> None:
     ]
     day.sandbox.post("/sandbox/staff", staff=[*staff, MANAGER])
     day.add("zhangsan", "wm_old_friend", name="老客户 常先生", silent=True)
-    say("a branch of 6 members opens; kegui sync reads it: " + kegui("sync"))
+    return day
+
+
+def play(day: Day, *, stay: bool) -> int:
+    """Play the day against the running processes and print what happened beside what should.
+
+    Args:
+        stay: leave the console open afterwards, until the process is ended.
+
+    Returns:
+        0 when every expectation held, else 1.
+    """
+    kegui_starts(day)
+    arrivals(day)
+    consents(day)
+    day.settle()
+    look_at_the_morning(day)
+    moved = manager_moves_three(day)
+    leaver = a_member_leaves(day)
+    finish_transfers(day, moved, leaver)
+    look_at_the_handovers(day, moved, leaver)
+    look_at_the_notices(day)
+    report(day)
+    if stay:
+        say(f"the console is open on {day.place.web_url}   (Ctrl-C ends everything)")
+        while True:
+            time.sleep(3600)
+    return 0 if day.held else 1
+
+
+def kegui_starts(day: Day) -> None:
+    say("Kegui starts at a branch of 6 members, and reads what is there")
+    Remote(day.place.web_url).wait_until_it_answers("/readyz", 60)
+    wait_for(lambda: bool(day.api.every("/customers", owner="zhangsan")))
+    for door in ("customer", "contacts", "archive"):
+        answer = day.sandbox.post("/sandbox/callbacks/verify", door=door)
+        day.expect(f"WeCom verifies the {door} URL", True, answer["ok"])
     for state, userids in CHANNELS.items():
         day.api.post("/contact-ways", userids=userids, state=state, remark=state, channel=state)
     make_a_way_past_kegui(day)
