@@ -3,6 +3,7 @@
 from apiflask import APIBlueprint
 from flask import Response, jsonify, send_file
 from peewee import PeeweeException
+from playhouse.pool import MaxConnectionsExceeded
 
 from bot import migrations
 from bot.db import connection, database
@@ -42,7 +43,7 @@ def _database_troubles() -> list[str]:
         with connection():
             database.execute_sql("SELECT 1")
             return ["migrations"] if migrations.pending() else []
-    except PeeweeException:
+    except (PeeweeException, MaxConnectionsExceeded):
         return ["database"]
 
 

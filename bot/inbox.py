@@ -124,7 +124,13 @@ def replay(event_id: int, *, now: datetime) -> InboxEvent | None:
     """
     changed = (
         InboxEvent.update(
-            state=WAITING, lane=Lane.WORK, due_at=now, attempts=0, error=None, finished_at=None
+            state=WAITING,
+            lane=Lane.WORK,
+            due_at=now,
+            attempts=0,
+            error=None,
+            finished_at=None,
+            replayed_at=now,
         )
         .where(InboxEvent.id == event_id, InboxEvent.state.in_((DONE, IGNORED, DEAD)))
         .execute()

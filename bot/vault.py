@@ -47,7 +47,7 @@ class Vault:
         nonce, body = sealed[1 : 1 + NONCE_BYTES], sealed[1 + NONCE_BYTES :]
         try:
             return self._cipher(purpose).decrypt(nonce, body, purpose.encode())
-        except InvalidTag:
+        except (InvalidTag, ValueError):
             raise VaultError("sealed with another key, or changed since") from None
 
     def fingerprint(self, purpose: str, value: str) -> str:

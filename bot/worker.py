@@ -130,18 +130,17 @@ class Worker:
         try:
             self._handle(row, lane)
         except Lost:
-            log.warning("claim_lost", event=row.id)
+            log.warning("claim_lost", event_id=row.id)
 
     def _handle(self, row: InboxEvent, lane: Lane) -> None:
-        event = inbox.open_event(row, self._kegui.vault)
-        handler = self._router.handler_for(event, lane)
-        if handler is None and lane == Lane.WORK:
-            self._ignore(row)
-            return
-        received = Received(row.id, row.source, row.received_at, event)
         try:
+            event = inbox.open_event(row, self._kegui.vault)
+            handler = self._router.handler_for(event, lane)
+            if handler is None and lane == Lane.WORK:
+                self._ignore(row)
+                return
             if handler is not None:
-                handler(received, self._kegui)
+                handler(Received(row.id, row.source, row.received_at, event), self._kegui)
         except Later as later:
             inbox.give_back(row, due_at=later.due_at, error=str(later), failed=False)
             return
@@ -161,7 +160,7 @@ class Worker:
             self._retry(row, type(error).__name__, self._next_try(row))
             return
         except Exception as error:
-            log.exception("handler_failed", event=row.id)
+            log.exception("handler_failed", event_id=row.id)
             self._retry_bug(row, type(error).__name__)
             return
         if lane == Lane.WELCOME:
@@ -173,7 +172,7 @@ class Worker:
     def _ignore(self, row: InboxEvent) -> None:
         log.info(
             "event_ignored",
-            event=row.id,
+            event_id=row.id,
             to_handle_it=f'@router.on("{row.event}", "{row.change_type}")',
         )
         inbox.finish(row, now=clock.now(), ignored=True)
@@ -181,7 +180,7 @@ class Worker:
     def _retry(self, row: InboxEvent, error: str, due_at: datetime) -> None:
         """WeCom's or the database's trouble never kills an event before the time is up."""
         give_up = timedelta(hours=self._kegui.settings.inbox_give_up_hours)
-        if clock.now() - row.received_at > give_up:
+        if clock.now() - (row.replayed_at or row.received_at) > give_up:
             inbox.bury(row, now=clock.now(), error=error)
         else:
             inbox.give_back(row, due_at=due_at, error=error)

@@ -13,10 +13,11 @@ def staff_changed(received: Received, kegui: Kegui) -> None:
     """Read the member: since 2022 the event carries little more than the userid (path 90970)."""
     event = received.event
     renamed = event.fields.get("NewUserID")
-    staff.refresh(renamed if isinstance(renamed, str) and renamed else event.userid, kegui)
+    userid = renamed if isinstance(renamed, str) and renamed else event.userid
+    staff.look_again([userid], kegui)
 
 
 @router.on("subscribe")
 def staff_in_range(received: Received, kegui: Kegui) -> None:
     """A member came into the app's visible range."""
-    staff.refresh(received.event.from_user, kegui)
+    staff.look_again([received.event.from_user], kegui)

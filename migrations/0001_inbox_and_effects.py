@@ -32,6 +32,7 @@ def up(migrator: Any, db: Any) -> None:
         due_at = UTCDateTimeField()
         lease_until = UTCDateTimeField(null=True)
         finished_at = UTCDateTimeField(null=True)
+        replayed_at = UTCDateTimeField(null=True)
         error = TextField(null=True)
 
         class Meta:

@@ -38,6 +38,7 @@ def _decide(received: Received, kegui: Kegui) -> Allocation:
         decision = Decision(owner.userid, "the customer has an owner already", None)
         outcome = KEPT
     else:
+        staff.has_met_a_customer(event.userid, kegui)
         everybody = staff.candidates(kegui)
         decision = choose_owner(event.state, event.userid, rules_from(rules_table), everybody)
         outcome = TRANSFER if decision.transfer else OWNED if decision.owner else NOBODY

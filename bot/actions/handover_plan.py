@@ -7,6 +7,7 @@ from bot.actions import staff
 from bot.db import released, transaction
 from bot.kegui import Kegui
 from bot.models import (
+    Customer,
     GroupChat,
     Handover,
     HandoverItem,
@@ -90,6 +91,9 @@ def _groups_listed(userid: str, kegui: Kegui) -> list[str]:
 
 
 def _add(handover: Handover, kind: str, subject: str) -> None:
+    if kind == CUSTOMER:
+        # Perhaps no event ever spoke of this customer; the nightly reading finds the name.
+        Customer.meet(subject, channel="", met_at=clock.now())
     HandoverItem.insert(
         handover=handover, kind=kind, subject=subject, updated_at=clock.now()
     ).on_conflict_ignore().execute()

@@ -9,7 +9,7 @@ from bot import clock
 from bot.actions import staff
 from bot.db import transaction
 from bot.kegui import Kegui
-from bot.models import Allocation, Handover, HandoverItem, Staff
+from bot.models import Allocation, Handover, HandoverItem
 from bot.models.handover import (
     AWAITING_APPROVAL,
     CANCELLED,
@@ -65,7 +65,7 @@ def open_offboarding(
     existing = open_case(userid)
     if existing is not None:
         return existing, False
-    if Staff.get_or_none(Staff.userid == userid) is None:
+    if staff.find(userid, kegui) is None:
         raise UnknownStaff(userid)
     check_successors(userid, successors, kegui)
     now = clock.now()
@@ -109,7 +109,7 @@ def open_handover(
         NotPossible: the member has left: that is an offboarding's work.
         UnfitSuccessor: the takeover member may not take over.
     """
-    member = Staff.get_or_none(Staff.userid == handover_userid)
+    member = staff.find(handover_userid, kegui)
     if member is None:
         raise UnknownStaff(handover_userid)
     if member.left_at is not None:
@@ -249,6 +249,10 @@ def change(
 def check_successors(userid: str, successors: Sequence[str], kegui: Kegui) -> None:
     """Raise UnfitSuccessor for the first who cannot take over from ``userid``."""
     known = {candidate.userid: candidate for candidate in staff.candidates(kegui, successors)}
+    doubtful = [one for one in successors if one not in known or known[one].unfit]
+    if doubtful:
+        staff.look_again(doubtful, kegui)
+        known = {candidate.userid: candidate for candidate in staff.candidates(kegui, successors)}
     for successor in successors:
         if successor == userid:
             raise UnfitSuccessor(successor, "hands over and takes over at once")

@@ -1,6 +1,6 @@
 """Staff as WeCom shows them now: who is here, who may own a customer, who has left."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
@@ -50,9 +50,38 @@ def read_serving_members(kegui: Kegui) -> list[str]:
         serving = kegui.wecom.follow_users()
     for userid in serving:
         refresh(userid, kegui)
+    _mark_serving(serving)
+    return serving
+
+
+def find(userid: str, kegui: Kegui) -> Staff | None:
+    """Return a member; one whom no reading has met yet is asked of WeCom now."""
+    member = Staff.get_or_none(Staff.userid == userid)
+    if member is None and refresh(userid, kegui) is not None:
+        look_again([userid], kegui)
+        member = Staff.get_or_none(Staff.userid == userid)
+    return member
+
+
+def look_again(userids: Iterable[str], kegui: Kegui) -> None:
+    """Read these members, and who has 客户联系, before an old reading decides against them."""
+    for userid in userids:
+        refresh(userid, kegui)
+    with released():
+        serving = kegui.wecom.follow_users()
+    _mark_serving(serving)
+
+
+def has_met_a_customer(userid: str, kegui: Kegui) -> None:
+    """An add event proves that the member serves customers, whatever the last reading said."""
+    if Staff.get_or_none(Staff.userid == userid) is None:
+        refresh(userid, kegui)
+    Staff.update(serves=True).where(Staff.userid == userid, Staff.left_at.is_null()).execute()
+
+
+def _mark_serving(serving: Sequence[str]) -> None:
     Staff.update(serves=True).where(Staff.userid.in_(serving)).execute()
     Staff.update(serves=False).where(Staff.userid.not_in(serving), Staff.serves).execute()
-    return serving
 
 
 def refresh(userid: str, kegui: Kegui) -> User | None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot import clock
-from bot.actions import handovers, staff
+from bot.actions import handovers, leavers, staff
 from bot.db import released, transaction
 from bot.kegui import Kegui
 from bot.models import (
@@ -20,8 +20,7 @@ from bot.models import (
     SyncProgress,
     SyncRun,
 )
-from bot.models.customer import RELATION_ACTIVE, SEVERAL_FOLLOWERS
-from bot.models.staff import LEFT
+from bot.models.customer import LIVE_RELATIONS, RELATION_ACTIVE, SEVERAL_FOLLOWERS
 from bot.wecom import CustomerOfMember, OperatorNeeded, Refused
 
 log = structlog.get_logger(__name__)
@@ -221,11 +220,19 @@ def read_unassigned(kegui: Kegui) -> list[str]:
 
 
 def read_leavers(kegui: Kegui) -> list[str]:
-    """Look for members whom WeCom shows as left (status 5); returns those reported."""
-    found = []
-    for member in Staff.select().where(Staff.left_at.is_null(), Staff.serves):
-        user = staff.refresh(member.userid, kegui)
-        if user is not None and user.status == LEFT:
-            handovers.report_leave(member.userid, source="user_status", kegui=kegui)
-            found.append(member.userid)
-    return found
+    """Look for members with customers who serve no more: have they left? Returns those who have.
+
+    Those who serve are here: WeCom itself lists them.
+    """
+    with_customers = Relation.select(Relation.userid).where(Relation.state.in_(LIVE_RELATIONS))
+    owners = Ownership.select(Ownership.userid).where(Ownership.until.is_null())
+    doubtful = Staff.select().where(
+        Staff.left_at.is_null(),
+        ~Staff.serves,
+        Staff.userid.in_(with_customers) | Staff.userid.in_(owners),
+    )
+    return [
+        member.userid
+        for member in list(doubtful)
+        if leavers.confirm(member.userid, source="user_status", kegui=kegui)
+    ]

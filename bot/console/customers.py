@@ -79,7 +79,7 @@ def _names_in(journey: Journey) -> Names:
             members |= {one["userid"] for one in (*row.candidates, *row.excluded)}
             members.add(row.added_userid)
         elif isinstance(row, Conflict):
-            members |= {*row.contenders, settled_by(row), (row.resolution or {}).get("owner")}
+            members |= {*row.contenders, settled_by(row)}
         elif isinstance(row, HandoverItem):
             members |= {row.takeover_userid, row.handover.userid}
     return names_of(

@@ -42,3 +42,10 @@ def html_language() -> str:
 def same_page(**changes: str | int) -> str:
     """The address of this very page with some of its arguments changed."""
     return f"{request.path}?{urlencode(request.args.to_dict() | changes)}"
+
+
+def first_page(**changes: str) -> str:
+    """The address of this list from its beginning, with some of its arguments changed."""
+    arguments = request.args.to_dict() | {"page": ""} | changes
+    query = urlencode({name: value for name, value in arguments.items() if value})
+    return f"{request.path}?{query}" if query else request.path

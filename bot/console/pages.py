@@ -76,6 +76,7 @@ def add_words(app: Flask, zone: tzinfo) -> None:
         "console_zone": str(zone),
         "event_name": event_name,
         "html_language": language.html_language,
+        "first_page": language.first_page,
         "same_page": language.same_page,
     }
 

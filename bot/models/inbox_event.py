@@ -36,6 +36,7 @@ class InboxEvent(Model):
     due_at = UTCDateTimeField()
     lease_until = UTCDateTimeField(null=True)
     finished_at = UTCDateTimeField(null=True)
+    replayed_at = UTCDateTimeField(null=True)
     error = TextField(null=True)
 
     class Meta:

@@ -12,13 +12,13 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from bot import api, clock
+from bot import api, clock, db
 from bot.api.auth import create_token
 from bot.kegui import Kegui
 from bot.models import Customer, Relation, Staff
 from bot.queue import Queue
 from bot.vault import Vault
-from bot.wecom import ContactWayMade, MessageResult
+from bot.wecom import ContactWayMade, MessageResult, Refused, User
 from config import settings
 
 MORNING = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
@@ -45,6 +45,13 @@ class FakeWeCom:
         if self.error is not None:
             raise self.error
         self.calls.append(call)
+
+    def user(self, userid: str) -> User:
+        raise Refused("user/get", 60111)
+
+    def follow_users(self) -> list[str]:
+        with db.connection():
+            return [member.userid for member in Staff.select().where(Staff.serves)]
 
     def send_message(self, userids: list[str], text: str) -> MessageResult:
         self._asked("send_message", *userids, text)
