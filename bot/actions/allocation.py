@@ -4,9 +4,10 @@ from bot import clock
 from bot.actions import handovers, staff
 from bot.actions.conflicts import open_conflict
 from bot.kegui import Kegui
-from bot.models import Allocation, Ownership, Relation
+from bot.models import Allocation, Customer, Ownership, Relation
+from bot.models.customer import LIVE_RELATIONS
 from bot.router import Received
-from bot.rules.allocation import Candidate, Decision, choose_owner, rules_from
+from bot.rules.allocation import Candidate, Decision, choose_owner, first_contact, rules_from
 from config import table
 
 KEPT = "kept"
@@ -40,7 +41,13 @@ def _decide(received: Received, kegui: Kegui) -> Allocation:
     else:
         staff.has_met_a_customer(event.userid, kegui)
         everybody = staff.candidates(kegui)
-        decision = choose_owner(event.state, event.userid, rules_from(rules_table), everybody)
+        first = first_contact(_contacts_before(received), everybody)
+        if Customer.get_by_id(event.external_userid).review:
+            decision = Decision(None, "several members are in contact: a person decides", None)
+        elif first is not None:
+            decision = Decision(first, "the first member in contact, of whom no event spoke", None)
+        else:
+            decision = choose_owner(event.state, event.userid, rules_from(rules_table), everybody)
         outcome = TRANSFER if decision.transfer else OWNED if decision.owner else NOBODY
     Allocation.insert(
         event_id=received.id,
@@ -69,6 +76,18 @@ def _shown(everybody: list[Candidate], decision: Decision) -> list[dict[str, obj
     ]
 
 
+def _contacts_before(received: Received) -> list[str]:
+    """The other members in contact with the customer, the first one first."""
+    event = received.event
+    others = Relation.select(Relation.userid).where(
+        Relation.external_userid == event.external_userid,
+        Relation.userid != event.userid,
+        Relation.state.in_(LIVE_RELATIONS),
+        Relation.added_at < event.created_at,
+    )
+    return [relation.userid for relation in others.order_by(Relation.added_at, Relation.userid)]
+
+
 def _still_serves(owner: Ownership) -> bool:
     """An owner keeps the customer while there is a contact between the two."""
     relation = Relation.of(owner.external_userid, owner.userid)
@@ -82,7 +101,7 @@ def _carry_out(decided: Allocation, received: Received, kegui: Kegui) -> None:
         Ownership.move(
             external_userid,
             # Until WeCom has moved the customer, the member whom the customer knows is the owner.
-            added_userid,
+            added_userid if decided.outcome == TRANSFER else str(decided.owner),
             held_by=held.userid if held and not _still_serves(held) else None,
             at=clock.now(),
             reason=decided.reason,

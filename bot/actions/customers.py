@@ -2,9 +2,11 @@
 
 import structlog
 
+from bot import clock
 from bot.db import released
 from bot.kegui import Kegui
-from bot.models import Customer
+from bot.models import Customer, Relation
+from bot.models.customer import RELATION_ACTIVE
 from bot.router import Received
 from bot.wecom import WeComError
 
@@ -12,10 +14,10 @@ log = structlog.get_logger(__name__)
 
 
 def meet(received: Received, kegui: Kegui) -> Customer:
-    """Remember the customer of an event, and read name and type if WeCom shows them.
+    """Remember the customer of an event, and read what WeCom shows: name, type, other members.
 
-    The name is a convenience for people: when WeCom cannot be asked, or shows nothing of a
-    half contact, the event's story goes on and the nightly reading fills it in.
+    All that is a convenience: when WeCom cannot be asked, or shows nothing of a half contact,
+    the event's story goes on and the nightly reading fills it in.
     """
     event = received.event
     customer = Customer.meet(
@@ -29,4 +31,16 @@ def meet(received: Received, kegui: Kegui) -> Customer:
         return customer
     customer.name, customer.type = detail.name, detail.type
     customer.save(only=[Customer.name, Customer.type])
+    for contact in detail.follow_users:
+        # A member of whom no event spoke: callbacks are not guaranteed.
+        if contact.userid != event.userid:
+            Relation.begin(
+                event.external_userid,
+                contact.userid,
+                state=RELATION_ACTIVE,
+                source="repair",
+                at=contact.createtime,
+                noted_at=clock.now(),
+                channel=contact.state,
+            )
     return customer

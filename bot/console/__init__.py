@@ -54,9 +54,15 @@ def _console() -> APIBlueprint:
     )
     console.before_request(pages.open_connection)
     console.after_request(language.remember)
+    console.register_error_handler(500, _broken)
     for screen in SCREENS:
         console.register_blueprint(screen.blueprint)
     return console
+
+
+def _broken(_error: Exception) -> ResponseReturnValue:
+    """The log has the cause; a person gets a page that needs no database."""
+    return render_template("broken.html"), 500
 
 
 def _show_missing_pages(app: APIFlask) -> None:

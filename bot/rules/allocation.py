@@ -68,6 +68,15 @@ def rules_from(table: Mapping[str, Any]) -> list[Rule]:
     return [Rule(**entry) for entry in table.get("rule", [])]
 
 
+def first_contact(userids: Sequence[str], candidates: Sequence[Candidate]) -> str | None:
+    """Return the first of these members who may own customers, or None.
+
+    Somebody who serves the customer already keeps them, room or not.
+    """
+    fit = {candidate.userid for candidate in candidates if not candidate.unfit}
+    return next((userid for userid in userids if userid in fit), None)
+
+
 def choose_owner(
     channel: str, added_userid: str, rules: Sequence[Rule], candidates: Sequence[Candidate]
 ) -> Decision:

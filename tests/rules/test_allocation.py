@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.rules.allocation import Candidate, Decision, Rule, choose_owner, rules_from
+from bot.rules.allocation import Candidate, Decision, Rule, choose_owner, first_contact, rules_from
 from config import table
 
 EVERYBODY = Rule("everybody")
@@ -114,3 +114,15 @@ def test_whoever_is_chosen_is_eligible_and_the_order_of_candidates_does_not_matt
 def test_the_shipped_table_can_be_read() -> None:
     assert rules_from(table("allocation"))
     assert table("allocation")["version"]
+
+
+def test_whoever_met_the_customer_first_and_may_own_customers_is_the_first_contact() -> None:
+    left, full, fit = (
+        Candidate("left", unfit="not an active member"),
+        Candidate("full", customers=9, capacity=9),
+        Candidate("fit"),
+    )
+
+    assert first_contact(["left", "full", "fit"], [left, full, fit]) == "full"
+    assert first_contact(["left", "nobody"], [left, full, fit]) is None
+    assert first_contact([], [fit]) is None
