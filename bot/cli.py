@@ -13,9 +13,11 @@ from pathlib import Path
 
 import click
 import structlog
+from peewee import PeeweeException
 
 from bot import db, migrations, setup
 from bot.kegui import Kegui
+from bot.wecom import WeComError
 from config import logging, settings
 from config.settings import Settings, SettingsError
 
@@ -25,7 +27,22 @@ SANDBOX_PORT = 8900
 WEB_PORT = 8000
 
 
-@click.group()
+class _Commands(click.Group):
+    """Troubles with what is outside end a command with one line that says what to do."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except PeeweeException as error:
+            raise click.ClickException(
+                f"the database cannot be used ({type(error).__name__}):"
+                " is it running, and was `kegui migrate` run?"
+            ) from None
+        except WeComError as error:
+            raise click.ClickException(f"WeCom could not be asked ({error}); try again") from None
+
+
+@click.group(cls=_Commands)
 def main() -> None:
     """客规: a WeCom service that keeps clients and stays compliant."""
 
@@ -52,12 +69,19 @@ def _wait_until_ready(stopping: threading.Event) -> Kegui | None:
     """Wait for a complete configuration and a migrated database; None when told to stop."""
     loaded = _load()
     while not stopping.is_set():
-        missing = [*loaded.missing(), *(["migrations"] if migrations.pending() else [])]
+        missing = [*loaded.missing(), *_database_lacks()]
         if not missing:
             return setup.make_kegui(loaded)
         log.error("waiting_for", missing=missing)
         stopping.wait(WAIT_SECONDS)
     return None
+
+
+def _database_lacks() -> list[str]:
+    try:
+        return ["migrations"] if migrations.pending() else []
+    except PeeweeException:
+        return ["database"]
 
 
 def _on_stop(act: Callable[[], None]) -> None:
@@ -238,7 +262,6 @@ def token_create(name: str, scopes: tuple[str, ...]) -> None:
 def sync() -> None:
     """Read departments, members, customers and groups from WeCom."""
     from bot.actions.sync import AlreadyRunning, read_everything
-    from bot.wecom import WeComError
 
     kegui = _kegui(_load())
     began = time.monotonic()

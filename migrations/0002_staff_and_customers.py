@@ -36,6 +36,7 @@ def up(migrator: Any, db: Any) -> None:
         status = IntegerField(default=1)
         serves = BooleanField(default=False)
         left_at = UTCDateTimeField(null=True)
+        returned_at = UTCDateTimeField(null=True)
         capacity = IntegerField(null=True)
         licences = JSONField(default=list)
         on_duty = BooleanField(default=True)

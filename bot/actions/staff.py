@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, cast
 
-from peewee import fn
+from peewee import JOIN, fn
 
 from bot import clock
 from bot.db import released, transaction
 from bot.kegui import Kegui
 from bot.models import Department, Handover, Ownership, Staff
-from bot.models.handover import HANDOVER_OPEN, OFFBOARDING
+from bot.models.handover import CANCELLED, HANDOVER_OPEN, OFFBOARDING
 from bot.models.staff import ACTIVE, LEFT
 from bot.rules.allocation import Candidate
 from bot.wecom import Refused, User
@@ -96,6 +96,11 @@ def refresh(userid: str, kegui: Kegui) -> User | None:
         if refused.errcode in NOT_FOUND:
             return None
         raise
+    if user.status == ACTIVE:
+        # An account that was gone was made anew.
+        Staff.update(left_at=None, returned_at=clock.now()).where(
+            Staff.userid == userid, Staff.left_at.is_null(False)
+        ).execute()
     _upsert(
         userid,
         clock.now(),
@@ -104,7 +109,6 @@ def refresh(userid: str, kegui: Kegui) -> User | None:
         main_department=user.main_department,
         direct_leader=user.direct_leader,
         status=user.status,
-        **({"left_at": None} if user.status == ACTIVE else {}),
     )
     return user
 
@@ -118,7 +122,12 @@ def mark_left(userid: str, at: datetime) -> None:
 
 
 def set_terms(userid: str, **terms: object) -> None:
-    """Keep what managers set: ``licences``, ``capacity``, ``on_duty``, ``on_leave``."""
+    """Keep what managers set: ``licences``, ``capacity``, ``on_duty``, ``on_leave``.
+
+    Who was offboarded but stays after all is put on duty again.
+    """
+    if terms.get("on_duty"):
+        terms = {**terms, "returned_at": clock.now()}
     if terms:
         Staff.update(**terms).where(Staff.userid == userid).execute()
 
@@ -186,8 +195,17 @@ def _unfit(member: Staff, leaving: set[str]) -> str:
 
 
 def _leaving() -> set[str]:
-    query = Handover.select(Handover.userid).where(
-        Handover.kind == OFFBOARDING, Handover.state.in_(HANDOVER_OPEN)
+    """Name the members with an offboarding, also a finished one: the account may live on."""
+    query = (
+        Handover.select(Handover.userid)
+        .join(Staff, JOIN.LEFT_OUTER, on=(Staff.userid == Handover.userid))
+        .where(
+            Handover.kind == OFFBOARDING,
+            Handover.state != CANCELLED,
+            Handover.state.in_(HANDOVER_OPEN)
+            | Staff.returned_at.is_null()
+            | (Staff.returned_at < Handover.created_at),
+        )
     )
     return {row.userid for row in query}
 

@@ -80,7 +80,7 @@ def show(userid: str) -> dict[str, Any]:
 @blueprint.input(StaffIn)
 @blueprint.output(StaffOut)
 def change(userid: str, json_data: StaffIn) -> dict[str, Any]:
-    """Set licences, capacity, duty and leave."""
+    """Set licences, capacity, duty and leave; `on_duty` also takes back whoever was offboarded."""
     member = _find(userid)
     changes = json_data.model_dump(include=json_data.model_fields_set)
     staff.set_terms(member.userid, **changes)

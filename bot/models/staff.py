@@ -19,7 +19,8 @@ class Staff(Model):
     """A member of the corporation.
 
     ``serves`` says that WeCom gives the member 客户联系; ``status`` is WeCom's own (1 active,
-    2 disabled, 4 not activated, 5 left); capacity, licences, duty and leave are ours.
+    2 disabled, 4 not activated, 5 left); capacity, licences, duty and leave are ours. Whoever was
+    offboarded and came back did so at ``returned_at``.
     """
 
     userid = CharField(max_length=64, primary_key=True)
@@ -30,6 +31,7 @@ class Staff(Model):
     status = IntegerField(default=ACTIVE)
     serves = BooleanField(default=False)
     left_at = UTCDateTimeField(null=True)
+    returned_at = UTCDateTimeField(null=True)
     capacity = IntegerField(null=True)
     licences = JSONField(default=list)
     on_duty = BooleanField(default=True)
