@@ -12,7 +12,14 @@ from bot.models.handover import (
     IN_SERVICE,
     OFFBOARDING,
 )
-from bot.reports.cases import ITEM_STATES, attempts_of, cases, hand_work_of, items_of
+from bot.reports.cases import (
+    ITEM_STATES,
+    attempts_of,
+    cases,
+    hand_work_counts,
+    hand_work_of,
+    items_of,
+)
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_query
 
@@ -35,6 +42,7 @@ def index() -> str:
     return render_template(
         "offboardings/index.html",
         cases=shown,
+        by_hand=hand_work_counts(page.rows),
         page=page,
         kind=kind,
         names=names_of(staff=[case.handover.userid for case in shown]),

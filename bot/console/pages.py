@@ -6,7 +6,7 @@ from datetime import datetime, tzinfo
 from flask import Flask, Response, abort, request
 
 from bot.console import language
-from bot.console.reasons import code, reason
+from bot.console.reasons import actor, code, reason
 from bot.console.troubles import trouble
 from bot.console.words import event_name, word
 from bot.db import database
@@ -67,6 +67,7 @@ def add_words(app: Flask, zone: tzinfo) -> None:
     """Give the templates what they need to speak of states, reasons and times."""
     app.jinja_env.filters |= {
         "word": lambda key, topic: word(topic, key),
+        "actor": actor,
         "reason": reason,
         "code": code,
         "trouble": trouble,

@@ -19,6 +19,10 @@ SENTENCES: Mapping[str, LazyString] = {
     "nobody allowed has room": _l("规则允许的成员客户数都已满"),
     "the customer has an owner already": _l("客户已有归属成员"),
     "imported: the only contact": _l("首次导入：唯一的联系成员"),
+    "several members are in contact: a person decides": _l("有多位联系成员，由主管确定归属"),
+    "the first member in contact, of whom no event spoke": _l(
+        "最早与客户建立联系的成员（其添加事件未收到）"
+    ),
     "full": _l("客户数已满"),
     "not in the rule": _l("不在规则范围内"),
     "unknown member": _l("未知成员"),
@@ -123,6 +127,12 @@ def fitting(patterns: Mapping[str, LazyString], sentence: str, names: Names) -> 
                 key: readers.get(key, str)(value) for key, value in match.groupdict().items()
             }
     return ""
+
+
+def actor(by: str, names: Names) -> str:
+    """Who did something: a member, or a system that came by the REST API under its token's name."""
+    door, _, system = by.partition(":")
+    return str(_l("系统“%(name)s”")) % {"name": system} if door == "api" else names.member(by)
 
 
 def code(errcode: int) -> str:

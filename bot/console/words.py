@@ -42,6 +42,7 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
     },
     "source": {
         "api": Word(_l("由人事或业务系统提交"), QUIET),
+        "cli": Word(_l("由运维人员用命令行提交"), QUIET),
         "delete_user": Word(_l("企业微信通知：成员已删除"), QUIET),
         "unsubscribe": Word(_l("企业微信通知：成员不再可见，已核实离职"), QUIET),
         "unassigned_list": Word(_l("企业微信待分配客户列表"), QUIET),
@@ -107,7 +108,7 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
     },
     "outcome": {
         "kept": Word(_l("归属不变"), QUIET),
-        "owned": Word(_l("归添加成员"), GOOD),
+        "owned": Word(_l("确定归属"), GOOD),
         "transfer": Word(_l("转给其他成员"), BUSY),
         "nobody": Word(_l("暂无归属，等待主管"), WARN),
     },

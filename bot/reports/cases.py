@@ -112,6 +112,18 @@ def attempts_of(items: Sequence[HandoverItem]) -> dict[int, list[TransferAttempt
     return found
 
 
+def hand_work_counts(handovers: Sequence[Handover]) -> dict[int, int]:
+    """Count what people must do for each of these handovers, in one query."""
+    counts = {handover.id: 0 for handover in handovers}
+    query = (
+        HandWork.select(HandWork.handover, fn.COUNT(HandWork.id))
+        .where(HandWork.handover.in_(list(counts)))
+        .group_by(HandWork.handover)
+    )
+    rows: Any = query.tuples()
+    return counts | dict(rows)
+
+
 def hand_work_of(handover: Handover) -> list[HandWork]:
     """Return what a person must do for this handover, because no API can."""
     return list(HandWork.select().where(HandWork.handover == handover).order_by(HandWork.id))

@@ -36,6 +36,19 @@ from config import settings
 # 10:00 in Shanghai.
 MORNING = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 CONTACT = "change_external_contact"
+DATA_KEY = base64.urlsafe_b64encode(bytes(32)).decode()
+# What the whole application needs to open its doors, besides a database.
+COMPLETE = {
+    "KEGUI_CORP_ID": "ww1",
+    "KEGUI_AGENT_ID": "1000002",
+    "KEGUI_APP_SECRET": "secret",
+    "KEGUI_CALLBACK_TOKEN": "token",
+    "KEGUI_CALLBACK_AES_KEY": "a" * 43,
+    "KEGUI_DATA_KEY": DATA_KEY,
+    "KEGUI_SECRET_KEY": "secret",
+    "KEGUI_SANDBOX": "1",
+    "KEGUI_LOG_LEVEL": "ERROR",
+}
 
 
 def at(minutes: float) -> datetime:
@@ -57,11 +70,10 @@ def database(tmp_path: Path) -> Iterator[str]:
 def app(database: str) -> APIFlask:
     """The application with the console alone on it."""
     loaded = settings.load({"KEGUI_DATABASE_URL": database, "KEGUI_CORP_ID": "ww1"})
-    key = base64.urlsafe_b64encode(bytes(32)).decode()
     nobody = cast(Any, object())  # the console never speaks with WeCom
     app = APIFlask("bot.app", docs_path=None, spec_path=None)
     app.config["TESTING"] = True
-    console.register(app, Kegui(loaded, nobody, Queue(database), Vault(key)))
+    console.register(app, Kegui(loaded, nobody, Queue(database), Vault(DATA_KEY)))
     return app
 
 
@@ -72,6 +84,11 @@ def client(app: APIFlask) -> FlaskClient:
 
 @pytest.fixture
 def firm(database: str) -> None:
+    """The small firm, for one test."""
+    add_firm()
+
+
+def add_firm() -> None:
     """Chen added Zhang San, then Li Hua: a conflict. Wang Wu leaves, his customers move."""
     _add_people()
     _add_chen()
@@ -80,7 +97,7 @@ def firm(database: str) -> None:
         kind="wecom_needs_operator",
         subject="message/send 60020",
         text="企业微信拒绝了接口 message/send（错误码 60020）",
-        what_to_do="请在企业微信后台把服务器 IP 加入可信 IP",
+        what_to_do="请在企业微信后台把本机出口 IP 加入该应用的“企业可信IP”",
         since=at(30),
     )
 
@@ -190,7 +207,7 @@ def _add_offboarding() -> None:
         state="running",
         source="unassigned_list",
         successors=["lihua"],
-        approved_by="boss",
+        approved_by="周敏",
         approved_at=at(8),
         created_at=at(7),
         updated_at=at(8),
@@ -221,5 +238,8 @@ def _add_offboarding() -> None:
             submitted_at=at(10),
         )
     HandWork.create(
-        handover=handover, kind="contact_way", subject="cfg1", text="联系我“官网”请手工移除"
+        handover=handover,
+        kind="contact_way",
+        subject="cfg1",
+        text="联系我“官网”不是由客规创建，请在企业微信后台移除离职成员",
     )

@@ -3,7 +3,8 @@
 import pytest
 from flask.testing import FlaskClient
 
-from tests.console.conftest import add_event
+from bot.models import Alarm, Conflict, Handover, Notice, Ownership
+from tests.console.conftest import add_event, at
 
 pytestmark = pytest.mark.usefixtures("firm")
 
@@ -17,13 +18,49 @@ def page(client: FlaskClient, path: str) -> str:
 def test_home_shows_what_needs_somebody(client: FlaskClient) -> None:
     text = page(client, "/")
 
-    assert "请在企业微信后台把服务器 IP 加入可信 IP" in text
+    assert "加入该应用的“企业可信IP”" in text
     assert "添加客户" in text
     assert "同意存档" in text
     assert "陈女士" in text
     assert "王五" in text
-    assert "已了结 3 / 4" in text
+    assert "已办结 3 / 4" in text
     assert "最后工作日 2026-11-30" in text
+
+
+def test_home_names_what_must_be_done_and_by_whom(client: FlaskClient) -> None:
+    add_event("transfer_fail", "lihua", 40, state="dead", error="KeyError")
+    add_event("transfer_fail", "lihua", 40, state="waiting")
+    Handover.create(
+        **{"kind": "offboarding", "userid": "lihua", "mode": "approve", "source": "api"},
+        **{"state": "awaiting_approval", "created_at": at(7), "updated_at": at(7)},
+    )
+
+    text = page(client, "/")
+
+    assert "有事项需要处理" in text
+    for task in (
+        "事件无人处理，请检查后台进程是否在运行",
+        "事件处理失败，请查明原因后重放",
+        "离职交接等待审批",
+        "撞单等待确定归属",
+        "客户没有归属成员",
+        "客户没有收到存档告知",
+        "交接事项需要人工处理",
+    ):
+        assert task in text
+
+
+def test_home_says_when_all_is_well(client: FlaskClient) -> None:
+    Alarm.update(ended_at=at(50)).execute()
+    Conflict.update(state="resolved", resolved_at=at(50)).execute()
+    Notice.update(state="delivered").execute()
+    Handover.update(state="done").execute()
+    Ownership.create(external_userid="wm_zhao", userid="lihua", since=at(50), reason="")
+
+    text = page(client, "/")
+
+    assert "一切正常" in text
+    assert "有事项需要处理" not in text
 
 
 def test_home_shows_times_as_the_firm_reads_them(client: FlaskClient) -> None:
@@ -43,6 +80,13 @@ def test_customers_without_an_owner_can_be_listed(client: FlaskClient) -> None:
 
     assert "赵先生" in text
     assert "陈女士" not in text
+
+
+def test_a_filter_keeps_the_search_and_begins_anew(client: FlaskClient) -> None:
+    text = page(client, "/customers?q=wm&page=2")
+
+    assert 'href="/customers?q=wm&amp;owner=none"' in text
+    assert 'href="/customers?q=wm"' in text
 
 
 def test_a_search_that_finds_nothing_says_so(client: FlaskClient) -> None:
@@ -71,7 +115,7 @@ def test_a_story_shows_the_handover_with_its_attempts(client: FlaskClient) -> No
     text = page(client, "/customers/wm_zhao")
 
     assert "离职交接" in text
-    assert "尝试 1 次" in text
+    assert "转接记录 1" in text
     assert "2026-11-24 10:10" in text
 
 
@@ -80,7 +124,22 @@ def test_the_list_of_handovers_shows_progress(client: FlaskClient) -> None:
 
     assert "王五" in text
     assert "交接中" in text
-    assert "已了结 3 / 4" in text
+    assert "已办结 3 / 4" in text
+
+
+def test_the_list_of_handovers_shows_what_people_must_do(client: FlaskClient) -> None:
+    Handover.update(state="done").execute()
+
+    assert "需要人工处理 1" in page(client, "/offboardings")
+
+
+def test_a_system_that_approved_is_called_a_system(client: FlaskClient) -> None:
+    Handover.update(approved_by="api:人事").execute()
+
+    text = page(client, "/offboardings/1")
+
+    assert "系统“人事”" in text
+    assert "api:" not in text
 
 
 def test_managers_handovers_stand_apart(client: FlaskClient) -> None:
@@ -95,7 +154,7 @@ def test_a_case_shows_every_customer_with_the_reason(client: FlaskClient) -> Non
     assert "同部门，客户最少" in text
     assert "客户拒绝由 李华 接替" in text
     assert "错误码 40096" in text
-    assert "联系我“官网”请手工移除" in text
+    assert "联系我“官网”不是由客规创建" in text
 
 
 def test_a_case_can_show_one_state_alone(client: FlaskClient) -> None:
@@ -121,7 +180,7 @@ def test_gaps_say_why_nobody_was_told(client: FlaskClient) -> None:
 
 
 def test_alarms_say_what_to_do(client: FlaskClient) -> None:
-    assert "加入可信 IP" in page(client, "/alarms")
+    assert "加入该应用的“企业可信IP”" in page(client, "/alarms")
 
 
 def test_events_show_their_error_and_never_their_payload(client: FlaskClient) -> None:

@@ -10,8 +10,14 @@ from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
 from bot import console
-from bot.console.reasons import SENTENCES, reason
-from bot.reports.names import Names
+from bot.actions import allocation, group_transfers, handover_plan, transfers
+from bot.console.reasons import SENTENCES
+from bot.console.words import WORDS
+from bot.models import conflict, consent, effect, notice
+from bot.models.customer import LIVE_RELATIONS, RELATION_ENDED
+from bot.models.handover import HANDOVER_OPEN
+from bot.models.inbox_event import STATES
+from bot.reports.cases import ITEM_STATES
 from bot.rules.handover import reason_of
 
 FOLDER = Path(console.__file__).parent
@@ -67,11 +73,29 @@ def test_the_compiled_texts_are_the_written_ones(written: Catalog) -> None:
     assert texts_of(compiled) == texts_of(written)
 
 
+@pytest.mark.parametrize(
+    ("topic", "states"),
+    [
+        ("inbox", STATES),
+        ("handover", (*HANDOVER_OPEN, "done", "done_with_exceptions", "cancelled")),
+        ("item", ITEM_STATES),
+        ("conflict", (conflict.OPEN, conflict.RESOLVED)),
+        ("consent", (consent.AGREED, consent.REFUSED, consent.UNKNOWN)),
+        ("message", (*effect.SETTLED, effect.STARTED, effect.FAILED)),
+        ("relation", (*LIVE_RELATIONS, RELATION_ENDED)),
+        ("outcome", (allocation.KEPT, allocation.OWNED, allocation.TRANSFER, allocation.NOBODY)),
+        ("endpoint", (transfers.IN_SERVICE, transfers.RESIGNED)),
+        ("endpoint", (group_transfers.IN_SERVICE, group_transfers.RESIGNED)),
+        ("attempt", (*transfers.LOOKED_UP, transfers.NOT_SENT, *handover_plan.TRIED)),
+        ("notice", (notice.DELIVERED, notice.AWAITING_CONSENT, notice.REFUSED, notice.MISSED)),
+        ("notice", (notice.UNKNOWN, notice.NO_CODE, notice.BY_HAND)),
+    ],
+)
+def test_every_state_has_a_word(topic: str, states: tuple[str, ...]) -> None:
+    assert set(states) <= set(WORDS[topic])
+
+
 def test_every_reason_of_a_transfer_can_be_read_in_chinese() -> None:
     codes = [40096, 40128, 40130, 40131, 84061, 90501, 90503, 40050, 49008]
 
     assert [reason_of(code) for code in codes if reason_of(code) not in SENTENCES] == []
-
-
-def test_a_reason_that_a_person_wrote_stays_as_it_is() -> None:
-    assert reason("客户要求", Names()) == "客户要求"
