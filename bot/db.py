@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import peewee
 from playhouse.db_url import parse
-from playhouse.pool import PooledPostgresqlDatabase, PooledSqliteDatabase
+from playhouse.pool import PooledDatabase, PooledPostgresqlDatabase, PooledSqliteDatabase
 
 database = peewee.DatabaseProxy()
 
@@ -50,7 +50,7 @@ class Model(peewee.Model):
         legacy_table_names = False
 
 
-def connect(url: str) -> peewee.Database:
+def connect(url: str) -> PooledDatabase:
     """Make the database of ``url`` the one that models use, without opening it.
 
     Args:
@@ -64,7 +64,7 @@ def connect(url: str) -> peewee.Database:
     return made
 
 
-def _make(url: str) -> peewee.Database:
+def _make(url: str) -> PooledDatabase:
     pool = {"max_connections": POOL_SIZE, "timeout": POOL_WAIT_SECONDS, "autoconnect": False}
     scheme = urlsplit(url).scheme
     if scheme == "sqlite":

@@ -52,7 +52,7 @@ def up(migrator: Any, db: Any) -> None:
         class Meta:
             database = db
             table_name = "consent"
-            indexes = ((("external_userid", "userid", "since"), False),)
+            indexes = ((("external_userid", "userid", "since", "state"), True),)
 
     db.create_tables([Notice, GapDigest, Consent])
 

@@ -2,6 +2,7 @@
 
 import multiprocessing
 from collections import Counter
+from collections.abc import Callable
 
 import pytest
 
@@ -39,7 +40,9 @@ def move_all(url: str, userid: str, start: "multiprocessing.synchronize.Barrier"
 
 
 @pytest.mark.parametrize("act", [claim_all, move_all])
-def test_sixteen_processes_never_make_two_owners(database_url: str, act: object) -> None:
+def test_sixteen_processes_never_make_two_owners(
+    database_url: str, act: Callable[..., list[str]]
+) -> None:
     made = db.connect(database_url)
     if act is move_all:
         with db.connection():
@@ -50,7 +53,7 @@ def test_sixteen_processes_never_make_two_owners(database_url: str, act: object)
     with context.Manager() as manager, context.Pool(PROCESSES) as pool:
         start = manager.Barrier(PROCESSES)
         arguments = [(database_url, f"member_{number}", start) for number in range(PROCESSES)]
-        won = pool.starmap(act, arguments)  # type: ignore[arg-type]
+        won = pool.starmap(act, arguments)
 
     winners = Counter(customer for customers in won for customer in customers)
     assert winners == {f"wm_{number}": 1 for number in range(CUSTOMERS)}

@@ -47,12 +47,11 @@ def raise_alarm(kind: str, subject: str, text: str, what_to_do: str, kegui: Kegu
 def report(error: Exception, kegui: Kegui) -> None:
     """Raise an alarm for what only an operator can mend; other troubles pass by themselves."""
     if isinstance(error, OperatorNeeded):
+        text = f"企业微信拒绝了接口 {error.endpoint}（错误码 {error.errcode}）"
+        if error.errcode is None:
+            text = f"接口 {error.endpoint} 无法调用"
         raise_alarm(
-            WECOM_REFUSES,
-            f"{error.endpoint} {error.errcode}",
-            f"企业微信拒绝了接口 {error.endpoint}（错误码 {error.errcode}）",
-            error.what_to_do,
-            kegui,
+            WECOM_REFUSES, f"{error.endpoint} {error.errcode}", text, error.what_to_do, kegui
         )
 
 

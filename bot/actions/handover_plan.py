@@ -121,15 +121,17 @@ def assign_successors(handover: Handover, kegui: Kegui, *, final: bool) -> None:
                 item.reason = assignment.reason
                 item.updated_at = clock.now()
                 if assignment.takeover_userid is None and final:
-                    item.state = _without_successor(item, bool(successors))
+                    _end_without_successor(item, bool(successors))
                 item.save()
 
 
-def _without_successor(item: HandoverItem, any_successor: bool) -> str:
-    statuses = {attempt.status for attempt in item.tries()}
-    if REFUSED in statuses:
-        return REFUSED
-    return LIMIT if any_successor else FAILED
+def _end_without_successor(item: HandoverItem, any_successor: bool) -> None:
+    refused = next((one for one in item.tries() if one.status == REFUSED), None)
+    if refused is not None:
+        item.state = REFUSED
+        item.reason = f"the customer refused {refused.takeover_userid}; {item.reason}"
+    else:
+        item.state = LIMIT if any_successor else FAILED
 
 
 def _tried(item: HandoverItem) -> frozenset[str]:

@@ -174,10 +174,11 @@ def _is_due(handover: Handover, kegui: Kegui) -> bool:
 def _warn_when_gone(handover: Handover, kegui: Kegui) -> None:
     member = Staff.get_or_none(Staff.userid == handover.userid)
     if member is not None and member.left_at is not None:
+        name = member.name or handover.userid
         raise_alarm(
             "leaver_gone_unapproved",
             str(handover.id),
-            f"成员 {handover.userid} 的账号已不存在，但离职交接 {handover.id} 尚未审批",
+            f"成员 {name} 的账号已不存在，但离职交接 {handover.id} 尚未审批",
             "请主管尽快审批该交接，否则客户无人服务",
             kegui,
         )

@@ -79,6 +79,7 @@ PATTERNS: Mapping[str, LazyString] = {
     r"(?P<member>\S+) cannot take over: (?P<code>\d+)": _l(
         "%(member)s 无法接收（错误码 %(code)s）"
     ),
+    r"the customer refused (?P<member>\S+); (?P<why>.+)": _l("客户拒绝由 %(member)s 接替；%(why)s"),
     r"the customer refused (?P<member>\S+)": _l("客户拒绝由 %(member)s 接替"),
     r"WeCom shows (?P<member>\S+) as the owner": _l("企业微信显示群主为 %(member)s"),
     r"WeCom answered (?P<code>-?\d+)": _l("企业微信返回错误码 %(code)s"),

@@ -14,11 +14,11 @@ from bot.console.reasons import fitting
 from bot.models import Alarm
 from bot.reports.names import Names
 
-LEAVER_WAITS = r"成员 (?P<member>\S+) 的账号已不存在，但离职交接 (?P<id>\d+) 尚未审批"
+LEAVER_WAITS = r"成员 (?P<member>.+) 的账号已不存在，但离职交接 (?P<id>\d+) 尚未审批"
 
 PATTERNS: Mapping[str, LazyString] = {
     # alarms
-    r"企业微信拒绝了接口 (?P<endpoint>\S+)（错误码 None）": _l("接口 %(endpoint)s 无法调用"),
+    r"接口 (?P<endpoint>\S+) 无法调用": _l("接口 %(endpoint)s 无法调用"),
     r"企业微信拒绝了接口 (?P<endpoint>\S+)（错误码 (?P<code>\S+)）": _l(
         "企业微信拒绝了接口 %(endpoint)s（错误码 %(code)s）"
     ),

@@ -25,7 +25,8 @@ class Consent(Model):
     recorded_at = UTCDateTimeField()
 
     class Meta:
-        indexes = ((("external_userid", "userid", "since"), False),)
+        # One approval may come to two doors.
+        indexes = ((("external_userid", "userid", "since", "state"), True),)
 
     @classmethod
     def record_answer(
@@ -38,7 +39,10 @@ class Consent(Model):
         event_id: int,
         recorded_at: datetime,
     ) -> None:
-        """Remember an answer that came with an event; the same event again changes nothing."""
+        """Remember an answer that came with an event; it counts once.
+
+        The same event again, or the same approval through another door, changes nothing.
+        """
         cls.insert(
             external_userid=external_userid,
             userid=userid,
