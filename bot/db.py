@@ -12,7 +12,8 @@ from playhouse.pool import PooledDatabase, PooledPostgresqlDatabase, PooledSqlit
 
 database = peewee.DatabaseProxy()
 
-POOL_SIZE = 32
+# Two web processes, a worker and the clock stay below the 100 that PostgreSQL takes by default.
+POOL_SIZE = 20
 POOL_WAIT_SECONDS = 20
 SQLITE_PRAGMAS = {
     "journal_mode": "wal",

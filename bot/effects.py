@@ -78,6 +78,22 @@ def once(
     return _record(effect, DONE)
 
 
+def give_up(identity: str) -> Effect | None:
+    """Return how an act stands that nobody will try again; None when it was never begun.
+
+    One that was begun and never answered is ``unknown`` from now on.
+
+    Raises:
+        Busy: another process is at it.
+    """
+    effect: Effect | None = Effect.get_or_none(Effect.identity == identity)
+    if effect is None or effect.state != STARTED:
+        return effect
+    if effect.lease_until > clock.now():
+        raise Busy(effect.kind)
+    return _record(effect, UNKNOWN, error=_UNCERTAIN)
+
+
 _UNCERTAIN = "begun and never answered: it may have been done"
 
 

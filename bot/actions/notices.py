@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from bot import clock
 from bot.actions import handover_match
 from bot.actions.messages import tell
-from bot.effects import AfterCrash, Busy, once
+from bot.effects import AfterCrash, Busy, give_up, once
 from bot.inbox import Later
 from bot.kegui import Kegui
 from bot.models import Customer, Effect, GapDigest, Notice
@@ -40,14 +40,15 @@ def send_consent_notice(received: Received, kegui: Kegui) -> None:
     if handover_match.explains(event) and not kegui.settings.welcome_after_transfer:
         return
     closes_at = received.received_at + WINDOW
-    if clock.now() >= closes_at - LAST_CALL:
-        _record(received, notices.MISSED, reason="the welcome code ran out before it was used")
-        return
     text = table("notices")["consent"]["text"]
     code = kegui.vault.fingerprint("welcome code", event.welcome_code)[:32]
+    identity = f"welcome:{event.userid}:{event.external_userid}:{code}"
     try:
+        if clock.now() >= closes_at - LAST_CALL:
+            _record_too_late(received, give_up(identity))
+            return
         effect = once(
-            f"welcome:{event.userid}:{event.external_userid}:{code}",
+            identity,
             "welcome",
             lambda: kegui.wecom.send_welcome_msg(event.welcome_code, text),
             event_id=received.id,
@@ -85,6 +86,14 @@ def _try_again_or_miss(received: Received, error: WeComError, closes_at: datetim
 def _tries(received: Received) -> int:
     effect = Effect.get_or_none(Effect.event_id == received.id, Effect.kind == "welcome")
     return effect.attempts if effect else 0
+
+
+def _record_too_late(received: Received, effect: Effect | None) -> None:
+    """The code ran out: what was begun before may have been delivered, the rest was missed."""
+    if effect is None or effect.state == effects_of.FAILED:
+        _record(received, notices.MISSED, reason="the welcome code ran out before it was used")
+    else:
+        _record_effect(received, effect)
 
 
 def _record_effect(received: Received, effect: Effect) -> None:
