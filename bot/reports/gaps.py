@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from peewee import chunked, fn
+from peewee import ModelSelect, chunked, fn
 
 from bot.models import Notice, Relation
 from bot.models.customer import LIVE_RELATIONS
@@ -26,7 +26,21 @@ class Gap:
 
 
 def open_gaps(now: datetime) -> list[Gap]:
-    """List the pairs whose last add event is over a minute old and brought no notice.
+    """List the pairs of ``_untold``, those that are open longest first, each with the reason."""
+    shown = list(_untold(now).order_by(Relation.last_add_at, Relation.id))
+    last = _last_notices({relation.external_userid for relation in shown})
+    return [
+        _gap(relation, last.get((relation.userid, relation.external_userid))) for relation in shown
+    ]
+
+
+def count_gaps(now: datetime) -> int:
+    """Count what ``open_gaps`` lists, without reading each pair's notices."""
+    return _untold(now).count()
+
+
+def _untold(now: datetime) -> "ModelSelect[Relation]":
+    """Select the pairs whose last add event is over a minute old and brought no notice.
 
     A pair whose notice waits for the customer's agreement (41053) is no gap for a day. A member
     for whom no code ever came is one trouble for the operator, not a gap for each customer:
@@ -35,29 +49,19 @@ def open_gaps(now: datetime) -> list[Gap]:
     settings = table("notices")["digest"]
     before = now - timedelta(seconds=settings["gap_after_seconds"])
     patience = now - timedelta(hours=settings["awaiting_consent_hours"])
-    of_pair = (
-        (Notice.userid == Relation.userid)
-        & (Notice.external_userid == Relation.external_userid)
-        & (Notice.at >= Relation.noted_at)
+    told = Notice.select(Notice.id).where(
+        Notice.userid == Relation.userid,
+        Notice.external_userid == Relation.external_userid,
+        Notice.at >= Relation.noted_at,
+        Notice.state.in_((DELIVERED, BY_HAND))
+        | ((Notice.state == AWAITING_CONSENT) & (Notice.at > patience)),
     )
-    excused = Notice.state.in_((DELIVERED, BY_HAND)) | (
-        (Notice.state == AWAITING_CONSENT) & (Notice.at > patience)
+    return Relation.select().where(
+        Relation.state.in_(LIVE_RELATIONS),
+        Relation.last_add_at <= before,
+        Relation.userid.not_in(sorted(members_without_codes())),
+        ~fn.EXISTS(told),
     )
-    untold = (
-        Relation.select()
-        .where(
-            Relation.state.in_(LIVE_RELATIONS),
-            Relation.last_add_at <= before,
-            ~fn.EXISTS(Notice.select(Notice.id).where(of_pair, excused)),
-        )
-        .order_by(Relation.last_add_at)
-    )
-    silent = members_without_codes()
-    shown = [relation for relation in untold if relation.userid not in silent]
-    last = _last_notices({relation.external_userid for relation in shown})
-    return [
-        _gap(relation, last.get((relation.userid, relation.external_userid))) for relation in shown
-    ]
 
 
 def _last_notices(external_userids: set[str]) -> dict[tuple[str, str], Notice]:

@@ -14,18 +14,13 @@ from bot.models import (
     Handover,
     HandWork,
     InboxEvent,
-    Notice,
     Ownership,
-    Relation,
     Staff,
 )
 from bot.models import conflict as conflicts
-from bot.models.customer import LIVE_RELATIONS
 from bot.models.handover import AWAITING_APPROVAL, HANDOVER_OPEN
 from bot.models.inbox_event import CLAIMED, DEAD, FAILED, STATES, WAITING
-from bot.models.notice import AWAITING_CONSENT, BY_HAND, DELIVERED
-from bot.reports.gaps import members_without_codes
-from config import table
+from bot.reports.gaps import count_gaps
 
 WORKER_PATIENCE = timedelta(minutes=1)
 
@@ -81,27 +76,6 @@ def numbers(now: datetime) -> Numbers:
         overdue=count_overdue(now),
         inbox=inbox_by_state(),
     )
-
-
-def count_gaps(now: datetime) -> int:
-    """Count what ``open_gaps`` lists, without reading each pair's notices."""
-    settings = table("notices")["digest"]
-    before = now - timedelta(seconds=settings["gap_after_seconds"])
-    patience = now - timedelta(hours=settings["awaiting_consent_hours"])
-    told = Notice.select(Notice.id).where(
-        Notice.userid == Relation.userid,
-        Notice.external_userid == Relation.external_userid,
-        Notice.at >= Relation.noted_at,
-        Notice.state.in_((DELIVERED, BY_HAND))
-        | ((Notice.state == AWAITING_CONSENT) & (Notice.at > patience)),
-    )
-    untold = Relation.select().where(
-        Relation.state.in_(LIVE_RELATIONS),
-        Relation.last_add_at <= before,
-        Relation.userid.not_in(sorted(members_without_codes())),
-        ~fn.EXISTS(told),
-    )
-    return untold.count()
 
 
 def count_overdue(now: datetime) -> int:

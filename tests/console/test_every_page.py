@@ -23,8 +23,7 @@ from bot.models import (
     Relation,
     TransferAttempt,
 )
-from bot.reports.gaps import open_gaps
-from bot.reports.home import count_gaps
+from bot.reports.gaps import count_gaps, open_gaps
 from config import settings
 from tests.console.conftest import COMPLETE, MORNING, add_event, add_notice, add_relation, at
 
