@@ -37,5 +37,7 @@ def configure(level: str = "INFO") -> None:
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level)
-    for name in ("urllib3", "requests", "wechatpy", "apscheduler", "peewee", "huey"):
+    for name in ("requests", "wechatpy", "apscheduler", "peewee", "huey"):
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    # Its warnings print addresses too.
+    logging.getLogger("urllib3").setLevel(max(logging.ERROR, root.level))

@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import math
 import os
 import re
 from collections.abc import Mapping
@@ -20,6 +21,7 @@ from pydantic_settings import (
 
 PREFIX = "KEGUI_"
 Door = Literal["customer", "contacts", "archive"]
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class SettingsError(Exception):
@@ -58,13 +60,13 @@ class Settings(BaseSettings):
     bind: str = "127.0.0.1:8000"
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
 
-    transfer_poll_seconds: float = Field(600, gt=0)
-    handover_lead_hours: float = Field(72, ge=0)
+    transfer_poll_seconds: float = Field(600, gt=0, allow_inf_nan=False)
+    handover_lead_hours: float = Field(72, ge=0, allow_inf_nan=False)
     inbox_retry_seconds: Annotated[tuple[float, ...], NoDecode] = (1, 5, 30, 120, 600)
-    inbox_give_up_hours: float = Field(168, gt=0)
+    inbox_give_up_hours: float = Field(168, gt=0, allow_inf_nan=False)
     welcome_parallel: int = Field(64, gt=0)
     api_parallel: int = Field(5, gt=0)
-    api_per_second: float = Field(20, gt=0)
+    api_per_second: float = Field(20, gt=0, allow_inf_nan=False)
     operators: Annotated[tuple[str, ...], NoDecode] = ()
     default_capacity: int | None = Field(None, ge=0)
     timezone: str = "Asia/Shanghai"
@@ -82,7 +84,7 @@ class Settings(BaseSettings):
     @field_validator("inbox_retry_seconds")
     @classmethod
     def _some_delay(cls, value: tuple[float, ...]) -> tuple[float, ...]:
-        if not value or min(value) < 0:
+        if not value or not all(0 <= delay < math.inf for delay in value):
             raise ValueError("one delay at least, none below zero")
         return value
 
@@ -110,9 +112,16 @@ class Settings(BaseSettings):
     def _known_zone(cls, value: str) -> str:
         try:
             ZoneInfo(value)
-        except (ZoneInfoNotFoundError, ValueError) as error:
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError("not a known time zone") from error
         return value
+
+    @field_validator("log_level")
+    @classmethod
+    def _known_level(cls, value: str) -> str:
+        if value.upper() not in LOG_LEVELS:
+            raise ValueError(f"one of {', '.join(LOG_LEVELS)} is needed")
+        return value.upper()
 
     @property
     def zone(self) -> ZoneInfo:
@@ -157,9 +166,12 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         variable = PREFIX + name.upper()
         if path := source.get(variable + "_FILE"):
             try:
-                values[name] = Path(path).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeDecodeError):
+                content = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, ValueError):
                 problems.append(f"{variable}_FILE: the file cannot be read")
+                continue
+            if content:
+                values[name] = content
         elif source.get(variable):
             values[name] = source[variable]
     try:

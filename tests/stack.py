@@ -54,6 +54,15 @@ class Stack:
 
     def command(self, *arguments: str) -> str:
         """Run one `kegui` command to its end and return what it printed."""
+        done = self._run(*arguments)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout.strip()
+
+    def try_command(self, *arguments: str) -> bool:
+        """Run one `kegui` command to its end; whether it succeeded."""
+        return self._run(*arguments).returncode == 0
+
+    def _run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         done = subprocess.run(
             [sys.executable, "-m", "bot", *arguments],
             env=self._environment,
@@ -62,10 +71,9 @@ class Stack:
             timeout=120,
             check=False,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
         with self.log_file("commands").open("a") as log:
             log.write(done.stderr)
-        return done.stdout.strip()
+        return done
 
     def start(self, *names: str) -> None:
         """Start processes; the web process answers when this returns."""
@@ -137,11 +145,14 @@ class Stack:
     def begin(self, **switches: Any) -> None:
         """Begin the corporation anew, for the next story; what Kegui remembers stays."""
         self.reset(**switches)
+        # With the old corporation its tokens went: let Kegui get a new one before the story.
+        way = self.api.post("/contact-ways", userids=["zhangsan"], state="begin")
+        self.api.delete(f"/contact-ways/{way['id']}")
         latest = self.api.get("/events", limit=1)["items"]
         self._seen = latest[0]["id"] if latest else 0
 
-    def hire(self, *userids: str, department: int = 2, **more: Any) -> None:
-        """Let members join a department of their own or an old one; Kegui does not know yet."""
+    def hire(self, *userids: str, department: int, **more: Any) -> None:
+        """Let members join a department of their own; Kegui does not know yet."""
         self.sandbox.post("/sandbox/departments", id=department, name=f"部门{department}")
         self.sandbox.post(
             "/sandbox/staff",
@@ -162,6 +173,13 @@ class Stack:
             "/sandbox/customers",
             customers=[{"userid": userid, "external_userid": one} for one in external_userids],
         )
+
+    def call_as_app(self, endpoint: str, **body: Any) -> dict[str, Any]:
+        """Call WeCom's API as the firm's own app, but not through Kegui."""
+        settings = self.place.environment
+        asked = {"corpid": settings["KEGUI_CORP_ID"], "corpsecret": settings["KEGUI_APP_SECRET"]}
+        token = self.sandbox.get("/cgi-bin/gettoken", **asked)["access_token"]
+        return dict(self.sandbox.post(f"/cgi-bin/{endpoint}?access_token={token}", **body))
 
     def pass_time(self, seconds: float) -> None:
         """Let the platform's clock jump; Kegui's own does not."""
@@ -196,14 +214,25 @@ class Stack:
         entries = self.api.every(f"/customers/{external_userid}/timeline")
         return [entry for entry in entries if entry["kind"] == kind]
 
-    def case(self, userid: str, *states: str, kind: str = "offboardings") -> dict[str, Any]:
-        """Wait until the only case of a member is in one of the states, and return it."""
+    def case(self, userid: str, *states: str) -> dict[str, Any]:
+        """Wait until the only offboarding of a member is in one of the states, and return it."""
+        [case] = until(lambda: self.api.get("/offboardings", userid=userid)["items"])
+        return self.reached(case, *states)
+
+    def reached(self, case: dict[str, Any], *states: str) -> dict[str, Any]:
+        """Wait until a case is in one of the states, and return it."""
+        kind = "offboardings" if case["kind"] == "offboarding" else "handovers"
 
         def found() -> dict[str, Any] | None:
-            [case] = self.api.get(f"/{kind}", userid=userid)["items"] or [{"state": "none"}]
-            return dict(case) if case["state"] in states else None
+            now = self.api.get(f"/{kind}/{case['id']}")
+            return dict(now) if now["state"] in states else None
 
         return dict(until(found, 60))
+
+    def owner(self, external_userid: str) -> str | None:
+        """Return whose customer it is."""
+        owner = self.api.get(f"/customers/{external_userid}")["owner"]
+        return str(owner["userid"]) if owner else None
 
     def offboard(self, userid: str, successors: Iterable[str] = (), **more: Any) -> dict[str, Any]:
         """Open the offboarding of a member whose last day is today, with nobody's approval."""
@@ -216,9 +245,17 @@ class Stack:
         path = "offboardings" if case["kind"] == "offboarding" else "handovers"
         return self.api.every(f"/{path}/{case['id']}/items")
 
+    def has_executed(self, effect: str, count: int, **equal: str) -> None:
+        """Wait until the platform has carried out so many effects of a kind."""
+        until(lambda: len(self.executed(effect, **equal)) >= count, 60)
+
+    def has_called(self, endpoint: str, count: int) -> None:
+        """Wait until so many calls of an endpoint were answered."""
+        until(lambda: len(self.calls(endpoint)) >= count, 60)
+
     def transferred(self, userid: str, count: int) -> None:
         """Wait until the platform has accepted so many transfers of a member's customers."""
-        until(lambda: len(self.executed("transfer_started", handover=userid)) >= count, 60)
+        self.has_executed("transfer_started", count, handover=userid)
 
     def settled(self, seconds: float = 60) -> list[dict[str, Any]]:
         """Wait until every callback was delivered and every event has ended.

@@ -1,0 +1,242 @@
+"""The kegui command: what each tool prints, and one clear line when it cannot work."""
+
+import base64
+import logging
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import responses
+from click.testing import CliRunner, Result
+
+from bot import clock, db, migrations
+from bot.api.auth import SCOPES, digest
+from bot.cli import main
+from bot.models import ApiToken, Handover, Lease, Staff
+from tests.wecom.speaking import API, give_token, refuse
+
+Kegui = Callable[..., Result]
+MIGRATIONS = [path.stem for path in sorted(migrations.DIRECTORY.glob("0*.py"))]
+LAST_DAY = ("--last-day", "2026-12-31")
+
+
+@pytest.fixture(autouse=True)
+def network() -> Iterator[responses.RequestsMock]:
+    """What WeCom answers: nobody listens unless the test says so."""
+    with responses.RequestsMock(assert_all_requests_are_fired=False) as mock:
+        yield mock
+
+
+@pytest.fixture
+def environment(database_url: str, queue_url: str) -> dict[str, str | None]:
+    return {
+        "KEGUI_DATABASE_URL": database_url,
+        "KEGUI_QUEUE_URL": queue_url,
+        "KEGUI_WECOM_API_BASE": API,
+        "KEGUI_CORP_ID": "ww1",
+        "KEGUI_AGENT_ID": "1000014",
+        "KEGUI_APP_SECRET": "app-secret-value",
+        "KEGUI_CALLBACK_TOKEN": "token",
+        "KEGUI_CALLBACK_AES_KEY": "A" * 43,
+        "KEGUI_DATA_KEY": base64.urlsafe_b64encode(bytes(32)).decode(),
+        "KEGUI_SECRET_KEY": "session",
+    }
+
+
+@pytest.fixture
+def kegui(environment: dict[str, str | None]) -> Iterator[Kegui]:
+    """Runs a command as a terminal would, with this environment and what the test changes."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    url = str(environment["KEGUI_DATABASE_URL"])
+    db.connect(url)
+
+    def run(*arguments: str, **changed: str | None) -> Result:
+        db.database.close_all()
+        try:
+            return CliRunner().invoke(main, arguments, env={**environment, **changed})
+        finally:
+            db.database.close_all()
+            db.connect(url)
+
+    yield run
+    db.database.close_all()
+    root.handlers, root.level = handlers, level
+
+
+def remembered(act: Callable[[], object]) -> object:
+    with db.connection():
+        return act()
+
+
+def employ(*userids: str) -> None:
+    with db.connection():
+        for userid in userids:
+            Staff.create(userid=userid, name=userid, serves=True, seen_at=clock.now())
+
+
+def assert_one_clear_line(result: Result, *texts: str, exit_code: int = 1) -> None:
+    assert result.exit_code == exit_code
+    assert result.stdout == ""
+    [line] = [one for one in result.stderr.splitlines() if one.startswith("Error: ")]
+    for text in texts:
+        assert text in line
+    assert "Traceback" not in result.stderr
+
+
+def test_help_names_every_command() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "bot", "--help"], capture_output=True, text=True, check=True
+    ).stdout
+
+    for command in ("migrate", "web", "worker", "clock", "run", "sandbox", "token", "sync"):
+        assert f"  {command} " in shown
+    assert "offboard" in shown
+
+
+def test_migrate_builds_a_new_database_and_says_what_it_did(tmp_path: Path, kegui: Kegui) -> None:
+    new = f"sqlite:///{tmp_path / 'new' / 'kegui.db'}"
+
+    first, second = (
+        kegui("migrate", KEGUI_DATABASE_URL=new),
+        kegui("migrate", KEGUI_DATABASE_URL=new),
+    )
+
+    assert (first.exit_code, first.stdout.split()) == (0, MIGRATIONS)
+    assert (second.exit_code, second.stdout) == (0, "")
+
+
+def test_migrate_down_takes_back_one_and_up_brings_it_again(kegui: Kegui) -> None:
+    taken, brought = kegui("migrate", "--down"), kegui("migrate")
+
+    assert (taken.exit_code, taken.stdout.split()) == (0, MIGRATIONS[-1:])
+    assert (brought.exit_code, brought.stdout.split()) == (0, MIGRATIONS[-1:])
+
+
+def test_migrate_uses_the_owners_url(tmp_path: Path, kegui: Kegui) -> None:
+    owned, other = tmp_path / "owned.db", tmp_path / "other.db"
+
+    result = kegui(
+        "migrate",
+        KEGUI_DATABASE_OWNER_URL=f"sqlite:///{owned}",
+        KEGUI_DATABASE_URL=f"sqlite:///{other}",
+    )
+
+    assert result.exit_code == 0
+    assert owned.exists()
+    assert not other.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("KEGUI_AGENT_ID", "s3cret-value"),
+        ("KEGUI_CALLBACK_AES_KEY", "s3cret-value"),
+        ("KEGUI_LOG_LEVEL", "s3cret-value"),
+        ("KEGUI_DATABASE_URL", "mysql://user:s3cret-value@db/kegui"),
+    ],
+)
+def test_a_malformed_setting_ends_with_its_name_and_not_its_value(
+    kegui: Kegui, name: str, value: str
+) -> None:
+    result = kegui("migrate", **{name: value})
+
+    assert_one_clear_line(result, name)
+    assert "s3cret-value" not in result.output
+
+
+def test_token_create_prints_the_token_and_nothing_else(kegui: Kegui) -> None:
+    result = kegui("token", "create", "--name", "crm", "--scope", "read", "--scope", "events")
+
+    assert result.exit_code == 0
+    [token] = result.stdout.splitlines()
+    row = remembered(lambda: ApiToken.get(ApiToken.digest == digest(token)))
+    assert isinstance(row, ApiToken)
+    assert (row.name, sorted(row.scopes)) == ("crm", ["events", "read"])
+
+
+def test_an_unknown_scope_makes_no_token_and_names_those_there_are(kegui: Kegui) -> None:
+    result = kegui("token", "create", "--name", "crm", "--scope", "read", "--scope", "everything")
+
+    assert_one_clear_line(result, "everything", *SCOPES, exit_code=2)
+    assert remembered(lambda: ApiToken.select().count()) == 0
+
+
+@pytest.mark.parametrize("arguments", [("--name", "crm"), ("--scope", "read")])
+def test_a_token_needs_a_name_and_a_scope(kegui: Kegui, arguments: tuple[str, ...]) -> None:
+    assert_one_clear_line(kegui("token", "create", *arguments), "Missing option", exit_code=2)
+
+
+def test_offboard_opens_one_case_and_prints_its_number(kegui: Kegui) -> None:
+    employ("zhangsan", "lihua")
+
+    first = kegui("offboard", "zhangsan", *LAST_DAY, "--successor", "lihua")
+    second = kegui("offboard", "zhangsan", "--last-day", "2027-01-31", "--auto")
+
+    assert (first.exit_code, second.exit_code) == (0, 0)
+    [case] = [remembered(lambda: Handover.get())]
+    assert isinstance(case, Handover)
+    assert first.stdout.startswith(f"{case.id} opened: ")
+    assert second.stdout.startswith(f"{case.id} was open already: ")
+    assert (case.userid, str(case.last_day), case.mode) == ("zhangsan", "2026-12-31", "approve")
+    assert (case.successors, case.source) == (["lihua"], "cli")
+
+
+def test_offboard_auto_needs_no_approval(kegui: Kegui) -> None:
+    employ("zhangsan")
+
+    assert kegui("offboard", "zhangsan", *LAST_DAY, "--auto").exit_code == 0
+
+    assert remembered(lambda: Handover.get().mode) == "auto"
+
+
+def test_offboard_of_somebody_unknown_opens_nothing(
+    kegui: Kegui, network: responses.RequestsMock
+) -> None:
+    give_token(network)
+    refuse(network, "user/get", 60111, method="GET")
+
+    assert_one_clear_line(kegui("offboard", "nobody", *LAST_DAY), "no member nobody")
+    assert remembered(lambda: Handover.select().count()) == 0
+
+
+def test_offboard_with_an_unfit_successor_opens_nothing_and_says_why(kegui: Kegui) -> None:
+    employ("zhangsan")
+
+    result = kegui("offboard", "zhangsan", *LAST_DAY, "--successor", "zhangsan")
+
+    assert_one_clear_line(result, "successor zhangsan", "hands over and takes over at once")
+    assert remembered(lambda: Handover.select().count()) == 0
+
+
+@pytest.mark.parametrize("last_day", ["tomorrow", "2026-02-30", "31.12.2026"])
+def test_a_last_day_that_is_no_date_is_refused(kegui: Kegui, last_day: str) -> None:
+    result = kegui("offboard", "zhangsan", "--last-day", last_day)
+
+    assert_one_clear_line(result, "--last-day", exit_code=2)
+
+
+@pytest.mark.parametrize("arguments", [("sync",), ("offboard", "zhangsan", *LAST_DAY)])
+def test_without_a_complete_configuration_what_is_missing_is_named(
+    kegui: Kegui, arguments: tuple[str, ...]
+) -> None:
+    result = kegui(*arguments, KEGUI_APP_SECRET=None, KEGUI_AGENT_ID=None)
+
+    assert_one_clear_line(result, "KEGUI_AGENT_ID, KEGUI_APP_SECRET")
+
+
+def test_sync_says_that_wecom_cannot_be_reached_without_its_secrets(kegui: Kegui) -> None:
+    result = kegui("sync")
+
+    assert_one_clear_line(result, "WeCom stopped the reading", "the same command goes on")
+    assert "app-secret-value" not in result.output
+
+
+def test_two_syncs_do_not_read_at_once(kegui: Kegui) -> None:
+    with db.connection():
+        Lease.create(name="sync", holder="other", until=clock.now() + timedelta(minutes=5))
+
+    assert_one_clear_line(kegui("sync"), "another process is reading")

@@ -1,0 +1,119 @@
+"""The queue wakes workers: messages in order, lanes apart, and its loss is no disaster."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+
+from bot.queue import Lane, Queue
+
+KINDS = [
+    "sqlite",
+    pytest.param("postgres", marks=pytest.mark.postgres),
+    pytest.param("redis", marks=pytest.mark.redis),
+]
+
+
+@pytest.fixture(params=KINDS)
+def new_queue(request: pytest.FixtureRequest) -> Iterator[Callable[[], Queue]]:
+    """Makes queues of one installation, as its processes do."""
+    url = str(request.getfixturevalue(f"{request.param}_url"))
+    made: list[Queue] = []
+
+    def new() -> Queue:
+        made.append(Queue(url))
+        return made[-1]
+
+    first = new()
+    for lane in Lane:
+        while first.size(lane):
+            first.take(lane)
+    yield new
+    for queue in made:
+        queue.close()
+
+
+def test_another_process_takes_the_messages_in_order(new_queue: Callable[[], Queue]) -> None:
+    sender, receiver = new_queue(), new_queue()
+
+    for number in range(3):
+        sender.wake(Lane.WORK, f"event:{number}")
+
+    assert receiver.size(Lane.WORK) == 3
+    assert [receiver.take(Lane.WORK) for _ in range(3)] == ["event:0", "event:1", "event:2"]
+    assert sender.size(Lane.WORK) == 0
+
+
+def test_a_message_is_taken_by_one_process_only(new_queue: Callable[[], Queue]) -> None:
+    one, other = new_queue(), new_queue()
+    one.wake(Lane.WORK, "event:1")
+    one.wake(Lane.WORK, "event:2")
+
+    assert {one.take(Lane.WORK), other.take(Lane.WORK)} == {"event:1", "event:2"}
+
+
+def test_a_lane_never_sees_the_other_lanes_messages(new_queue: Callable[[], Queue]) -> None:
+    queue = new_queue()
+    queue.wake(Lane.WORK, "event:1")
+    queue.wake(Lane.WELCOME, "event:2")
+
+    assert (queue.size(Lane.WORK), queue.size(Lane.WELCOME)) == (1, 1)
+    assert queue.take(Lane.WELCOME) == "event:2"
+    assert queue.take(Lane.WORK) == "event:1"
+
+
+def test_an_empty_lane_gives_nothing(new_queue: Callable[[], Queue]) -> None:
+    assert new_queue().take(Lane.WORK) is None
+
+
+def test_a_queue_that_is_there_answers(new_queue: Callable[[], Queue]) -> None:
+    new_queue().ping()
+
+
+def test_the_embedded_queue_leaves_waiting_to_its_caller(sqlite_url: str) -> None:
+    assert not Queue(sqlite_url).waits(Lane.WORK)
+
+
+@pytest.mark.redis
+def test_redis_waits_by_itself(redis_url: str) -> None:
+    assert Queue(redis_url).waits(Lane.WORK)
+
+
+def test_the_embedded_queue_stands_beside_the_database(tmp_path: Path) -> None:
+    database = tmp_path / "new" / "kegui.db"
+    queue = Queue(f"sqlite:///{database}")
+
+    queue.wake(Lane.WORK, "event:1")
+
+    assert queue.size(Lane.WORK) == 1
+    assert not database.exists()
+    assert (database.parent / "kegui.db-queue").exists()
+    queue.close()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1:1/0",
+        "postgresql://nobody@127.0.0.1:1/nothing",
+        f"sqlite:///{os.devnull}/no/folder.db",
+        "amqp://127.0.0.1/",
+    ],
+    ids=lambda url: urlsplit(url).scheme,
+)
+def test_a_wake_that_reaches_nobody_is_no_error_but_a_ping_is(url: str) -> None:
+    queue = Queue(url)
+
+    queue.wake(Lane.WORK, "event:1")
+
+    with pytest.raises(Exception, match=r".+"):
+        queue.ping()
+
+
+def test_the_address_and_its_password_are_in_no_message() -> None:
+    with pytest.raises(ValueError, match="KEGUI_QUEUE_URL") as raised:
+        Queue("amqp://user:pass-word@127.0.0.1/").ping()
+
+    assert "pass-word" not in str(raised.value)
