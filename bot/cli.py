@@ -34,9 +34,9 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except PeeweeException as error:
+            cause = str(error).partition("\n")[0][:200]
             raise click.ClickException(
-                f"the database cannot be used ({type(error).__name__}):"
-                " is it running, and was `kegui migrate` run?"
+                f"the database cannot be used ({cause}): is it running, and was `kegui migrate` run?"
             ) from None
         except WeComError as error:
             raise click.ClickException(f"WeCom could not be asked ({error}); try again") from None

@@ -220,16 +220,17 @@ def read_unassigned(kegui: Kegui) -> list[str]:
 
 
 def read_leavers(kegui: Kegui) -> list[str]:
-    """Look for members with customers who serve no more: have they left? Returns those who have.
+    """Look for members with customers or groups who serve no more: have they left? Returns those who have.
 
     Those who serve are here: WeCom itself lists them.
     """
     with_customers = Relation.select(Relation.userid).where(Relation.state.in_(LIVE_RELATIONS))
     owners = Ownership.select(Ownership.userid).where(Ownership.until.is_null())
+    with_groups = GroupChat.select(GroupChat.owner).where(GroupChat.dismissed_at.is_null())
     doubtful = Staff.select().where(
         Staff.left_at.is_null(),
         ~Staff.serves,
-        Staff.userid.in_(with_customers) | Staff.userid.in_(owners),
+        Staff.userid.in_(with_customers) | Staff.userid.in_(owners) | Staff.userid.in_(with_groups),
     )
     return [
         member.userid

@@ -37,6 +37,7 @@ VARIABLES: Mapping[SecretName, str] = {
     "archive": "KEGUI_ARCHIVE_SECRET",
 }
 GETTOKEN = "gettoken"
+RENEWAL_SECONDS = 60
 GETTOKEN_TIMEOUT_SECONDS = 5.0
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 TRIES = 3
@@ -87,6 +88,7 @@ class Transport:
         self._on_call = on_call
         self._local = threading.local()
         self._lock = threading.Lock()
+        self._renewal_tried_at: dict[str, float] = {}
         self._network_errors: dict[tuple[str, str], int] = {}
         self._pause_cache: dict[tuple[str, str], tuple[float, Pause | None]] = {}
 
@@ -270,10 +272,30 @@ class Transport:
         return self._local.session
 
     def _token(self, secret_name: SecretName) -> Token:
+        """Return the secret's token, renewed early if WeCom gives a new one.
+
+        It may give the same one until that ends (path 91039): so one try a minute, and what
+        still lives is used meanwhile.
+        """
         token = self._tokens.get(secret_name)
-        if token is not None and token.is_fresh(datetime.now(UTC)):
+        now = datetime.now(UTC)
+        if token is None or token.expires_at <= now:
+            return self._refresh(secret_name, token.value if token else None)
+        if token.is_fresh(now) or not self._may_renew(secret_name):
             return token
-        return self._refresh(secret_name, token.value if token else None)
+        try:
+            return self._refresh(secret_name, token.value)
+        except (Transient, Throttled, Paused) as error:
+            log.warning("token_not_renewed", secret=secret_name, why=str(error))
+            return token
+
+    def _may_renew(self, secret_name: SecretName) -> bool:
+        with self._lock:
+            tried_at = self._renewal_tried_at.get(secret_name, float("-inf"))
+            due = time.monotonic() - tried_at >= RENEWAL_SECONDS
+            if due:
+                self._renewal_tried_at[secret_name] = time.monotonic()
+        return due
 
     def _refresh(self, secret_name: SecretName, stale: str | None) -> Token:
         return self._tokens.refresh(secret_name, stale, lambda: self._fetch_token(secret_name))

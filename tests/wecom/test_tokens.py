@@ -131,6 +131,31 @@ def test_a_token_with_time_left_is_used_again(
     assert "access_token=good" in str(asked(network, FOLLOWERS)[0].request.url)
 
 
+def test_a_token_that_wecom_does_not_change_before_its_end_is_asked_for_once_a_minute(
+    network: responses.RequestsMock,
+) -> None:
+    give_token(network, "same", expires_in=300)
+    answer(network, FOLLOWERS, NOBODY, method="GET")
+    wecom = speak()
+
+    for _ in range(10):
+        wecom.follow_users()
+
+    # The first token, and one try to renew it.
+    assert len(asked(network, "gettoken")) == 2
+    assert len(asked(network, FOLLOWERS)) == 10
+
+
+def test_what_still_lives_is_used_while_gettoken_is_away(network: responses.RequestsMock) -> None:
+    give_token(network, "old", expires_in=300)
+    network.add(responses.GET, url("gettoken"), status=502)
+    answer(network, FOLLOWERS, NOBODY, method="GET")
+    wecom = speak()
+    wecom.follow_users()
+
+    assert wecom.follow_users() == []
+
+
 def test_an_expired_token_is_never_handed_on(new_store: Callable[[], TokenStore]) -> None:
     new_store().refresh("app", None, lambda: lives("expired", timedelta(seconds=-1)))
 
