@@ -36,7 +36,8 @@ class _Commands(click.Group):
         except PeeweeException as error:
             cause = str(error).partition("\n")[0][:200]
             raise click.ClickException(
-                f"the database cannot be used ({cause}): is it running, and was `kegui migrate` run?"
+                f"the database cannot be used ({cause}):"
+                " is it running, and was `kegui migrate` run?"
             ) from None
         except WeComError as error:
             raise click.ClickException(f"WeCom could not be asked ({error}); try again") from None

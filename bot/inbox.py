@@ -3,7 +3,6 @@
 from datetime import datetime, timedelta
 
 from bot import events
-from bot.db import transaction
 from bot.events import Event
 from bot.models.inbox_event import (
     CLAIMED,
@@ -80,12 +79,13 @@ def claim(event_id: int, lane: Lane, *, now: datetime) -> InboxEvent | None:
     lease = WELCOME_LEASE if lane == Lane.WELCOME else WORK_LEASE
     open_row = (InboxEvent.state.in_((WAITING, FAILED))) & (InboxEvent.due_at <= now)
     orphan = (InboxEvent.state == CLAIMED) & (InboxEvent.lease_until < now)
-    taken = (
+    taken = list(
         InboxEvent.update(state=CLAIMED, lease_until=now + lease, attempts=InboxEvent.attempts + 1)
         .where(InboxEvent.id == event_id, InboxEvent.lane == lane, open_row | orphan)
+        .returning(InboxEvent)
         .execute()
     )
-    return InboxEvent.get_by_id(event_id) if taken else None
+    return taken[0] if taken else None
 
 
 def open_event(row: InboxEvent, vault: Vault) -> Event:
@@ -139,16 +139,15 @@ def replay(event_id: int, *, now: datetime) -> InboxEvent | None:
 
 
 def _settle(row: InboxEvent, **changes: object) -> None:
-    with transaction():
-        changed = (
-            InboxEvent.update(lease_until=None, **changes)
-            .where(
-                InboxEvent.id == row.id,
-                InboxEvent.state == CLAIMED,
-                InboxEvent.lane == row.lane,
-                InboxEvent.attempts == row.attempts,
-            )
-            .execute()
+    changed = (
+        InboxEvent.update(lease_until=None, **changes)
+        .where(
+            InboxEvent.id == row.id,
+            InboxEvent.state == CLAIMED,
+            InboxEvent.lane == row.lane,
+            InboxEvent.attempts == row.attempts,
         )
+        .execute()
+    )
     if not changed:
         raise Lost(f"inbox event {row.id}")

@@ -220,7 +220,7 @@ def read_unassigned(kegui: Kegui) -> list[str]:
 
 
 def read_leavers(kegui: Kegui) -> list[str]:
-    """Look for members with customers or groups who serve no more: have they left? Returns those who have.
+    """Ask about members with customers or groups who serve no more; returns those who have left.
 
     Those who serve are here: WeCom itself lists them.
     """
