@@ -130,7 +130,9 @@ def _list_foreign(handover: Handover, ours: set[str], kegui: Kegui) -> None:
             log.info("contact_way_not_ours", errcode=refused.errcode)
             continue
         if handover.userid in way.userids:
-            text = f"联系我“{way.remark or config_id}”不是由客规创建，请在企业微信后台移除离职成员"
+            # WeCom's own console does not show ways that an API made (path 92228).
+            name = way.remark or way.state or config_id
+            text = f"联系我“{name}”不是由客规创建，请在创建它的系统中移除离职成员"
             _leave_to_a_person(handover, "contact_way", config_id, text)
 
 

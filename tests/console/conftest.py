@@ -241,5 +241,5 @@ def _add_offboarding() -> None:
         handover=handover,
         kind="contact_way",
         subject="cfg1",
-        text="联系我“官网”不是由客规创建，请在企业微信后台移除离职成员",
+        text="联系我“官网”不是由客规创建，请在创建它的系统中移除离职成员",
     )
