@@ -109,11 +109,14 @@ def _begin(identity: str, kind: str, event_id: int | None, lease: timedelta) -> 
             lease_until=now + lease,
         )
         .on_conflict_ignore()
-        .returning(Effect.id)
+        .returning(Effect)
         .execute()
     )
+    if inserted:
+        begun: Effect = inserted[0]
+        return begun
     effect = Effect.get(Effect.identity == identity)
-    if inserted or effect.is_settled:
+    if effect.is_settled:
         return effect
     if effect.state == STARTED and effect.lease_until > now:
         raise Busy(kind)
@@ -148,10 +151,14 @@ def _record(
     effect: Effect, state: str, *, errcode: int | None = None, error: str | None = None
 ) -> Effect:
     now = clock.now()
-    Effect.update(
-        state=state, errcode=errcode, error=error, finished_at=now, lease_until=now
-    ).where(Effect.id == effect.id, Effect.attempts == effect.attempts).execute()
-    return Effect.get_by_id(effect.id)
+    recorded = list(
+        Effect.update(state=state, errcode=errcode, error=error, finished_at=now, lease_until=now)
+        .where(Effect.id == effect.id, Effect.attempts == effect.attempts)
+        .returning(Effect)
+        .execute()
+    )
+    # Somebody else's word counts when our lease had run out.
+    return recorded[0] if recorded else Effect.get_by_id(effect.id)
 
 
 def _release(effect: Effect, *, error: str) -> None:

@@ -20,6 +20,8 @@ PAYLOAD = "inbox payload"
 # Above the time-out of the one call that a welcome may make in one claim.
 WELCOME_LEASE = timedelta(seconds=8)
 WORK_LEASE = timedelta(seconds=30)
+# A new row's wake-up is in the queue; only one that was lost is looked for.
+WAKE_UP_TAKES = timedelta(seconds=2)
 
 
 class Lost(Exception):
@@ -62,8 +64,9 @@ def put(source: str, event: Event, plaintext: bytes, *, vault: Vault, now: datet
 
 
 def due(lane: Lane, *, now: datetime, limit: int) -> list[int]:
-    """Return the ids of rows that are waiting, or whose worker is gone."""
-    open_rows = (InboxEvent.state.in_((WAITING, FAILED))) & (InboxEvent.due_at <= now)
+    """Return the ids of rows to try again, whose worker is gone, or whose wake-up was lost."""
+    woken = (InboxEvent.attempts == 0) & (InboxEvent.due_at > now - WAKE_UP_TAKES)
+    open_rows = InboxEvent.state.in_((WAITING, FAILED)) & (InboxEvent.due_at <= now) & ~woken
     orphans = (InboxEvent.state == CLAIMED) & (InboxEvent.lease_until < now)
     query = (
         InboxEvent.select(InboxEvent.id)

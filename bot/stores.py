@@ -11,6 +11,8 @@ from bot.wecom.pauses import Pause
 from bot.wecom.tokens import Token
 
 WAIT_SECONDS = 0.05
+# A rush of welcomes would otherwise ask the database for the same token a hundred times a second.
+CACHE_SECONDS = 1
 PURPOSE = "access token"
 
 
@@ -19,14 +21,23 @@ class DatabaseTokenStore:
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
+        self._read: dict[str, tuple[float, Token | None]] = {}
 
     def get(self, secret_name: str) -> Token | None:
-        """Return the stored token, expired or not."""
+        """Return the token as it was stored a second ago or later, expired or not."""
+        read_at, token = self._read.get(secret_name, (float("-inf"), None))
+        if token is None or time.monotonic() - read_at > CACHE_SECONDS:
+            token = self._load(secret_name)
+        return token
+
+    def _load(self, secret_name: str) -> Token | None:
         with connection():
             row = AccessToken.get_or_none(AccessToken.secret_name == secret_name)
         if row is None or row.sealed is None:
             return None
-        return Token(self._vault.open(PURPOSE, row.sealed).decode(), row.expires_at)
+        token = Token(self._vault.open(PURPOSE, row.sealed).decode(), row.expires_at)
+        self._read[secret_name] = (time.monotonic(), token)
+        return token
 
     def refresh(self, secret_name: str, stale: str | None, fetch: Callable[[], Token]) -> Token:
         """Replace the token ``stale``; whoever comes second gets the first one's result.
@@ -36,7 +47,7 @@ class DatabaseTokenStore:
         """
         while True:
             with connection(), Lease.held(f"token {secret_name}") as held:
-                current = self.get(secret_name)
+                current = self._load(secret_name)
                 if current and current.value != stale and current.expires_at > clock.now():
                     return current
                 if held:
@@ -48,6 +59,7 @@ class DatabaseTokenStore:
 
     def _put(self, secret_name: str, token: Token) -> None:
         sealed = self._vault.seal(PURPOSE, token.value.encode())
+        self._read[secret_name] = (time.monotonic(), token)
         AccessToken.insert(
             secret_name=secret_name, sealed=sealed, expires_at=token.expires_at
         ).on_conflict(

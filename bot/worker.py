@@ -31,6 +31,7 @@ _CARRIED_FORWARD: dict[str, Callable[[int, Kegui], object]] = {
 }
 LOOK_SECONDS = 1.0
 POLL_SECONDS = 0.05
+PATIENCE_SECONDS = 20
 GRACE_SECONDS = 15
 
 
@@ -41,6 +42,8 @@ class Worker:
         self._kegui = kegui
         self._router = router
         self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._busy = dict.fromkeys(Lane, 0)
 
     def run(self) -> None:
         """Work until ``stop``; what was begun is finished first."""
@@ -67,8 +70,15 @@ class Worker:
         pool = ThreadPoolExecutor(threads, thread_name_prefix=lane)
 
         def start(message: str) -> None:
+            if lane == Lane.WORK:
+                self._let_welcomes_pass()
             free.acquire()
-            pool.submit(self._guarded, lane, message).add_done_callback(lambda _: free.release())
+            self._count(lane, 1)
+            pool.submit(self._guarded, lane, message).add_done_callback(done)
+
+        def done(_: object) -> None:
+            self._count(lane, -1)
+            free.release()
 
         looked = 0.0
         while not self._stopping.is_set():
@@ -80,6 +90,23 @@ class Worker:
                 for message in self._look(lane, threads):
                     start(message)
         pool.shutdown(wait=True)
+
+    def _count(self, lane: Lane, change: int) -> None:
+        with self._lock:
+            self._busy[lane] += change
+
+    def _let_welcomes_pass(self) -> None:
+        """Begin no other work while every welcome thread is busy, for a window's time at most.
+
+        Threads share one interpreter: what can wait would take the welcomes' seconds away.
+        """
+        until = time.monotonic() + PATIENCE_SECONDS
+        while (
+            self._busy[Lane.WELCOME] >= self._kegui.settings.welcome_parallel
+            and time.monotonic() < until
+            and not self._stopping.is_set()
+        ):
+            self._stopping.wait(POLL_SECONDS)
 
     def _take(self, lane: Lane) -> str | None:
         queue = self._kegui.queue

@@ -77,9 +77,16 @@ def test_a_row_says_what_it_is_about() -> None:
 def test_an_event_with_a_welcome_code_goes_to_the_welcome_lane(lane: Lane) -> None:
     event_id = put_in(lane)
 
-    assert {one: inbox.due(one, now=NOW, limit=9) for one in Lane} == {
+    assert {one: inbox.due(one, now=after(2), limit=9) for one in Lane} == {
         one: [event_id] if one is lane else [] for one in Lane
     }
+
+
+def test_a_new_row_is_looked_for_only_when_its_wake_up_was_lost() -> None:
+    event_id = put_in(Lane.WORK)
+
+    assert inbox.due(Lane.WORK, now=after(1.9), limit=9) == []
+    assert inbox.claim(event_id, Lane.WORK, now=NOW) is not None
 
 
 def test_a_payload_is_stored_sealed_and_opens_to_the_same_event() -> None:
@@ -192,8 +199,8 @@ def test_after_the_welcome_the_work_lane_has_the_row() -> None:
 
     row = read(event_id)
     assert (row.state, row.lane, row.attempts) == (WAITING, Lane.WORK, 0)
-    assert inbox.due(Lane.WELCOME, now=after(1), limit=9) == []
-    assert inbox.due(Lane.WORK, now=after(1), limit=9) == [event_id]
+    assert inbox.due(Lane.WELCOME, now=after(3), limit=9) == []
+    assert inbox.due(Lane.WORK, now=after(3), limit=9) == [event_id]
 
 
 @pytest.mark.parametrize("end", [DONE, IGNORED, DEAD])
@@ -210,7 +217,7 @@ def test_a_settled_row_can_be_replayed_in_the_work_lane(end: str) -> None:
     assert replayed is not None
     assert (replayed.state, replayed.lane, replayed.attempts) == (WAITING, Lane.WORK, 0)
     assert (replayed.error, replayed.finished_at) == (None, None)
-    assert inbox.due(Lane.WORK, now=after(9), limit=9) == [event_id]
+    assert inbox.due(Lane.WORK, now=after(99), limit=9) == [event_id]
 
 
 def test_what_is_not_settled_is_not_replayed() -> None:
@@ -230,4 +237,4 @@ def test_who_waits_longest_comes_first_and_never_more_than_asked_for() -> None:
     for number, event_id in enumerate(ids):
         InboxEvent.update(due_at=after(-number)).where(InboxEvent.id == event_id).execute()
 
-    assert inbox.due(Lane.WORK, now=NOW, limit=3) == ids[:0:-1]
+    assert inbox.due(Lane.WORK, now=after(2), limit=3) == ids[:0:-1]

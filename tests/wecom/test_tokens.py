@@ -3,6 +3,7 @@
 import base64
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -336,7 +337,7 @@ def test_a_renewal_whose_process_died_is_taken_over(
         waits.append(seconds)
         Lease.update(until=clock.now() - timedelta(seconds=1)).execute()
 
-    monkeypatch.setattr(stores, "time", SimpleNamespace(sleep=time_passes))
+    monkeypatch.setattr(stores, "time", SimpleNamespace(sleep=time_passes, monotonic=time.monotonic))
     token = DatabaseTokenStore(vault).refresh(
         "app", None, lambda: lives("mine", timedelta(hours=2))
     )
