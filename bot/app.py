@@ -1,6 +1,7 @@
 """The web process: the doors for WeCom, the REST API, the console, health."""
 
 from apiflask import APIFlask
+from flask import request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bot import api, callback, console, db, health
@@ -44,5 +45,5 @@ def _vault(loaded: Settings) -> Vault | None:
 
 
 def _close(_error: BaseException | None) -> None:
-    if not db.database.is_closed():
-        db.database.close()
+    if request.blueprint != callback.NAME:
+        db.close()

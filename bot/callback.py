@@ -10,13 +10,14 @@ from peewee import PeeweeException
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from bot import clock, events, inbox
-from bot.db import connection
-from bot.queue import Lane, Queue
+from bot.db import kept_connection
+from bot.queue import Lane, Queue, Waker
 from bot.vault import Vault
 from bot.wecom.crypto import CallbackCrypto, CallbackRejected
 from config.settings import Door, Settings
 
 log = structlog.get_logger(__name__)
+NAME = "callback"
 MAX_BODY_BYTES = 1024 * 1024
 # WeCom waits five seconds in all; who is silent for this long inside a body only holds a thread.
 SILENCE_SECONDS = 3
@@ -29,7 +30,8 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> Blueprin
     Without a vault (``KEGUI_DATA_KEY`` not set yet) the URLs can be verified, which WeCom wants
     before anything else, but no event is accepted.
     """
-    doors = Blueprint("callback", __name__)
+    doors = Blueprint(NAME, __name__)
+    waker = Waker(queue)
     cryptos = {door: crypto for door in _PATHS if (crypto := _crypto(settings, door))}
 
     def verify(door: Door) -> Response:
@@ -55,7 +57,7 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> Blueprin
             log.error("callback_not_stored", door=door, error="KEGUI_DATA_KEY is not set")
             return Response(status=503)
         try:
-            with connection():
+            with kept_connection():
                 event_id = inbox.put(door, event, plaintext, vault=vault, now=clock.now())
         except PeeweeException as error:
             # Not 200: WeCom may or may not send it again, so the readings repair what is lost.
@@ -63,7 +65,7 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> Blueprin
             return Response(status=503)
         if event_id is not None:
             lane = Lane.WELCOME if event.welcome_code else Lane.WORK
-            queue.wake(lane, f"event:{event_id}")
+            waker.wake(lane, f"event:{event_id}")
         return Response(status=200)
 
     for door, path in _PATHS.items():

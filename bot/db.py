@@ -1,9 +1,11 @@
 """The database: one pooled connection per thread of work, SQLite or PostgreSQL."""
 
+import select
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import peewee
@@ -22,6 +24,19 @@ SQLITE_PRAGMAS = {
     "foreign_keys": 1,
     "busy_timeout": 20_000,
 }
+
+
+class PostgresPool(PooledPostgresqlDatabase):  # type: ignore[misc]
+    """The pool, with a check of idle connections that asks nobody."""
+
+    def _is_closed(self, conn: Any) -> bool:
+        # There is nothing to read from an idle connection unless the server hung up. playhouse's
+        # own check is a statement, made under the lock for which all other threads wait.
+        if conn.closed:
+            return True
+        idle = select.poll()
+        idle.register(conn.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
+        return bool(idle.poll(0))
 
 
 class UTCDateTimeField(peewee.Field):
@@ -74,9 +89,7 @@ def _make(url: str) -> PooledDatabase:
         return PooledSqliteDatabase(path, pragmas=SQLITE_PRAGMAS, check_same_thread=False, **pool)
     if scheme in ("postgresql", "postgres"):
         options = parse(url, unquote_password=True, unquote_user=True)
-        return PooledPostgresqlDatabase(
-            options.pop("database"), prefer_psycopg3=True, **options, **pool
-        )
+        return PostgresPool(options.pop("database"), prefer_psycopg3=True, **options, **pool)
     raise ValueError("KEGUI_DATABASE_URL must begin with sqlite:/// or postgresql://")
 
 
@@ -89,6 +102,26 @@ def connection() -> Iterator[None]:
     finally:
         if opened:
             database.close()
+
+
+@contextmanager
+def kept_connection() -> Iterator[None]:
+    """Hold this thread's own connection and keep it afterwards, until ``close`` is called.
+
+    For the doors: taking one from the pool and giving it back are two locks for each event,
+    at which the threads of a busy web process stand in line.
+    """
+    if not database.is_closed() and database.obj._is_closed(database.connection()):
+        database.manual_close()
+    if database.is_closed():
+        database.connect()
+    yield
+
+
+def close() -> None:
+    """Give the thread's connection back to the pool."""
+    if not database.is_closed():
+        database.close()
 
 
 @contextmanager

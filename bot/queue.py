@@ -5,15 +5,20 @@ is lost or comes twice does no harm: workers also look for due rows every second
 of them can claim a row.
 """
 
+import threading
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 from urllib.parse import urlsplit
 
 import structlog
 from huey.storage import BaseStorage, PostgresStorage, RedisStorage, SqliteStorage
 from playhouse.db_url import parse
+
+SEPARATOR = ","
+MOST_AT_ONCE = 100
 
 log = structlog.get_logger(__name__)
 
@@ -36,20 +41,20 @@ class Queue:
     def __init__(self, url: str) -> None:
         self._url = url
 
-    def wake(self, lane: Lane, message: str) -> None:
+    def wake(self, lane: Lane, *messages: str) -> None:
         """Tell a worker of ``lane`` that there is something to do; never fails.
 
         What cannot be said is found by the workers' own look at the due rows.
         """
         try:
-            self._storages[lane].enqueue(message.encode())
+            self._storages[lane].enqueue(SEPARATOR.join(messages).encode())
         except Exception as error:  # each of three drivers raises its own family
             log.warning("queue_wake_failed", lane=lane, error=type(error).__name__)
 
-    def take(self, lane: Lane) -> str | None:
-        """Return the next message, or None; waits a second at most where the store can wait."""
+    def take(self, lane: Lane) -> list[str]:
+        """Return the next messages, if any; waits a second at most where the store can wait."""
         data = self._storages[lane].dequeue()
-        return None if data is None else bytes(data).decode()
+        return [] if data is None else bytes(data).decode().split(SEPARATOR)
 
     def waits(self, lane: Lane) -> bool:
         """Whether ``take`` itself waits for a message; on SQLite the caller must pause."""
@@ -69,6 +74,42 @@ class Queue:
     @cached_property
     def _storages(self) -> dict[Lane, BaseStorage]:
         return {lane: _storage(self._url, f"kegui_{lane}") for lane in Lane}
+
+
+class Waker:
+    """Wakes from a thread of its own, so that nobody waits for the queue while WeCom waits.
+
+    Under a rush many messages go as one. What is lost when the process ends is found by the
+    workers' own look at the due rows.
+    """
+
+    def __init__(self, queue: Queue) -> None:
+        self._queue = queue
+        self._pending: SimpleQueue[tuple[Lane, str]] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def wake(self, lane: Lane, message: str) -> None:
+        """Let a worker of ``lane`` know, at once but not before this returns."""
+        self._pending.put((lane, message))
+        if self._thread is None:
+            self._start()
+
+    def _start(self) -> None:
+        # Not in __init__: a server may fork after making its application.
+        with self._lock:
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="waker", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            pending = [self._pending.get()]
+            while len(pending) < MOST_AT_ONCE and not self._pending.empty():
+                pending.append(self._pending.get())
+            for lane in Lane:
+                if messages := [message for of, message in pending if of == lane]:
+                    self._queue.wake(lane, *messages)
 
 
 def _storage(url: str, name: str) -> BaseStorage:

@@ -82,8 +82,7 @@ class Worker:
 
         looked = 0.0
         while not self._stopping.is_set():
-            message = self._take(lane)
-            if message is not None:
+            for message in self._take(lane):
                 start(message)
             if time.monotonic() - looked >= LOOK_SECONDS:
                 looked = time.monotonic()
@@ -108,17 +107,17 @@ class Worker:
         ):
             self._stopping.wait(POLL_SECONDS)
 
-    def _take(self, lane: Lane) -> str | None:
+    def _take(self, lane: Lane) -> list[str]:
         queue = self._kegui.queue
         try:
-            message = queue.take(lane)
+            messages = queue.take(lane)
         except Exception as error:  # three drivers, three families: the rows are the truth
             log.warning("queue_not_readable", lane=lane, error=type(error).__name__)
             self._stopping.wait(LOOK_SECONDS)
-            return None
-        if message is None and not queue.waits(lane):
+            return []
+        if not messages and not queue.waits(lane):
             self._stopping.wait(POLL_SECONDS)
-        return message
+        return messages
 
     def _look(self, lane: Lane, limit: int) -> list[str]:
         try:

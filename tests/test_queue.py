@@ -1,13 +1,14 @@
 """The queue wakes workers: messages in order, lanes apart, and its loss is no disaster."""
 
 import os
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
-from bot.queue import Lane, Queue
+from bot.queue import Lane, Queue, Waker
 
 KINDS = [
     "sqlite",
@@ -42,7 +43,7 @@ def test_another_process_takes_the_messages_in_order(new_queue: Callable[[], Que
         sender.wake(Lane.WORK, f"event:{number}")
 
     assert receiver.size(Lane.WORK) == 3
-    assert [receiver.take(Lane.WORK) for _ in range(3)] == ["event:0", "event:1", "event:2"]
+    assert [receiver.take(Lane.WORK) for _ in range(3)] == [["event:0"], ["event:1"], ["event:2"]]
     assert sender.size(Lane.WORK) == 0
 
 
@@ -51,7 +52,7 @@ def test_a_message_is_taken_by_one_process_only(new_queue: Callable[[], Queue]) 
     one.wake(Lane.WORK, "event:1")
     one.wake(Lane.WORK, "event:2")
 
-    assert {one.take(Lane.WORK), other.take(Lane.WORK)} == {"event:1", "event:2"}
+    assert one.take(Lane.WORK) + other.take(Lane.WORK) == ["event:1", "event:2"]
 
 
 def test_a_lane_never_sees_the_other_lanes_messages(new_queue: Callable[[], Queue]) -> None:
@@ -60,12 +61,36 @@ def test_a_lane_never_sees_the_other_lanes_messages(new_queue: Callable[[], Queu
     queue.wake(Lane.WELCOME, "event:2")
 
     assert (queue.size(Lane.WORK), queue.size(Lane.WELCOME)) == (1, 1)
-    assert queue.take(Lane.WELCOME) == "event:2"
-    assert queue.take(Lane.WORK) == "event:1"
+    assert queue.take(Lane.WELCOME) == ["event:2"]
+    assert queue.take(Lane.WORK) == ["event:1"]
 
 
 def test_an_empty_lane_gives_nothing(new_queue: Callable[[], Queue]) -> None:
-    assert new_queue().take(Lane.WORK) is None
+    assert new_queue().take(Lane.WORK) == []
+
+
+def test_what_is_said_together_is_taken_together(new_queue: Callable[[], Queue]) -> None:
+    sender, receiver = new_queue(), new_queue()
+
+    sender.wake(Lane.WORK, "event:1", "event:2")
+
+    assert receiver.take(Lane.WORK) == ["event:1", "event:2"]
+
+
+def test_a_waker_says_everything_in_order_without_being_waited_for(
+    new_queue: Callable[[], Queue],
+) -> None:
+    waker, receiver = Waker(new_queue()), new_queue()
+    said = [f"event:{number}" for number in range(250)]
+
+    for message in said:
+        waker.wake(Lane.WELCOME, message)
+
+    taken: list[str] = []
+    until = time.monotonic() + 30
+    while len(taken) < len(said) and time.monotonic() < until:
+        taken += receiver.take(Lane.WELCOME)
+    assert taken == said
 
 
 def test_a_queue_that_is_there_answers(new_queue: Callable[[], Queue]) -> None:

@@ -306,10 +306,9 @@ def test_after_the_welcome_the_work_lane_is_woken_and_goes_on(kegui: Kegui, time
 
     worker.answer(event_id, Lane.WELCOME)
     assert (len(welcome.got), len(work.got)) == (1, 0)
-    message = kegui.queue.take(Lane.WORK)
-    assert message == f"event:{event_id}"
+    assert kegui.queue.take(Lane.WORK) == [f"event:{event_id}"]
 
-    worker.work_on(Lane.WORK, message)
+    worker.work_on(Lane.WORK, f"event:{event_id}")
     assert (len(welcome.got), len(work.got)) == (1, 1)
     assert read(event_id).state == DONE
 

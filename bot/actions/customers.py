@@ -3,6 +3,7 @@
 import structlog
 
 from bot import clock
+from bot.actions.alarms import report
 from bot.db import released
 from bot.kegui import Kegui
 from bot.models import Customer, Relation
@@ -27,6 +28,7 @@ def meet(received: Received, kegui: Kegui) -> Customer:
         with released():
             detail = kegui.wecom.customer(event.external_userid)
     except WeComError as error:
+        report(error, kegui)
         log.info("customer_not_readable", errcode=error.errcode)
         return customer
     customer.name, customer.type = detail.name, detail.type

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from bot import clock
 from bot.actions import handover_match
+from bot.actions.alarms import report
 from bot.actions.messages import tell
 from bot.effects import AfterCrash, Busy, give_up, once
 from bot.inbox import Later
@@ -58,6 +59,7 @@ def send_consent_notice(received: Received, kegui: Kegui) -> None:
     except Busy:
         raise Later(clock.now() + BUSY_PAUSE, "the same welcome is being sent") from None
     except WeComError as error:
+        report(error, kegui)
         _try_again_or_miss(received, error, closes_at)
         return
     _record_effect(received, effect)

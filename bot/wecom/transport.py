@@ -38,6 +38,7 @@ VARIABLES: Mapping[SecretName, str] = {
 }
 GETTOKEN = "gettoken"
 RENEWAL_SECONDS = 60
+RENEWALS = 2
 GETTOKEN_TIMEOUT_SECONDS = 5.0
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 TRIES = 3
@@ -153,7 +154,10 @@ class Transport:
             self._check_pause(secret_name, endpoint)
             token = self._token(secret_name)
             answer = self._send(endpoint, secret_name, token, query, body, is_read=is_read)
-            if answer["errcode"] in TOKEN_CODES:
+            # The first replacement may be another process's, and ended meanwhile as well.
+            for _ in range(RENEWALS):
+                if answer["errcode"] not in TOKEN_CODES:
+                    break
                 token = self._refresh(secret_name, token.value)
                 answer = self._send(endpoint, secret_name, token, query, body, is_read=is_read)
         if answer["errcode"] == 0:

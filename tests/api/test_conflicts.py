@@ -55,9 +55,8 @@ def test_the_decision_moves_the_customer_and_all_concerned_are_told(
     current = Ownership.current("wm_chen")
     assert current is not None
     assert current.userid == "lihua"
-    message = kegui.queue.take(Lane.WORK)
-    assert message == "conflict:1"
-    Worker(kegui, Router()).work_on(Lane.WORK, message)
+    assert kegui.queue.take(Lane.WORK) == ["conflict:1"]
+    Worker(kegui, Router()).work_on(Lane.WORK, "conflict:1")
     assert sorted(call[1] for call in wecom.calls) == ["lihua", "zhangsan"]
 
 
@@ -90,13 +89,13 @@ def test_news_that_wecom_cannot_bring_now_is_brought_later(
     wecom.error = Transient("message/send", None, "time-out")
     worker = Worker(kegui, Router())
     call("POST", "/conflicts/1/resolve", DECISION)
-    worker.work_on(Lane.WORK, str(kegui.queue.take(Lane.WORK)))
+    worker.work_on(Lane.WORK, *kegui.queue.take(Lane.WORK))
     assert Conflict.get().state == "resolved"
 
     wecom.error = None
     jobs.conflicts.wake_untold(kegui)
-    worker.work_on(Lane.WORK, str(kegui.queue.take(Lane.WORK)))
+    worker.work_on(Lane.WORK, *kegui.queue.take(Lane.WORK))
     jobs.conflicts.wake_untold(kegui)
 
     assert sorted(call[1] for call in wecom.calls) == ["lihua", "zhangsan"]
-    assert kegui.queue.take(Lane.WORK) is None
+    assert kegui.queue.take(Lane.WORK) == []

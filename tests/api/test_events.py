@@ -77,7 +77,7 @@ def test_a_settled_event_is_replayed(call: Call, put: Any, kegui: Kegui, state: 
     body = call("POST", "/events/1/replay").get_json()
 
     assert (body["state"], body["attempts"], body["error"]) == ("waiting", 0, None)
-    assert kegui.queue.take(Lane.WORK) == "event:1"
+    assert kegui.queue.take(Lane.WORK) == ["event:1"]
 
 
 @pytest.mark.parametrize("state", ["waiting", "claimed", "failed"])

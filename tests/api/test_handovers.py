@@ -37,7 +37,7 @@ def test_customers_are_moved_to_a_named_member(call: Call, kegui: Kegui) -> None
     assert body["successors"] == ["lihua"]
     assert body["last_day"] is None
     assert body["transfer_success_msg"] == "以后由李华为您服务"
-    assert kegui.queue.take(Lane.WORK) == "handover:1"
+    assert kegui.queue.take(Lane.WORK) == ["handover:1"]
     items = call("GET", "/handovers/1/items").get_json()["items"]
     assert [one["external_userid"] for one in items] == ["wm_chen"]
 

@@ -36,7 +36,7 @@ def test_an_offboarding_is_opened_and_a_worker_is_woken(call: Call, kegui: Kegui
         "source": "api",
         "hand_work": [],
     }
-    assert kegui.queue.take(Lane.WORK) == "handover:1"
+    assert kegui.queue.take(Lane.WORK) == ["handover:1"]
 
 
 def test_times_are_utc_with_a_z(call: Call) -> None:

@@ -34,7 +34,7 @@ def measure(url: str, payload_bytes: int, amount: int, processes: int, threads: 
     start = SPAWN.Barrier(processes + 1)
     each = max(1, amount // (processes * threads))
     writers = [
-        SPAWN.Process(target=_write, args=(url, payload_bytes, each, threads, start))
+        SPAWN.Process(target=_write, args=(url, payload_bytes, each, threads, start), daemon=True)
         for _ in range(processes)
     ]
     for writer in writers:
@@ -49,8 +49,9 @@ def measure(url: str, payload_bytes: int, amount: int, processes: int, threads: 
 
 
 def _write(url: str, payload_bytes: int, each: int, threads: int, start: Barrier) -> None:
-    ready = threading.Barrier(threads + 1)
-    done = threading.Barrier(threads + 1)
+    # A writer that cannot connect breaks the barrier, and the measurement ends with an error.
+    ready = threading.Barrier(threads + 1, timeout=30)
+    done = threading.Barrier(threads + 1, timeout=300)
 
     def work() -> None:
         with closing(_sqlite(url) if url.startswith("sqlite:///") else _postgres(url)) as database:
@@ -61,7 +62,7 @@ def _write(url: str, payload_bytes: int, each: int, threads: int, start: Barrier
                 database.execute(statement, (os.urandom(payload_bytes),))
             done.wait()
 
-    workers = [threading.Thread(target=work) for _ in range(threads)]
+    workers = [threading.Thread(target=work, daemon=True) for _ in range(threads)]
     for worker in workers:
         worker.start()
     ready.wait()
