@@ -209,6 +209,11 @@ class Stack:
         """Return the texts of the app messages that a member got."""
         return [str(row["content"]) for row in self.executed("app_message", recipient=userid)]
 
+    def told_of_conflicts(self) -> list[str]:
+        """Return who got a message about a conflict; the digests come when they like."""
+        rows = self.executed("app_message")
+        return [str(row["recipient"]) for row in rows if "撞单" in str(row["content"])]
+
     def timeline(self, external_userid: str, kind: str) -> list[dict[str, Any]]:
         """Return what of one kind happened with a customer."""
         entries = self.api.every(f"/customers/{external_userid}/timeline")

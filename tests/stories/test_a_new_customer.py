@@ -6,8 +6,6 @@ from tests.stack import Stack, until
 def test_a_new_customer_is_told_first_and_belongs_to_the_member_who_was_added(
     stack: Stack,
 ) -> None:
-    stack.command("sync")
-
     stack.sandbox.post(
         "/sandbox/customers", userid="zhangsan", external_userid="wm_chen", name="陈女士"
     )

@@ -1,0 +1,128 @@
+"""A manager gives customers to another member; they are that member's when WeCom says so."""
+
+from typing import Any
+
+import pytest
+
+from tests.stack import Stack, until
+
+DAY = 86_401
+
+
+def meet_and_move(stack: Stack, customers: list[str], taking: str = "lisi") -> dict[str, Any]:
+    """Zhangsan's customers are to be Lisi's, and WeCom has begun to move them."""
+    for customer in customers:
+        stack.meet("zhangsan", customer)
+    stack.settled()
+    case = stack.api.post(
+        "/handovers",
+        handover_userid="zhangsan",
+        external_userids=customers,
+        takeover_userid=taking,
+        transfer_success_msg="您好，今后由李四为您服务。",
+    )
+    until(lambda: stack.reached(case, "running")["counts"] == {"waiting": len(customers)})
+    return dict(case)
+
+
+def test_ownership_moves_only_when_wecom_is_done(stack: Stack) -> None:
+    moved = ["wm_move_1", "wm_move_2", "wm_move_3"]
+    stack.meet("zhangsan", "wm_stays")
+    case = meet_and_move(stack, moved)
+    assert {stack.owner(one) for one in moved} == {"zhangsan"}
+
+    stack.pass_time(DAY)
+
+    assert stack.reached(case, "done")["counts"] == {"done": 3}
+    assert {stack.owner(one) for one in moved} == {"lisi"}
+    assert stack.owner("wm_stays") == "zhangsan"
+    [call] = stack.calls("externalcontact/transfer_customer")
+    assert call["parameters"]["transfer_success_msg"] == "您好，今后由李四为您服务。"
+
+
+@pytest.mark.parametrize("named", ["takeover", "handover"])
+def test_who_refuses_stays(stack: Stack, named: str) -> None:
+    stack.sandbox.patch("/sandbox/switches", transfer_fail_userid=named)
+    refusing, willing = f"wm_refusing_{named}", f"wm_willing_{named}"
+    case = meet_and_move(stack, [refusing, willing])
+
+    stack.sandbox.post(f"/sandbox/customers/{refusing}/refuse_transfer")
+    until(lambda: stack.reached(case, "running")["counts"] == {"waiting": 1, "refused": 1})
+    stack.pass_time(DAY)
+
+    items = stack.items(stack.reached(case, "done_with_exceptions"))
+    assert {item["external_userid"]: item["state"] for item in items} == {
+        refusing: "refused",
+        willing: "done",
+    }
+    assert "refused" in items[0]["reason"]
+    assert stack.owner(refusing) == "zhangsan"
+    assert stack.owner(willing) == "lisi"
+
+
+@pytest.mark.parametrize("with_code", [False, True])
+@pytest.mark.parametrize("order", ["del add", "add del", "del", "add", ""])
+def test_the_events_of_a_transfer_are_no_news(stack: Stack, order: str, with_code: bool) -> None:
+    stack.sandbox.patch(
+        "/sandbox/switches", transfer_events=order.split(), code_after_transfer=with_code
+    )
+    customer = f"wm_events_{order.replace(' ', '_')}_{with_code}"
+    case = meet_and_move(stack, [customer])
+
+    stack.pass_time(DAY)
+
+    stack.reached(case, "done")
+    stack.settled()
+    check_nothing_new(stack, customer)
+
+
+@pytest.mark.parametrize("order", ["reverse", "fifo"])
+def test_events_that_come_after_the_case_is_closed_are_no_news(stack: Stack, order: str) -> None:
+    stack.sandbox.patch("/sandbox/switches", code_after_transfer=True)
+    customer = f"wm_late_{order}"
+    case = meet_and_move(stack, [customer])
+    stack.sandbox.post("/sandbox/callbacks/hold")
+
+    stack.pass_time(DAY)
+    stack.reached(case, "done")
+    stack.sandbox.post("/sandbox/callbacks/release", order=order)
+
+    assert len(stack.settled()) == 3
+    check_nothing_new(stack, customer)
+
+
+def test_events_that_come_before_the_poll_are_no_news(stack: Stack) -> None:
+    stack.kill("clock")
+    case = meet_and_move(stack, ["wm_early"])
+
+    stack.pass_time(DAY)
+    stack.settled()
+    stack.start("clock")
+
+    stack.reached(case, "done")
+    check_nothing_new(stack, "wm_early")
+
+
+def check_nothing_new(stack: Stack, customer: str) -> None:
+    assert stack.owner(customer) == "lisi"
+    assert stack.api.every("/conflicts", external_userid=customer) == []
+    assert len(stack.executed("welcome_sent")) == 1
+    assert stack.told_of_conflicts() == []
+    assert [notice["state"] for notice in stack.timeline(customer, "notice")] == ["delivered"]
+    relations = stack.api.get(f"/customers/{customer}")["relations"]
+    assert {one["userid"]: (one["state"], one["end"]) for one in relations} == {
+        "zhangsan": ("ended", "transferred"),
+        "lisi": ("active", None),
+    }
+
+
+def test_a_third_member_during_a_transfer_is_a_conflict(stack: Stack) -> None:
+    case = meet_and_move(stack, ["wm_third"])
+
+    stack.meet("wangwu", "wm_third")
+
+    stack.settled()
+    [conflict] = stack.api.every("/conflicts", external_userid="wm_third")
+    assert (conflict["owner"], conflict["contenders"]) == ("zhangsan", ["wangwu"])
+    stack.pass_time(DAY)
+    stack.reached(case, "done")
