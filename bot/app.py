@@ -1,7 +1,6 @@
 """The web process: the doors for WeCom, the REST API, the console, health."""
 
 from apiflask import APIFlask
-from flask import request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bot import api, callback, console, db, health
@@ -45,5 +44,4 @@ def _vault(loaded: Settings) -> Vault | None:
 
 
 def _close(_error: BaseException | None) -> None:
-    if request.blueprint != callback.NAME:
-        db.close()
+    db.close()

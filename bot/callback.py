@@ -7,17 +7,17 @@ import structlog
 from flask import Blueprint, Response, abort, request
 from gunicorn.http.errors import ParseException
 from peewee import PeeweeException
+from playhouse.pool import MaxConnectionsExceeded
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from bot import clock, events, inbox
-from bot.db import kept_connection
+from bot.intake import Intake
 from bot.queue import Lane, Queue, Waker
 from bot.vault import Vault
 from bot.wecom.crypto import CallbackCrypto, CallbackRejected
 from config.settings import Door, Settings
 
 log = structlog.get_logger(__name__)
-NAME = "callback"
 MAX_BODY_BYTES = 1024 * 1024
 # WeCom waits five seconds in all; who is silent for this long inside a body only holds a thread.
 SILENCE_SECONDS = 3
@@ -30,8 +30,8 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> Blueprin
     Without a vault (``KEGUI_DATA_KEY`` not set yet) the URLs can be verified, which WeCom wants
     before anything else, but no event is accepted.
     """
-    doors = Blueprint(NAME, __name__)
-    waker = Waker(queue)
+    doors = Blueprint("callback", __name__)
+    intake, waker = Intake(), Waker(queue)
     cryptos = {door: crypto for door in _PATHS if (crypto := _crypto(settings, door))}
 
     def verify(door: Door) -> Response:
@@ -57,9 +57,10 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> Blueprin
             log.error("callback_not_stored", door=door, error="KEGUI_DATA_KEY is not set")
             return Response(status=503)
         try:
-            with kept_connection():
-                event_id = inbox.put(door, event, plaintext, vault=vault, now=clock.now())
-        except PeeweeException as error:
+            event_id = intake.put(
+                inbox.new_row(door, event, plaintext, vault=vault, now=clock.now())
+            )
+        except (PeeweeException, MaxConnectionsExceeded, TimeoutError) as error:
             # Not 200: WeCom may or may not send it again, so the readings repair what is lost.
             log.error("callback_not_stored", door=door, error=type(error).__name__)
             return Response(status=503)

@@ -104,20 +104,6 @@ def connection() -> Iterator[None]:
             database.close()
 
 
-@contextmanager
-def kept_connection() -> Iterator[None]:
-    """Hold this thread's own connection and keep it afterwards, until ``close`` is called.
-
-    For the doors: taking one from the pool and giving it back are two locks for each event,
-    at which the threads of a busy web process stand in line.
-    """
-    if not database.is_closed() and database.obj._is_closed(database.connection()):
-        database.manual_close()
-    if database.is_closed():
-        database.connect()
-    yield
-
-
 def close() -> None:
     """Give the thread's connection back to the pool."""
     if not database.is_closed():

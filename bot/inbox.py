@@ -1,6 +1,8 @@
 """The inbox: put, claim, finish, give back, bury, replay."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from bot import events
 from bot.events import Event
@@ -37,30 +39,43 @@ class Later(Exception):
 
 
 def put(source: str, event: Event, plaintext: bytes, *, vault: Vault, now: datetime) -> int | None:
-    """Store an event durably; None when this very event is there already.
+    """Store an event durably; None when this very event is there already."""
+    return put_all([new_row(source, event, plaintext, vault=vault, now=now)])[0]
+
+
+def new_row(
+    source: str, event: Event, plaintext: bytes, *, vault: Vault, now: datetime
+) -> dict[str, Any]:
+    """Return the row of an event that has just come.
 
     An event that carries a welcome code goes to the welcome lane: the code lives 20 seconds.
     """
-    lane = Lane.WELCOME if event.welcome_code else Lane.WORK
+    return {
+        "key": events.key(source, event),
+        "source": source,
+        "event": event.event[:64],
+        "change_type": event.change_type[:64],
+        "userid": (event.userid or None) and event.userid[:64],
+        "external_userid": (event.external_userid or None) and event.external_userid[:64],
+        "lane": Lane.WELCOME if event.welcome_code else Lane.WORK,
+        "payload": vault.seal(PAYLOAD, plaintext),
+        "received_at": now,
+        "due_at": now,
+    }
+
+
+def put_all(rows: Sequence[Mapping[str, Any]]) -> list[int | None]:
+    """Store new rows in one commit; for each its id, or None when it is there already."""
     inserted = (
-        InboxEvent.insert(
-            key=events.key(source, event),
-            source=source,
-            event=event.event[:64],
-            change_type=event.change_type[:64],
-            userid=(event.userid or None) and event.userid[:64],
-            external_userid=(event.external_userid or None) and event.external_userid[:64],
-            lane=lane,
-            payload=vault.seal(PAYLOAD, plaintext),
-            received_at=now,
-            due_at=now,
-        )
+        InboxEvent.insert_many(rows)
         .on_conflict_ignore()
-        .returning(InboxEvent.id)
+        .returning(InboxEvent.id, InboxEvent.key)
+        .tuples()
         .execute()
     )
-    rows = list(inserted)
-    return rows[0].id if rows else None
+    ids = {key: event_id for event_id, key in inserted}
+    # Of the same event twice, the first one is the new one.
+    return [ids.pop(row["key"], None) for row in rows]
 
 
 def due(lane: Lane, *, now: datetime, limit: int) -> list[int]:

@@ -15,6 +15,11 @@ from config import settings as _settings
 _loaded = _settings.load()
 
 
+def workers_for(database_url: str) -> int:
+    """Return how many processes serve: SQLite has one writer, a second would only wait for it."""
+    return 1 if database_url.startswith("sqlite") else min(4, os.cpu_count() or 1)
+
+
 class JSONLogger(Logger):  # type: ignore[misc]
     """gunicorn's own lines in our form, and without the addresses it would quote."""
 
@@ -39,7 +44,7 @@ class JSONLogger(Logger):  # type: ignore[misc]
 logger_class = JSONLogger
 bind = _loaded.bind
 worker_class = "gthread"
-workers = min(4, os.cpu_count() or 1)
+workers = workers_for(_loaded.database_url.get_secret_value())
 threads = 16
 timeout = 30
 graceful_timeout = 20

@@ -86,7 +86,7 @@ def _take_turns(places: Sequence[Place], url: str, rounds: int, amount: int) -> 
         first = number * amount
         runs = [load.drive(place.web_url, load.events(place, first, size)) for place in places]
         commits_per_second = commits.measure(
-            url, payload, size, web_server.workers, web_server.threads
+            url, payload, size, web_server.workers_for(url), web_server.threads
         )
         if number:
             stored.append(runs[0])
@@ -149,7 +149,7 @@ def show(kind: str, result: Result) -> None:
         share = statistics.median(run.load for run in runs)
         return f"   p50 {median:.0f} ms, p99 {late:.0f} ms, generator {share:.0%} of a core"
 
-    writers = web_server.workers * web_server.threads
+    writers = web_server.workers_for(kind) * web_server.threads
     print(
         f"{kind}: {len(result.stored)} rounds, {os.cpu_count()} cores, {writers} threads,"
         f" {load.CONNECTIONS} connections"

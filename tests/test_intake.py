@@ -1,0 +1,74 @@
+"""What arrives at the same moment is committed together, and each answer is its own."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bot import db, events, inbox
+from bot.intake import Intake
+from bot.models import InboxEvent
+from bot.vault import Vault
+
+NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
+VAULT = Vault("A" * 43 + "=")
+
+pytestmark = pytest.mark.usefixtures("store")
+
+
+def row(number: int) -> dict[str, Any]:
+    body = (
+        "<xml><Event>change_external_contact</Event><ChangeType>add_external_contact</ChangeType>"
+        f"<UserID>zhangsan</UserID><ExternalUserID>wm_{number}</ExternalUserID></xml>"
+    ).encode()
+    return inbox.new_row("customer", events.parse(body), body, vault=VAULT, now=NOW)
+
+
+def put_from_many_threads(rows: list[dict[str, Any]]) -> list[int | None]:
+    intake = Intake()
+    with db.released(), ThreadPoolExecutor(16) as pool:
+        return list(pool.map(intake.put, rows))
+
+
+def test_every_thread_gets_the_id_of_its_own_row() -> None:
+    rows = [row(number) for number in range(200)]
+
+    ids = put_from_many_threads(rows)
+
+    stored = {one.key: one.id for one in InboxEvent.select(InboxEvent.key, InboxEvent.id)}
+    assert ids == [stored[one["key"]] for one in rows]
+
+
+def test_the_same_event_in_one_commit_and_in_the_next_is_new_once() -> None:
+    ids = put_from_many_threads([row(1)] * 32)
+
+    assert len([one for one in ids if one is not None]) == 1
+    assert InboxEvent.select().count() == 1
+    assert put_from_many_threads([row(1)]) == [None]
+
+
+def test_a_row_that_the_database_refuses_keeps_no_other_out() -> None:
+    intake = Intake()
+
+    def put(one: dict[str, Any]) -> int | None:
+        try:
+            return intake.put(one)
+        except AttributeError:
+            return -1
+
+    broken = [{**row(number), "received_at": "noon"} for number in range(100, 103)]
+    with db.released(), ThreadPoolExecutor(16) as pool:
+        ids = list(pool.map(put, [*broken, *[row(number) for number in range(20)]]))
+
+    assert ids[:3] == [-1, -1, -1]
+    assert -1 not in ids[3:]
+    assert InboxEvent.select().count() == 20
+
+
+def test_a_bug_reaches_whoever_waits_and_the_next_one_is_served() -> None:
+    intake = Intake()
+    with db.released():
+        with pytest.raises(AttributeError):
+            intake.put({**row(2), "due_at": "noon"})
+        assert intake.put(row(1)) is not None
