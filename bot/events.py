@@ -171,8 +171,3 @@ def _hide(name: str, value: Any) -> Any:
     if isinstance(value, list):
         return [_hide(name, one) for one in value]
     return value
-
-
-def same_userid(one: str, other: str) -> bool:
-    """Whether two userids name one member: WeCom does not tell upper from lower case."""
-    return one.lower() == other.lower()

@@ -32,7 +32,6 @@ _CARRIED_FORWARD: dict[str, Callable[[int, Kegui], object]] = {
 LOOK_SECONDS = 1.0
 POLL_SECONDS = 0.05
 PATIENCE_SECONDS = 20
-GRACE_SECONDS = 15
 
 
 class Worker:

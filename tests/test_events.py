@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.events import MAX_BYTES, MAX_DEPTH, MAX_NODES, Event, MalformedEvent, key, parse, redacted
-from bot.events import same_userid as are_one_member
 
 EVENTS = Path(__file__).parent / "data" / "wecom" / "fixtures" / "events"
 SAMPLES = sorted(path for path in EVENTS.glob("*.xml") if not path.name.startswith("_envelope"))
@@ -241,8 +240,3 @@ def test_an_empty_secret_is_shown_as_empty() -> None:
     shown: dict[str, Any] = redacted(parse(xml(Event="e", WelcomeCode="")))
 
     assert shown["WelcomeCode"] == ""
-
-
-def test_userids_are_compared_as_wecom_compares_them() -> None:
-    assert are_one_member("ZhangSan", "zhangsan")
-    assert not are_one_member("zhangsan", "lisi")

@@ -62,11 +62,13 @@ def open_offboarding(
         UnknownStaff: no such member is known.
         UnfitSuccessor: a named successor may not take over.
     """
+    member = staff.find(userid, kegui)
+    if member is None:
+        raise UnknownStaff(userid)
+    userid = member.userid
     existing = open_case(userid)
     if existing is not None:
         return existing, False
-    if staff.find(userid, kegui) is None:
-        raise UnknownStaff(userid)
     check_successors(userid, successors, kegui)
     now = clock.now()
     try:
@@ -114,6 +116,7 @@ def open_handover(
         raise UnknownStaff(handover_userid)
     if member.left_at is not None:
         raise NotPossible("the member has left: open an offboarding")
+    handover_userid = member.userid
     successors = [takeover_userid] if takeover_userid else []
     check_successors(handover_userid, successors, kegui)
     now = clock.now()

@@ -55,12 +55,18 @@ def read_serving_members(kegui: Kegui) -> list[str]:
 
 
 def find(userid: str, kegui: Kegui) -> Staff | None:
-    """Return a member; one whom no reading has met yet is asked of WeCom now."""
+    """Return a member; one whom no reading has met yet is asked of WeCom now.
+
+    WeCom does not tell upper from lower case in a userid: what it answers is the name to use.
+    """
     member = Staff.get_or_none(Staff.userid == userid)
-    if member is None and refresh(userid, kegui) is not None:
-        look_again([userid], kegui)
-        member = Staff.get_or_none(Staff.userid == userid)
-    return member
+    if member is not None:
+        return member
+    user = refresh(userid, kegui)
+    if user is None:
+        return None
+    look_again([user.userid], kegui)
+    return Staff.get_by_id(user.userid)
 
 
 def look_again(userids: Iterable[str], kegui: Kegui) -> None:
@@ -99,10 +105,10 @@ def refresh(userid: str, kegui: Kegui) -> User | None:
     if user.status == ACTIVE:
         # An account that was gone was made anew.
         Staff.update(left_at=None, returned_at=clock.now()).where(
-            Staff.userid == userid, Staff.left_at.is_null(False)
+            Staff.userid == user.userid, Staff.left_at.is_null(False)
         ).execute()
     _upsert(
-        userid,
+        user.userid,
         clock.now(),
         name=user.name,
         departments=list(user.departments),
@@ -110,7 +116,19 @@ def refresh(userid: str, kegui: Kegui) -> User | None:
         direct_leader=user.direct_leader,
         status=user.status,
     )
+    for department_id in user.is_leader_in:
+        _note_leader(department_id, user.userid)
     return user
+
+
+def _note_leader(department_id: int, userid: str) -> None:
+    """Who leads a department stands with the member too: not every app may read departments."""
+    Department.insert(id=department_id).on_conflict_ignore().execute()
+    with transaction():
+        department = Department.get_by_id(department_id)
+        if userid not in department.leaders:
+            department.leaders = [*department.leaders, userid]
+            department.save(only=[Department.leaders])
 
 
 def mark_left(userid: str, at: datetime) -> None:

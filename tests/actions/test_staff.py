@@ -1,0 +1,87 @@
+"""Members as WeCom shows them, and what managers set for them."""
+
+from typing import Any, cast
+
+import pytest
+
+from bot import clock
+from bot.actions import handovers, staff
+from bot.kegui import Kegui
+from bot.models import Department, Handover, Staff
+from bot.queue import Queue
+from bot.vault import Vault
+from bot.wecom import Refused, User
+from config import settings
+
+USERS = {
+    "zhangsan": User("zhangsan", "张三", (2,), 2, (), None, 1),
+    "lisi": User("lisi", "李四", (2,), 2, (2,), None, 1),
+}
+
+
+class FakeWeCom:
+    """Knows two members, one of whom leads the department; userids in any case."""
+
+    def user(self, userid: str) -> User:
+        if userid.lower() not in USERS:
+            raise Refused("user/get", 60111)
+        return USERS[userid.lower()]
+
+    def follow_users(self) -> list[str]:
+        return list(USERS)
+
+
+@pytest.fixture
+def kegui(sqlite_url: str, store: str) -> Kegui:
+    loaded = settings.load({"KEGUI_DATABASE_URL": store, "KEGUI_CORP_ID": "ww1"})
+    return Kegui(loaded, cast(Any, FakeWeCom()), Queue(sqlite_url), Vault("A" * 43 + "="))
+
+
+def test_a_userid_in_other_letters_names_the_member_that_wecom_names(kegui: Kegui) -> None:
+    today = clock.now().date()
+
+    first, _ = handovers.open_offboarding(
+        "ZhangSan", today, mode="approve", source="test", kegui=kegui
+    )
+    again, is_new = handovers.open_offboarding(
+        "zhangsan", today, mode="approve", source="test", kegui=kegui
+    )
+
+    assert (first.userid, again.id, is_new) == ("zhangsan", first.id, False)
+    assert [member.userid for member in Staff.select()] == ["zhangsan"]
+
+
+def test_a_member_whom_nobody_knows_is_not_made_up(kegui: Kegui) -> None:
+    assert staff.find("nobody", kegui) is None
+    assert Staff.select().count() == 0
+
+
+def test_who_leads_is_known_also_where_departments_cannot_be_read(kegui: Kegui) -> None:
+    staff.look_again(["zhangsan", "lisi", "lisi"], kegui)
+
+    assert Department.get().leaders == ["lisi"]
+    assert staff.manager_of("zhangsan") == "lisi"
+    assert staff.manager_of("lisi") is None
+
+
+def test_an_offboarded_member_takes_over_nobody_until_put_on_duty_again(kegui: Kegui) -> None:
+    staff.look_again(["zhangsan"], kegui)
+    handover, _ = handovers.open_offboarding(
+        "zhangsan", clock.now().date(), mode="auto", source="test", kegui=kegui
+    )
+    Handover.update(state="done").where(Handover.id == handover.id).execute()
+    assert [one.unfit for one in staff.candidates(kegui)] == ["is leaving"]
+
+    staff.set_terms("zhangsan", on_duty=True)
+
+    assert [one.unfit for one in staff.candidates(kegui)] == [""]
+
+
+def test_an_account_made_anew_is_a_member_again(kegui: Kegui) -> None:
+    staff.look_again(["zhangsan"], kegui)
+    handovers.report_leave("zhangsan", source="test", kegui=kegui)
+    Handover.update(state="done").execute()
+
+    staff.look_again(["zhangsan"], kegui)
+
+    assert [one.unfit for one in staff.candidates(kegui)] == [""]
