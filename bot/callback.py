@@ -69,6 +69,8 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> Blueprin
             waker.wake(lane, f"event:{event_id}")
         return Response(status=200)
 
+    doors.before_request(intake.enter)
+    doors.teardown_request(lambda _error: intake.leave())
     for door, path in _PATHS.items():
         for method, view in (("GET", verify), ("POST", receive)):
             doors.add_url_rule(

@@ -1,10 +1,14 @@
 """The inbox: put, claim, finish, give back, bury, replay."""
 
-from collections.abc import Mapping, Sequence
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from peewee import PostgresqlDatabase
+
 from bot import events
+from bot.db import database
 from bot.events import Event
 from bot.models.inbox_event import (
     CLAIMED,
@@ -58,6 +62,8 @@ def new_row(
         "userid": (event.userid or None) and event.userid[:64],
         "external_userid": (event.external_userid or None) and event.external_userid[:64],
         "lane": Lane.WELCOME if event.welcome_code else Lane.WORK,
+        "state": WAITING,
+        "attempts": 0,
         "payload": vault.seal(PAYLOAD, plaintext),
         "received_at": now,
         "due_at": now,
@@ -66,16 +72,36 @@ def new_row(
 
 def put_all(rows: Sequence[Mapping[str, Any]]) -> list[int | None]:
     """Store new rows in one commit; for each its id, or None when it is there already."""
-    inserted = (
+    put = _put_as_json if isinstance(database.obj, PostgresqlDatabase) else _put
+    ids = {key: event_id for event_id, key in put(rows)}
+    # Of the same event twice, the first one is the new one.
+    return [ids.pop(row["key"], None) for row in rows]
+
+
+def _put(rows: Sequence[Mapping[str, Any]]) -> Iterable[tuple[int, str]]:
+    return (
         InboxEvent.insert_many(rows)
         .on_conflict_ignore()
         .returning(InboxEvent.id, InboxEvent.key)
         .tuples()
         .execute()
     )
-    ids = {key: event_id for event_id, key in inserted}
-    # Of the same event twice, the first one is the new one.
-    return [ids.pop(row["key"], None) for row in rows]
+
+
+def _put_as_json(rows: Sequence[Mapping[str, Any]]) -> Iterable[tuple[int, str]]:
+    """As ``_put``, by one statement whose text is always the same: PostgreSQL keeps its plan,
+    and the making of a text for each number of rows is a third of the door's work."""
+    columns = ", ".join(rows[0])
+    statement = (
+        f"INSERT INTO inbox_event ({columns})"  # noqa: S608 - the columns are new_row's
+        f" SELECT {columns} FROM json_populate_recordset(NULL::inbox_event, %s)"
+        " ON CONFLICT (key) DO NOTHING RETURNING id, key"
+    )
+    return database.execute_sql(statement, [json.dumps(list(rows), default=_as_text)]).fetchall()
+
+
+def _as_text(value: bytes | datetime) -> str:
+    return f"\\x{value.hex()}" if isinstance(value, bytes) else value.isoformat()
 
 
 def due(lane: Lane, *, now: datetime, limit: int) -> list[int]:

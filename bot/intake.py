@@ -6,7 +6,6 @@ A commit costs the disk the same for one row as for fifty, and one writer meets 
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from queue import SimpleQueue
 from typing import Any
 
 from peewee import InterfaceError, OperationalError
@@ -16,6 +15,8 @@ from bot import inbox
 from bot.db import connection
 
 MOST_AT_ONCE = 100
+# How long a commit waits for the other requests in the house; whoever is alone does not wait.
+LINGER_SECONDS = 0.01
 # WeCom itself waits five seconds for the answer.
 PATIENCE_SECONDS = 4.5
 DATABASE_IS_AWAY = (OperationalError, InterfaceError, MaxConnectionsExceeded)
@@ -33,9 +34,22 @@ class Intake:
     """The way into the inbox for all threads of a web process."""
 
     def __init__(self) -> None:
-        self._arrivals: SimpleQueue[Arrival] = SimpleQueue()
+        self._turn = threading.Condition()
+        self._arrived: list[Arrival] = []
+        self._inside = 0
         self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
+
+    def enter(self) -> None:
+        """A request has begun that may put a row."""
+        with self._turn:
+            self._inside += 1
+
+    def leave(self) -> None:
+        """A request that entered is over."""
+        with self._turn:
+            self._inside -= 1
+            if self._arrived and self._all_are_here():
+                self._turn.notify()
 
     def put(self, row: dict[str, Any]) -> int | None:
         """Store a row of ``inbox.new_row`` durably; None when this very event is there already.
@@ -45,24 +59,33 @@ class Intake:
             TimeoutError: the database is too slow; the row may still be stored.
         """
         arrival = Arrival(row)
-        self._arrivals.put(arrival)
-        if self._thread is None:
-            self._start()
+        with self._turn:
+            if self._thread is None:
+                self._start()
+            self._arrived.append(arrival)
+            if len(self._arrived) == 1 or self._all_are_here():
+                self._turn.notify()
         return arrival.stored.result(PATIENCE_SECONDS)
 
     def _start(self) -> None:
         # Not in __init__: the server forks after making its application.
-        with self._lock:
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
-                self._thread.start()
+        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
+        self._thread.start()
 
     def _run(self) -> None:
         while True:
-            arrived = [self._arrivals.get()]
-            while len(arrived) < MOST_AT_ONCE and not self._arrivals.empty():
-                arrived.append(self._arrivals.get())
-            self._store_or_tell(arrived)
+            self._store_or_tell(self._next())
+
+    def _next(self) -> list[Arrival]:
+        """Wait for an arrival; return it with those that come while others are in the house."""
+        with self._turn:
+            self._turn.wait_for(lambda: self._arrived)
+            self._turn.wait_for(self._all_are_here, LINGER_SECONDS)
+            arrived, self._arrived = self._arrived[:MOST_AT_ONCE], self._arrived[MOST_AT_ONCE:]
+        return arrived
+
+    def _all_are_here(self) -> bool:
+        return len(self._arrived) >= min(self._inside, MOST_AT_ONCE)
 
     def _store_or_tell(self, arrived: list[Arrival]) -> None:
         try:

@@ -45,6 +45,9 @@ logger_class = JSONLogger
 bind = _loaded.bind
 worker_class = "gthread"
 workers = workers_for(_loaded.database_url.get_secret_value())
+# With a socket of its own each process gets its share; of one for all, whoever wakes first
+# takes what comes together.
+reuse_port = workers > 1
 threads = 16
 timeout = 30
 graceful_timeout = 20

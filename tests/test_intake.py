@@ -3,8 +3,10 @@
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
+from peewee import DataError
 
 from bot import db, events, inbox
 from bot.intake import Intake
@@ -12,6 +14,8 @@ from bot.models import InboxEvent
 from bot.vault import Vault
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
+# What the two databases say of a moment that is none.
+NOT_A_MOMENT = (AttributeError, DataError)
 VAULT = Vault("A" * 43 + "=")
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -54,7 +58,7 @@ def test_a_row_that_the_database_refuses_keeps_no_other_out() -> None:
     def put(one: dict[str, Any]) -> int | None:
         try:
             return intake.put(one)
-        except AttributeError:
+        except NOT_A_MOMENT:
             return -1
 
     broken = [{**row(number), "received_at": "noon"} for number in range(100, 103)]
@@ -69,6 +73,37 @@ def test_a_row_that_the_database_refuses_keeps_no_other_out() -> None:
 def test_a_bug_reaches_whoever_waits_and_the_next_one_is_served() -> None:
     intake = Intake()
     with db.released():
-        with pytest.raises(AttributeError):
+        with pytest.raises(NOT_A_MOMENT):
             intake.put({**row(2), "due_at": "noon"})
         assert intake.put(row(1)) is not None
+
+
+def test_those_in_the_house_together_are_committed_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.intake.LINGER_SECONDS", 60)
+    commits = Mock(wraps=inbox.put_all)
+    monkeypatch.setattr("bot.inbox.put_all", commits)
+    intake = Intake()
+    for _ in range(3):
+        intake.enter()
+
+    with db.released(), ThreadPoolExecutor(3) as pool:
+        ids = list(pool.map(intake.put, [row(number) for number in range(3)]))
+
+    assert None not in ids
+    assert commits.call_count == 1
+
+
+def test_nobody_waits_for_a_request_that_left_without_a_row(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("bot.intake.LINGER_SECONDS", 60)
+    intake = Intake()
+    intake.enter()
+    intake.enter()
+
+    with db.released(), ThreadPoolExecutor(1) as pool:
+        stored = pool.submit(intake.put, row(1))
+        intake.leave()
+        assert stored.result(5) is not None
