@@ -4,7 +4,8 @@ import socket
 from contextlib import suppress
 
 import structlog
-from flask import Blueprint, Response, abort, request
+from apiflask import APIBlueprint
+from flask import Response, abort, request
 from gunicorn.http.errors import ParseException
 from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
@@ -24,13 +25,13 @@ SILENCE_SECONDS = 3
 STATUS = {"signature": 403, "receiver": 403, "too_large": 413}
 
 
-def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> Blueprint:
+def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> APIBlueprint:
     """Make the three doors; one without keys answers 404.
 
     Without a vault (``KEGUI_DATA_KEY`` not set yet) the URLs can be verified, which WeCom wants
     before anything else, but no event is accepted.
     """
-    doors = Blueprint("callback", __name__)
+    doors = APIBlueprint("callback", __name__, enable_openapi=False)
     intake, waker = Intake(), Waker(queue)
     cryptos = {door: crypto for door in _PATHS if (crypto := _crypto(settings, door))}
 
