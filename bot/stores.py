@@ -2,12 +2,15 @@
 
 import time
 from collections.abc import Callable
+from datetime import datetime
+
+from peewee import EXCLUDED, Case
 
 from bot import clock
 from bot.db import connection, released
 from bot.models import AccessToken, EndpointPause, Lease
 from bot.vault import Vault
-from bot.wecom.pauses import Pause
+from bot.wecom.pauses import EVERY_ENDPOINT, Pause
 from bot.wecom.tokens import Token
 
 WAIT_SECONDS = 0.05
@@ -72,41 +75,78 @@ class DatabasePauseStore:
     """Pauses of (secret, endpoint), shared by all processes and visible to people."""
 
     def get(self, secret_name: str, endpoint: str) -> Pause | None:
-        """Return the pause that holds now, of the endpoint or of the whole secret."""
-        names = [_name(secret_name, endpoint), _name(secret_name, "*")]
+        names = [_name(secret_name, endpoint), _name(secret_name, EVERY_ENDPOINT)]
         with connection():
             row = (
                 EndpointPause.select()
-                .where(EndpointPause.name.in_(names), EndpointPause.until > clock.now())
+                .where(EndpointPause.name.in_(names))
                 .order_by(EndpointPause.until.desc())
                 .first()
             )
-        if row is None:
-            return None
-        return Pause(row.secret_name, row.endpoint, row.until, row.reason, row.errcode)
+        return None if row is None else _pause(row)
 
-    def set(self, pause: Pause) -> None:
-        """Begin or lengthen a pause; a shorter one changes nothing."""
+    def set(self, pause: Pause) -> Pause:
+        new, old = EXCLUDED, EndpointPause
+        longer = new.until > old.until
         with connection():
-            EndpointPause.insert(
-                name=_name(pause.secret_name, pause.endpoint),
-                secret_name=pause.secret_name,
-                endpoint=pause.endpoint,
-                until=pause.until,
-                reason=pause.reason,
-                errcode=pause.errcode,
-            ).on_conflict(
-                conflict_target=[EndpointPause.name],
-                preserve=[EndpointPause.until, EndpointPause.reason, EndpointPause.errcode],
-                where=EndpointPause.until < pause.until,
-            ).execute()
+            [row] = (
+                EndpointPause.insert(
+                    name=_name(pause.secret_name, pause.endpoint),
+                    secret_name=pause.secret_name,
+                    endpoint=pause.endpoint,
+                    until=pause.until,
+                    reason=pause.reason,
+                    errcode=pause.errcode,
+                    since=clock.now(),
+                    failures=1,
+                )
+                .on_conflict(
+                    conflict_target=[EndpointPause.name],
+                    update={
+                        EndpointPause.until: Case(None, [(longer, new.until)], old.until),
+                        EndpointPause.reason: Case(None, [(longer, new.reason)], old.reason),
+                        EndpointPause.errcode: Case(None, [(longer, new.errcode)], old.errcode),
+                        EndpointPause.failures: old.failures + 1,
+                        EndpointPause.probe_until: None,
+                    },
+                )
+                .returning(EndpointPause)
+                .execute()
+            )
+        return _pause(row)
+
+    def probe(self, pause: Pause, until: datetime) -> bool:
+        now = clock.now()
+        nobody = EndpointPause.probe_until.is_null() | (EndpointPause.probe_until <= now)
+        with connection():
+            claimed = (
+                EndpointPause.update(probe_until=until)
+                .where(
+                    EndpointPause.name == _name(pause.secret_name, pause.endpoint),
+                    EndpointPause.until <= now,
+                    nobody,
+                )
+                .execute()
+            )
+        return bool(claimed)
 
     def clear(self, secret_name: str, endpoint: str) -> None:
-        """End a pause."""
         with connection():
             EndpointPause.delete().where(
                 EndpointPause.name == _name(secret_name, endpoint)
             ).execute()
+
+
+def _pause(row: EndpointPause) -> Pause:
+    return Pause(
+        row.secret_name,
+        row.endpoint,
+        row.until,
+        row.reason,
+        row.errcode,
+        since=row.since,
+        failures=row.failures,
+    )
 
 
 def _name(secret_name: str, endpoint: str) -> str:

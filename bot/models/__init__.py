@@ -14,7 +14,7 @@ from bot.models.handover import Handover, HandoverItem, HandWork, TransferAttemp
 from bot.models.inbox_event import InboxEvent
 from bot.models.notice import GapDigest, Notice
 from bot.models.staff import Department, Staff
-from bot.models.wecom_state import AccessToken, EndpointPause, Lease, SyncProgress, SyncRun
+from bot.models.wecom_state import AccessToken, EndpointPause, JobRun, Lease, SyncProgress, SyncRun
 
 TABLES: tuple[type[Model], ...] = (
     AccessToken,
@@ -35,6 +35,7 @@ TABLES: tuple[type[Model], ...] = (
     HandWork,
     IdempotencyKey,
     InboxEvent,
+    JobRun,
     Lease,
     Notice,
     Ownership,
@@ -65,6 +66,7 @@ __all__ = [
     "HandoverItem",
     "IdempotencyKey",
     "InboxEvent",
+    "JobRun",
     "Lease",
     "Notice",
     "Ownership",

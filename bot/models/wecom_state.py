@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import structlog
-from peewee import BlobField, CharField, IntegerField, PeeweeException, TextField
+from peewee import SQL, BlobField, CharField, IntegerField, PeeweeException, TextField
 
 from bot import clock
 from bot.db import Model, UTCDateTimeField, connection
@@ -27,7 +27,8 @@ class AccessToken(Model):
 
 
 class EndpointPause(Model):
-    """Nobody calls this endpoint with this secret until the pause ends."""
+    """Nobody calls this endpoint with this secret until ``until``; then one call tries, and the
+    row goes when that went well. ``probe_until``: somebody is trying now."""
 
     name = CharField(max_length=128, primary_key=True)
     secret_name = CharField(max_length=16)
@@ -35,6 +36,9 @@ class EndpointPause(Model):
     until = UTCDateTimeField()
     reason = TextField()
     errcode = IntegerField(null=True)
+    since = UTCDateTimeField(null=True)
+    failures = IntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    probe_until = UTCDateTimeField(null=True)
 
 
 class Lease(Model):
@@ -78,6 +82,15 @@ class Lease(Model):
                     ).execute()
             except PeeweeException as error:
                 log.warning("lease_not_renewed", lease=name, error=type(error).__name__)
+
+
+class JobRun(Model):
+    """When a job of the schedule was last begun, by whichever clock led, and how it ended."""
+
+    job = CharField(max_length=96, primary_key=True)
+    struck_at = UTCDateTimeField()
+    finished_at = UTCDateTimeField(null=True)
+    error = TextField(null=True)
 
 
 class SyncProgress(Model):

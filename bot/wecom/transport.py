@@ -3,7 +3,8 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from random import random
@@ -46,10 +47,15 @@ OPERATOR_PAUSE = timedelta(seconds=300)
 # Repeated wrong secrets ban our address for an hour (path 90313, 45009): never hammer.
 WRONG_SECRET_PAUSE = timedelta(hours=1)
 WRONG_SECRET = (40001, 40013, 40091)
-NETWORK_ERRORS_BEFORE_PAUSE = 3
-NETWORK_PAUSE_SECONDS = 10.0
-LONGEST_NETWORK_PAUSE_SECONDS = 120.0
+FAILURES_BEFORE_PAUSE = 3
+OUTAGE_PAUSE_SECONDS = 10.0
+LONGEST_OUTAGE_PAUSE_SECONDS = 120.0
 PAUSE_CACHE_SECONDS = 1.0
+# Above the time-out of any one call: whoever tries first is not joined by a second one.
+PROBE = timedelta(seconds=15)
+PROBE_LOOK = timedelta(seconds=1)
+# -1: "system busy"; of it and of silence, three in a row are an outage.
+OUTAGE_CODES = (None, -1)
 
 
 @dataclass(frozen=True)
@@ -90,7 +96,7 @@ class Transport:
         self._local = threading.local()
         self._lock = threading.Lock()
         self._renewal_tried_at: dict[str, float] = {}
-        self._network_errors: dict[tuple[str, str], int] = {}
+        self._failures: dict[tuple[str, str], int] = {}
         self._pause_cache: dict[tuple[str, str], tuple[float, Pause | None]] = {}
 
     def read(
@@ -147,11 +153,10 @@ class Transport:
         *,
         is_read: bool,
     ) -> dict[str, Any]:
-        self._check_pause(secret_name, endpoint)
+        self._refuse_if_paused(secret_name, endpoint)
         budget = self._budgets.of(endpoint)
-        with budget.spend():
-            # Others may have met trouble while this call waited for its turn.
-            self._check_pause(secret_name, endpoint)
+        # Others may have met trouble while this call waited for its turn.
+        with budget.spend(), self._unless_paused(secret_name, endpoint):
             token = self._token(secret_name)
             answer = self._send(endpoint, secret_name, token, query, body, is_read=is_read)
             # The first replacement may be another process's, and ended meanwhile as well.
@@ -160,12 +165,10 @@ class Transport:
                     break
                 token = self._refresh(secret_name, token.value)
                 answer = self._send(endpoint, secret_name, token, query, body, is_read=is_read)
-        if answer["errcode"] == 0:
-            budget.succeed()
-            return answer
-        error = classify(endpoint, answer["errcode"], str(answer.get("errmsg", "")))
-        self._pause_after(secret_name, endpoint, error)
-        raise error
+            if answer["errcode"] != 0:
+                raise classify(endpoint, answer["errcode"], str(answer.get("errmsg", "")))
+        budget.succeed()
+        return answer
 
     def _send(
         self,
@@ -224,11 +227,8 @@ class Transport:
             if self._on_call is not None:
                 self._on_call(CallRecord(endpoint, secret_name, errcode, seconds))
         if trouble is not None:
-            self._count_network_error(secret_name, endpoint)
             # Out here the library's error is no longer its context.
             raise trouble
-        with self._lock:
-            self._network_errors.pop((secret_name, endpoint), None)
         return answer
 
     def _request(
@@ -311,37 +311,70 @@ class Transport:
             raise OperatorNeeded(
                 GETTOKEN, None, "no secret", what_to_do=f"请设置 {VARIABLES[secret_name]}"
             )
-        self._check_pause(secret_name, GETTOKEN)
         parameters = {"corpid": self._corp_id, "corpsecret": secret}
-        answer = self._exchange(
-            GETTOKEN,
-            secret_name,
-            parameters,
-            None,
-            timeout=GETTOKEN_TIMEOUT_SECONDS,
-            is_read=True,
-        )
-        if answer["errcode"] != 0:
-            error = classify(GETTOKEN, answer["errcode"], str(answer.get("errmsg", "")))
-            self._pause_after(secret_name, GETTOKEN, error)
-            raise error
+        with self._unless_paused(secret_name, GETTOKEN):
+            answer = self._exchange(
+                GETTOKEN,
+                secret_name,
+                parameters,
+                None,
+                timeout=GETTOKEN_TIMEOUT_SECONDS,
+                is_read=True,
+            )
+            if answer["errcode"] != 0:
+                raise classify(GETTOKEN, answer["errcode"], str(answer.get("errmsg", "")))
         value, seconds = answer.get("access_token"), answer.get("expires_in")
         if not isinstance(value, str) or not value or type(seconds) is not int:
             raise Transient(GETTOKEN, None, "no token in the answer")
         return Token(value, datetime.now(UTC) + timedelta(seconds=seconds))
 
-    def _check_pause(self, secret_name: SecretName, endpoint: str) -> None:
-        """Raise Paused while a pause holds; the store is asked once a second at most."""
+    def _known_pause(self, secret_name: SecretName, endpoint: str) -> Pause | None:
+        """Return the pause that the store knows; it is asked once a second at most."""
         place = (secret_name, endpoint)
         asked_at, pause = self._pause_cache.get(place, (float("-inf"), None))
         if time.monotonic() - asked_at > PAUSE_CACHE_SECONDS:
             pause = self._pauses.get(secret_name, endpoint)
             self._pause_cache[place] = (time.monotonic(), pause)
+        return pause
+
+    def _refuse_if_paused(self, secret_name: SecretName, endpoint: str) -> Pause | None:
+        """Raise Paused while a pause holds; return one whose time is over, if there is one."""
+        pause = self._known_pause(secret_name, endpoint)
         if pause is not None and pause.until > datetime.now(UTC):
             raise Paused(endpoint, pause.until, pause.reason, pause.errcode)
+        return pause
 
-    def _pause_after(self, secret_name: SecretName, endpoint: str, error: WeComError) -> None:
-        """Begin the pause that an answer asks for."""
+    @contextmanager
+    def _unless_paused(self, secret_name: SecretName, endpoint: str) -> Iterator[None]:
+        """Let the call of the block be made unless a pause holds, and learn from how it ends.
+
+        Of those who come when a pause's time is over, one calls; the others wait for how that
+        went. Trouble begins or lengthens the pause, any other answer ends it.
+
+        Raises:
+            Paused: the call must not be made.
+        """
+        probe = self._refuse_if_paused(secret_name, endpoint)
+        if probe is not None:
+            self._pause_cache.pop((secret_name, endpoint), None)
+            now = datetime.now(UTC)
+            if not self._pauses.probe(probe, now + PROBE):
+                raise Paused(endpoint, now + PROBE_LOOK, probe.reason, probe.errcode)
+        try:
+            yield
+        except WeComError as error:
+            # What is refused may be another endpoint: no token, no call.
+            if error.endpoint == endpoint:
+                self._learn(secret_name, endpoint, error, probe)
+            raise
+        self._works(secret_name, endpoint, probe)
+
+    def _learn(
+        self, secret_name: SecretName, endpoint: str, error: WeComError, probe: Pause | None
+    ) -> None:
+        """Begin the pause that a failure asks for, if it does."""
+        if isinstance(error, Paused):
+            return
         if isinstance(error, Throttled):
             if error.errcode == 45033:
                 self._budgets.of(endpoint).halve()
@@ -349,19 +382,40 @@ class Transport:
         elif isinstance(error, OperatorNeeded):
             wrong_secret = endpoint == GETTOKEN and error.errcode in WRONG_SECRET
             length = WRONG_SECRET_PAUSE if wrong_secret else OPERATOR_PAUSE
+        elif isinstance(error, Transient) and error.errcode in OUTAGE_CODES:
+            self._count_failure(secret_name, endpoint, error, probe)
+            return
         else:
+            self._works(secret_name, endpoint, probe)
             return
         self._pause(secret_name, endpoint, length, error.errmsg or "refused", error.errcode)
 
-    def _count_network_error(self, secret_name: SecretName, endpoint: str) -> None:
-        """After three network errors in a row everybody waits, longer each time."""
+    def _count_failure(
+        self, secret_name: SecretName, endpoint: str, error: WeComError, probe: Pause | None
+    ) -> None:
+        """After three failures in a row everybody waits, after each that follows longer."""
+        place = (secret_name, endpoint)
         with self._lock:
-            place = (secret_name, endpoint)
-            errors = self._network_errors[place] = self._network_errors.get(place, 0) + 1
-        above = errors - NETWORK_ERRORS_BEFORE_PAUSE
-        if above >= 0:
-            seconds = min(NETWORK_PAUSE_SECONDS * 2 ** min(above, 5), LONGEST_NETWORK_PAUSE_SECONDS)
-            self._pause(secret_name, endpoint, timedelta(seconds=seconds), "network errors", None)
+            in_a_row = self._failures[place] = self._failures.get(place, 0) + 1
+        if probe is None and in_a_row < FAILURES_BEFORE_PAUSE:
+            return
+        known = self._pauses.get(secret_name, endpoint)
+        if known is not None and known.until > datetime.now(UTC):
+            # Calls that were under way when the trouble began say nothing new.
+            return
+        before = known.failures if known is not None else 0
+        seconds = min(OUTAGE_PAUSE_SECONDS * 2 ** min(before, 5), LONGEST_OUTAGE_PAUSE_SECONDS)
+        reason = "network errors" if error.errcode is None else "system busy"
+        self._pause(secret_name, endpoint, timedelta(seconds=seconds), reason, error.errcode)
+
+    def _works(self, secret_name: SecretName, endpoint: str, probe: Pause | None) -> None:
+        """WeCom answers this endpoint: what paused it is over."""
+        with self._lock:
+            self._failures.pop((secret_name, endpoint), None)
+        if probe is not None:
+            self._pauses.clear(probe.secret_name, probe.endpoint)
+            self._pause_cache.pop((secret_name, endpoint), None)
+            log.info("wecom_pause_over", endpoint=endpoint, secret=secret_name)
 
     def _pause(
         self,
@@ -371,8 +425,7 @@ class Transport:
         reason: str,
         errcode: int | None,
     ) -> None:
-        pause = Pause(secret_name, endpoint, datetime.now(UTC) + length, reason, errcode)
-        self._pauses.set(pause)
+        self._pauses.set(Pause(secret_name, endpoint, datetime.now(UTC) + length, reason, errcode))
         self._pause_cache.pop((secret_name, endpoint), None)
         log.warning("wecom_paused", endpoint=endpoint, secret=secret_name, errcode=errcode)
 

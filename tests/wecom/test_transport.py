@@ -5,6 +5,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,6 +16,7 @@ import structlog
 from structlog.testing import LogCapture
 
 from bot import clock, db
+from bot.models import EndpointPause
 from bot.stores import DatabasePauseStore
 from bot.wecom import (
     Budgets,
@@ -288,32 +290,6 @@ def test_a_refused_connection_certainly_did_nothing_and_is_tried_again() -> None
     assert_tells_nothing(raised.value)
 
 
-def test_three_network_errors_in_a_row_pause_the_endpoint_longer_each_time(
-    network: responses.RequestsMock,
-) -> None:
-    network.get(url(FOLLOWERS), body=requests.ConnectionError())
-    pauses = MemoryPauseStore()
-    wecom = talk(pauses=pauses)
-    lengths = []
-
-    for _ in range(2):
-        with pytest.raises((Transient, Paused)):
-            wecom.follow_users()
-        pause = pauses.get("app", FOLLOWERS)
-        assert pause is not None
-        lengths.append((pause.until - clock.now()).total_seconds())
-        pauses.clear("app", FOLLOWERS)
-        wecom = forget_pauses(wecom)
-
-    assert 5 < lengths[0] < lengths[1] <= 120
-
-
-def forget_pauses(wecom: WeCom) -> WeCom:
-    """The second for which a process trusts its own memory of pauses is over."""
-    wecom._pause_cache.clear()
-    return wecom
-
-
 def test_a_good_answer_ends_the_count_of_network_errors(network: responses.RequestsMock) -> None:
     pauses = MemoryPauseStore()
     wecom = talk(pauses=pauses)
@@ -359,14 +335,134 @@ def test_a_pause_holds_for_every_process_but_for_this_secret_and_endpoint_only(
         other.act(REMARK, {}, "contacts")
 
 
-def test_a_pause_ends_by_itself(
+def let_time_pass(pauses: PauseStore, endpoint: str = REMARK) -> None:
+    """Let the time of a pause be over, and that of a call that tries."""
+    gone = clock.now() - timedelta(seconds=1)
+    if isinstance(pauses, MemoryPauseStore):
+        pauses._pauses["app", endpoint] = replace(pauses._pauses["app", endpoint], until=gone)
+        pauses._probes.clear()
+    else:
+        with db.connection():
+            EndpointPause.update(until=gone, probe_until=None).execute()
+
+
+def length(pauses: PauseStore, endpoint: str = REMARK) -> float:
+    """Seconds for which a pause still holds."""
+    pause = pauses.get("app", endpoint)
+    return (pause.until - clock.now()).total_seconds() if pause else 0.0
+
+
+def test_three_failures_in_a_row_pause_the_endpoint_and_each_further_try_longer(
     network: responses.RequestsMock, new_pauses: Callable[[], PauseStore]
 ) -> None:
-    answer(network, REMARK)
+    network.post(url(REMARK), body=requests.ConnectionError())
     pauses = new_pauses()
-    pauses.set(Pause("app", REMARK, clock.now() - timedelta(seconds=1), "over", 45009))
+    lengths = []
+    for _ in range(3):
+        with pytest.raises(Transient):
+            act(talk(pauses=pauses))
+    assert length(pauses) == 0, "three processes, one failure each"
 
+    wecom = talk(pauses=pauses)
+    for _ in range(3):
+        with pytest.raises(Transient):
+            act(wecom)
+    lengths.append(length(pauses))
+    for _ in range(6):
+        let_time_pass(pauses)
+        # Whichever process tries next, it lengthens what all have met so far.
+        with pytest.raises(Transient):
+            act(talk(pauses=pauses))
+        lengths.append(length(pauses))
+
+    assert lengths == pytest.approx([10, 20, 40, 80, 120, 120, 120], abs=2)
+    assert len(asked(network, REMARK)) == 3 + 3 + 6
+
+
+def test_when_a_pause_is_over_one_call_tries_and_the_others_wait_for_it(
+    network: responses.RequestsMock, new_pauses: Callable[[], PauseStore]
+) -> None:
+    pauses = new_pauses()
+    pauses.set(Pause("app", REMARK, clock.now(), "network errors", None))
+    others = [talk(pauses=pauses) for _ in range(3)]
+    told = []
+
+    def answer_late(_request: Any) -> tuple[int, dict[str, str], str]:
+        for other in others:
+            with pytest.raises(Paused) as paused:
+                act(other)
+            told.append(paused.value.until - clock.now())
+        return 200, {}, '{"errcode": 0}'
+
+    network.add_callback("POST", url(REMARK), answer_late)
     act(talk(pauses=pauses))
+
+    assert all(wait <= timedelta(seconds=1) for wait in told)
+    assert len(told) == 3
+    assert pauses.get("app", REMARK) is None
+    answer(network, REMARK)
+    act(talk(pauses=pauses))
+
+
+def test_one_who_tries_and_dies_keeps_the_others_away_for_seconds_only(
+    new_pauses: Callable[[], PauseStore],
+) -> None:
+    pauses = new_pauses()
+    pause = pauses.set(Pause("app", REMARK, clock.now(), "network errors", None))
+
+    assert pauses.probe(pause, clock.now() + timedelta(seconds=0.2))
+    assert not pauses.probe(pause, clock.now() + timedelta(seconds=0.2))
+    while not pauses.probe(pause, clock.now() + timedelta(seconds=9)):
+        assert clock.now() - pause.until < timedelta(seconds=5)
+
+
+@pytest.mark.parametrize("errcode", [45009, 60020, -1])
+def test_trouble_that_is_met_again_keeps_its_beginning(
+    network: responses.RequestsMock, new_pauses: Callable[[], PauseStore], errcode: int
+) -> None:
+    refuse(network, REMARK, errcode)
+    pauses = new_pauses()
+    first = pauses.set(Pause("app", REMARK, clock.now(), "it began", errcode))
+
+    with pytest.raises(WeComError):
+        act(talk(pauses=pauses))
+
+    again = pauses.get("app", REMARK)
+    assert again is not None
+    assert (again.since, again.failures) == (first.since, 2)
+    assert length(pauses) > 15
+
+
+def test_a_refusal_shows_as_well_that_wecom_works(
+    network: responses.RequestsMock, new_pauses: Callable[[], PauseStore]
+) -> None:
+    refuse(network, REMARK, 84061)
+    pauses = new_pauses()
+    pauses.set(Pause("app", REMARK, clock.now(), "network errors", None))
+
+    with pytest.raises(Refused):
+        act(talk(pauses=pauses))
+
+    assert pauses.get("app", REMARK) is None
+
+
+def test_calls_that_were_under_way_when_an_outage_began_do_not_lengthen_it(
+    network: responses.RequestsMock, new_pauses: Callable[[], PauseStore]
+) -> None:
+    pauses = new_pauses()
+    wecom = talk(pauses=pauses)
+    together = threading.Barrier(8)
+
+    def break_together(_request: Any) -> tuple[int, dict[str, str], str]:
+        together.wait(10)
+        raise requests.ConnectionError
+
+    network.add_callback("POST", url(REMARK), break_together)
+    with ThreadPoolExecutor(8) as pool:
+        for call in [pool.submit(act, wecom) for _ in range(8)]:
+            assert isinstance(call.exception(), Transient)
+
+    assert length(pauses) == pytest.approx(10, abs=2)
 
 
 def test_a_pause_of_all_endpoints_holds_for_each(new_pauses: Callable[[], PauseStore]) -> None:
@@ -387,7 +483,9 @@ def test_a_short_pause_never_cuts_a_long_one(new_pauses: Callable[[], PauseStore
     pauses.set(long)
     pauses.set(Pause("app", REMARK, clock.now() + timedelta(seconds=5), "network errors", None))
 
-    assert pauses.get("app", REMARK) == long
+    held = pauses.get("app", REMARK)
+    assert held is not None
+    assert (held.until, held.reason, held.errcode) == (long.until, long.reason, long.errcode)
 
 
 def test_an_endpoint_has_only_so_many_calls_at_once() -> None:
