@@ -16,6 +16,7 @@ import structlog
 from peewee import PeeweeException
 
 from bot import db, migrations, setup
+from bot.clock import now as utc_now
 from bot.kegui import Kegui
 from bot.wecom import WeComError
 from config import logging, settings
@@ -143,19 +144,16 @@ def worker() -> None:
 
 @main.command()
 def clock() -> None:
-    """Strike: polls, digests, readings."""
-    from bot.jobs import schedule
+    """Strike: polls, digests, readings. Any number may run; one leads."""
+    from bot.jobs.leader import keep_time
 
     stopping = threading.Event()
     _on_stop(stopping.set)
     kegui = _wait_until_ready(stopping)
     if kegui is None:
         return
-    scheduler = schedule(kegui)
-    scheduler.start()
     log.info("clock_started")
-    stopping.wait()
-    scheduler.shutdown()
+    keep_time(kegui, stopping)
     log.info("clock_stopped")
 
 
@@ -257,6 +255,39 @@ def token_create(name: str, scopes: tuple[str, ...]) -> None:
         )
     with db.connection():
         click.echo(create_token(name, list(scopes)))
+
+
+@main.group("pauses")
+def pauses_group() -> None:
+    """Endpoints of WeCom that nobody calls for a while after trouble."""
+
+
+@pauses_group.command("list")
+def pauses_list() -> None:
+    """Print each pause with its reason and its end."""
+    from bot.reports.pauses import known
+
+    loaded = _load()
+    with db.connection():
+        for pause in known(utc_now()):
+            code = "no answer" if pause.errcode is None else pause.errcode
+            until = pause.until.astimezone(loaded.zone)
+            click.echo(f"{pause.name}\tuntil {until:%Y-%m-%d %H:%M:%S}\t{code}\t{pause.reason}")
+
+
+@pauses_group.command("lift")
+@click.argument("name")
+def pauses_lift(name: str) -> None:
+    """End the waiting of a pause (named as `pauses list` prints it) after mending its cause."""
+    from bot.actions.pauses import lift
+    from bot.models import EndpointPause
+
+    _load()
+    with db.connection():
+        pause = EndpointPause.get_or_none(EndpointPause.name == name)
+        if pause is None:
+            raise click.ClickException(f"there is no pause {name!r}: see `kegui pauses list`")
+        click.echo(f"lifted; {lift(pause)} events waited for it")
 
 
 @main.command()

@@ -12,6 +12,8 @@ import peewee
 from playhouse.db_url import parse
 from playhouse.pool import PooledDatabase, PooledPostgresqlDatabase, PooledSqliteDatabase
 
+from bot import clock
+
 database = peewee.DatabaseProxy()
 
 # Two web processes, a worker and the clock stay below the 100 that PostgreSQL takes by default.
@@ -91,6 +93,17 @@ def _make(url: str) -> PooledDatabase:
         options = parse(url, unquote_password=True, unquote_user=True)
         return PostgresPool(options.pop("database"), prefer_psycopg3=True, **options, **pool)
     raise ValueError("KEGUI_DATABASE_URL must begin with sqlite:/// or postgresql://")
+
+
+def now() -> datetime:
+    """Return the database's own time: what several hosts agree on must not hang on their clocks.
+
+    SQLite has no host but ours.
+    """
+    if isinstance(database.obj, peewee.PostgresqlDatabase):
+        moment: datetime = database.execute_sql("SELECT clock_timestamp()").fetchone()[0]
+        return moment.astimezone(UTC)
+    return clock.now()
 
 
 @contextmanager

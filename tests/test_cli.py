@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 import responses
@@ -16,6 +17,8 @@ from bot import clock, db, migrations
 from bot.api.auth import SCOPES, digest
 from bot.cli import main
 from bot.models import ApiToken, Handover, Lease, Staff
+from bot.stores import DatabasePauseStore
+from bot.wecom import Pause
 from tests.wecom.speaking import API, give_token, refuse
 
 Kegui = Callable[..., Result]
@@ -240,3 +243,21 @@ def test_two_syncs_do_not_read_at_once(kegui: Kegui) -> None:
         Lease.create(name="sync", holder="other", until=clock.now() + timedelta(minutes=5))
 
     assert_one_clear_line(kegui("sync"), "another process is reading")
+
+
+def test_pauses_are_listed_and_lifted_by_name(kegui: Kegui) -> None:
+    until = clock.now() + timedelta(hours=1)
+    remembered(lambda: DatabasePauseStore().set(Pause("app", "user/get", until, "no ip", 60020)))
+
+    listed = kegui("pauses", "list")
+    assert listed.exit_code == 0
+    assert "app user/get\tuntil" in listed.output
+    assert "60020\tno ip" in listed.output
+
+    assert kegui("pauses", "lift", "app user/get").output == "lifted; 0 events waited for it\n"
+    pause = remembered(lambda: DatabasePauseStore().get("app", "user/get"))
+    assert cast(Pause, pause).until <= clock.now()
+
+
+def test_a_pause_that_is_not_there_cannot_be_lifted(kegui: Kegui) -> None:
+    assert_one_clear_line(kegui("pauses", "lift", "app user/get"), "kegui pauses list")

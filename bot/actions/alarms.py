@@ -12,6 +12,7 @@ from bot.wecom import OperatorNeeded, WeComError
 log = structlog.get_logger(__name__)
 
 WECOM_REFUSES = "wecom_needs_operator"
+WECOM_AWAY = "wecom_unreachable"
 
 
 def raise_alarm(kind: str, subject: str, text: str, what_to_do: str, kegui: Kegui) -> None:

@@ -17,6 +17,7 @@ from bot.api import (
     idempotency,
     offboardings,
     openapi,
+    pauses,
     problems,
     staff,
 )
@@ -34,6 +35,7 @@ NOUNS = (
     events,
     gaps,
     alarms,
+    pauses,
     staff,
 )
 

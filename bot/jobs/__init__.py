@@ -1,12 +1,15 @@
 """When the clock strikes: the whole schedule, one line for each job."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 from peewee import PeeweeException
+from playhouse.pool import MaxConnectionsExceeded
 
 from bot import clock
 from bot.actions.alarms import report
@@ -14,6 +17,7 @@ from bot.db import connection
 from bot.effects import Busy
 from bot.jobs import alarms, api_access, conflicts, handovers, notices, readings
 from bot.kegui import Kegui
+from bot.models import JobRun
 from bot.wecom import WeComError
 
 log = structlog.get_logger(__name__)
@@ -21,19 +25,29 @@ log = structlog.get_logger(__name__)
 Job = Callable[[Kegui], None]
 
 
-def schedule(kegui: Kegui) -> BackgroundScheduler:
-    """Return the scheduler with every job on it, not started."""
+def schedule(kegui: Kegui, leads: Callable[[], bool] = lambda: True) -> BackgroundScheduler:
+    """Return the scheduler with every job on it, not started.
+
+    Each job goes on from when it was last begun, by whichever clock: what was due meanwhile
+    strikes once at the start.
+
+    Args:
+        leads: asked before each strike; where another clock leads, nothing is done.
+    """
     zone = kegui.settings.zone
     scheduler = BackgroundScheduler(timezone=zone)
+    with connection():
+        strikes = Strikes(kegui, leads, JobRun.last())
 
     def every(seconds: float, job: Job) -> None:
-        _add(scheduler, IntervalTrigger(seconds=seconds, timezone=zone), job, kegui)
+        _add(scheduler, IntervalTrigger(seconds=seconds, timezone=zone), job, strikes)
 
     def at(hour: int, minute: int, job: Job) -> None:
-        _add(scheduler, CronTrigger(hour=hour, minute=minute, timezone=zone), job, kegui)
+        _add(scheduler, CronTrigger(hour=hour, minute=minute, timezone=zone), job, strikes)
 
     every(15, notices.send_digests)
     every(15, conflicts.wake_untold)
+    every(60, alarms.look_for_outages)
     every(60, alarms.look_for_silent_members)
     every(60, alarms.end_finished_alarms)
     every(kegui.settings.transfer_poll_seconds, handovers.wake_pending)
@@ -45,14 +59,44 @@ def schedule(kegui: Kegui) -> BackgroundScheduler:
     return scheduler
 
 
-def _soon(scheduler: BackgroundScheduler, job: Job) -> None:
-    """Let a job strike for the first time when the clock starts."""
-    scheduler.modify_job(_id(job), next_run_time=clock.now())
+class Strikes:
+    """The beginnings of jobs: each is somebody's alone, also while two clocks think they lead."""
+
+    def __init__(
+        self, kegui: Kegui, leads: Callable[[], bool], last: Mapping[str, datetime]
+    ) -> None:
+        self._kegui = kegui
+        self._leads = leads
+        self._last = dict(last)
+
+    def last(self, job: Job) -> datetime | None:
+        """Return when a job was begun last, as far as this process knows."""
+        return self._last.get(_id(job))
+
+    def strike(self, job: Job) -> None:
+        """Run a job unless another clock leads, or has begun it meanwhile."""
+        if not self._leads():
+            return
+        name = _id(job)
+        try:
+            with connection():
+                begun = JobRun.begin(name, self._last.get(name))
+                if begun is None:
+                    self._last = JobRun.last()
+                    log.warning("job_begun_elsewhere", job=name)
+                    return
+            self._last[name] = begun
+            log.debug("job_begins", job=name)
+            error = run_once(job, self._kegui)
+            with connection():
+                JobRun.end(name, begun, error)
+        except (PeeweeException, MaxConnectionsExceeded) as error:
+            log.warning("job_waits", job=name, why=type(error).__name__)
 
 
-def run_once(job: Job, kegui: Kegui) -> None:
-    """Run a job; trouble outside is logged and left to the next time."""
-    name = f"{job.__module__.rpartition('.')[2]}.{job.__name__}"
+def run_once(job: Job, kegui: Kegui) -> str | None:
+    """Run a job; trouble outside is logged, returned, and left to the next time."""
+    name = _id(job)
     try:
         with connection():
             job(kegui)
@@ -60,16 +104,31 @@ def run_once(job: Job, kegui: Kegui) -> None:
         with connection():
             report(error, kegui)
         log.warning("job_waits", job=name, why=str(error))
-    except PeeweeException as error:
+        return str(error)
+    except (PeeweeException, MaxConnectionsExceeded) as error:
         log.warning("job_waits", job=name, why=type(error).__name__)
+        return type(error).__name__
+    return None
 
 
-def _add(scheduler: BackgroundScheduler, trigger: object, job: Job, kegui: Kegui) -> None:
+def next_strike(trigger: BaseTrigger, last: datetime | None) -> datetime:
+    """Return when a job is due that was begun ``last``: in the past, where that was missed."""
+    due: datetime = trigger.get_next_fire_time(last, clock.now())
+    return due
+
+
+def _soon(scheduler: BackgroundScheduler, job: Job) -> None:
+    """Let a job strike for the first time when the clock starts."""
+    scheduler.modify_job(_id(job), next_run_time=clock.now())
+
+
+def _add(scheduler: BackgroundScheduler, trigger: BaseTrigger, job: Job, strikes: Strikes) -> None:
     scheduler.add_job(
-        run_once,
+        strikes.strike,
         trigger,
-        args=(job, kegui),
+        args=(job,),
         id=_id(job),
+        next_run_time=next_strike(trigger, strikes.last(job)),
         max_instances=1,
         coalesce=True,
         misfire_grace_time=None,
@@ -77,4 +136,4 @@ def _add(scheduler: BackgroundScheduler, trigger: object, job: Job, kegui: Kegui
 
 
 def _id(job: Job) -> str:
-    return f"{job.__module__}.{job.__name__}"
+    return f"{job.__module__.rpartition('.')[2]}.{job.__name__}"

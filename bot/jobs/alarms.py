@@ -3,13 +3,30 @@
 from datetime import timedelta
 
 from bot import clock
-from bot.actions.alarms import WECOM_REFUSES, end_alarm, raise_alarm
+from bot.actions.alarms import WECOM_AWAY, WECOM_REFUSES, end_alarm, raise_alarm
 from bot.kegui import Kegui
 from bot.models import Alarm, EndpointPause, Staff
 from bot.reports.gaps import members_without_codes
+from bot.reports.pauses import longest_outage
 
 KIND_SILENT = "no_welcome_codes"
 QUIET = timedelta(minutes=15)
+
+
+def look_for_outages(kegui: Kegui) -> None:
+    """One alarm for as long as WeCom cannot be reached, whatever is being asked of it."""
+    outage = longest_outage(clock.now())
+    if outage is None:
+        end_alarm(WECOM_AWAY)
+        return
+    since = outage.since.astimezone(kegui.settings.zone)
+    raise_alarm(
+        WECOM_AWAY,
+        "",
+        f"自 {since:%m-%d %H:%M} 起无法正常访问企业微信（接口 {outage.endpoint}）",
+        "请检查本机网络、DNS、代理与防火墙；如本机正常，请等待企业微信恢复，积压的事件会自动补做",
+        kegui,
+    )
 
 
 def look_for_silent_members(kegui: Kegui) -> None:

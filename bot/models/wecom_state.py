@@ -3,14 +3,14 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import uuid4
 
 import structlog
 from peewee import SQL, BlobField, CharField, IntegerField, PeeweeException, TextField
 
-from bot import clock
-from bot.db import Model, UTCDateTimeField, connection
+from bot import clock, db
+from bot.db import Model, UTCDateTimeField
 
 log = structlog.get_logger(__name__)
 
@@ -53,13 +53,7 @@ class Lease(Model):
     def held(cls, name: str, duration: timedelta = DURATION) -> Iterator[bool]:
         """Hold the lease for the block and keep it alive; False when another has it."""
         holder = uuid4().hex
-        now = clock.now()
-        cls.insert(name=name, holder=holder, until=now + duration).on_conflict_ignore().execute()
-        cls.update(holder=holder, until=now + duration).where(
-            cls.name == name, cls.until < now
-        ).execute()
-        row = cls.get_or_none(cls.name == name)
-        if row is None or row.holder != holder:
+        if not cls.take(name, holder, duration):
             yield False
             return
         ended = threading.Event()
@@ -70,14 +64,30 @@ class Lease(Model):
         finally:
             ended.set()
             heart.join()
-            cls.delete().where(cls.name == name, cls.holder == holder).execute()
+            cls.give_back(name, holder)
+
+    @classmethod
+    def take(cls, name: str, holder: str, duration: timedelta = DURATION) -> bool:
+        """Take a lease that nobody else holds, or keep one's own for longer."""
+        now = db.now()
+        fresh = {"holder": holder, "until": now + duration}
+        inserted = cls.insert(name=name, **fresh).on_conflict_ignore().returning(cls.name).execute()
+        if list(inserted):
+            return True
+        mine_or_over = (cls.holder == holder) | (cls.until < now)
+        return bool(cls.update(fresh).where(cls.name == name, mine_or_over).execute())
+
+    @classmethod
+    def give_back(cls, name: str, holder: str) -> None:
+        """End a lease before its time."""
+        cls.delete().where(cls.name == name, cls.holder == holder).execute()
 
     @classmethod
     def _beat(cls, name: str, holder: str, duration: timedelta, ended: threading.Event) -> None:
         while not ended.wait(duration.total_seconds() / 3):
             try:
-                with connection():
-                    cls.update(until=clock.now() + duration).where(
+                with db.connection():
+                    cls.update(until=db.now() + duration).where(
                         cls.name == name, cls.holder == holder
                     ).execute()
             except PeeweeException as error:
@@ -91,6 +101,28 @@ class JobRun(Model):
     struck_at = UTCDateTimeField()
     finished_at = UTCDateTimeField(null=True)
     error = TextField(null=True)
+
+    @classmethod
+    def last(cls) -> dict[str, datetime]:
+        """Return when each job was begun last."""
+        return {row.job: row.struck_at for row in cls.select()}
+
+    @classmethod
+    def begin(cls, job: str, last: datetime | None) -> datetime | None:
+        """Note that a job begins, and return when; None: somebody began it after ``last``."""
+        now = clock.now()
+        if last is None:
+            first = cls.insert(job=job, struck_at=now).on_conflict_ignore().returning(cls.job)
+            return now if list(first.execute()) else None
+        again = cls.update(struck_at=now, finished_at=None, error=None)
+        return now if again.where(cls.job == job, cls.struck_at == last).execute() else None
+
+    @classmethod
+    def end(cls, job: str, struck_at: datetime, error: str | None) -> None:
+        """Note how a job ended."""
+        cls.update(finished_at=clock.now(), error=error).where(
+            cls.job == job, cls.struck_at == struck_at
+        ).execute()
 
 
 class SyncProgress(Model):
