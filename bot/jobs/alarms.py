@@ -4,19 +4,23 @@ from datetime import timedelta
 
 from bot import clock
 from bot.actions.alarms import WECOM_AWAY, WECOM_REFUSES, end_alarm, raise_alarm
+from bot.db import released
 from bot.kegui import Kegui
 from bot.models import Alarm, EndpointPause, Staff
 from bot.reports.gaps import members_without_codes
 from bot.reports.pauses import longest_outage
+from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, Transient
 
 KIND_SILENT = "no_welcome_codes"
 QUIET = timedelta(minutes=15)
+# Longer than any pause after network errors.
+TRIED_LATELY = timedelta(seconds=150)
 
 
 def look_for_outages(kegui: Kegui) -> None:
     """One alarm for as long as WeCom cannot be reached, whatever is being asked of it."""
     outage = longest_outage(clock.now())
-    if outage is None:
+    if outage is None or (outage.until < clock.now() - TRIED_LATELY and _answers(kegui)):
         end_alarm(WECOM_AWAY)
         return
     since = outage.since.astimezone(kegui.settings.zone)
@@ -27,6 +31,18 @@ def look_for_outages(kegui: Kegui) -> None:
         "请检查本机网络、DNS、代理与防火墙；如本机正常，请等待企业微信恢复，积压的事件会自动补做",
         kegui,
     )
+
+
+def _answers(kegui: Kegui) -> bool:
+    """Ask WeCom something harmless: of what failed last, nobody has wanted anything since."""
+    try:
+        with released():
+            kegui.wecom.follow_users()
+    except (Transient, Throttled, Paused):
+        return False
+    except (OperatorNeeded, Refused):
+        return True  # an answer, too
+    return True
 
 
 def look_for_silent_members(kegui: Kegui) -> None:

@@ -6,8 +6,10 @@ one call at a time may try, whichever process makes it: an outage of hours costs
 
 import threading
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
+
+from bot import clock
 
 EVERY_ENDPOINT = "*"
 
@@ -73,7 +75,7 @@ class MemoryPauseStore:
             before = self._pauses.get(place)
             self._probes.pop(place, None)
             if before is None:
-                held = replace(pause, since=datetime.now(UTC), failures=1)
+                held = replace(pause, since=clock.now(), failures=1)
             else:
                 later = max(before, pause, key=lambda one: one.until)
                 held = replace(later, since=before.since, failures=before.failures + 1)
@@ -82,7 +84,7 @@ class MemoryPauseStore:
 
     def probe(self, pause: Pause, until: datetime) -> bool:
         place = (pause.secret_name, pause.endpoint)
-        now = datetime.now(UTC)
+        now = clock.now()
         with self._lock:
             held = self._pauses.get(place)
             if held is None or held.until > now or self._probes.get(place, now) > now:

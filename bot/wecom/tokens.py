@@ -3,8 +3,10 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
+
+from bot import clock
 
 # Renewed so long before the end that nobody meets an expired one (path 91039: 7200 s).
 EARLY = timedelta(minutes=10)
@@ -47,7 +49,7 @@ class MemoryTokenStore:
     def refresh(self, secret_name: str, stale: str | None, fetch: Callable[[], Token]) -> Token:
         with self._lock:
             current = self._tokens.get(secret_name)
-            if current and current.value != stale and current.expires_at > datetime.now(UTC):
+            if current and current.value != stale and current.expires_at > clock.now():
                 return current
             self._tokens[secret_name] = fetch()
             return self._tokens[secret_name]

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from random import random
 from typing import Any, Literal
 
@@ -15,6 +15,7 @@ import structlog
 from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, NewConnectionError
 
+from bot import clock
 from bot.wecom.budgets import WELCOME, Budgets
 from bot.wecom.errors import (
     TOKEN_CODES,
@@ -282,7 +283,7 @@ class Transport:
         still lives is used meanwhile.
         """
         token = self._tokens.get(secret_name)
-        now = datetime.now(UTC)
+        now = clock.now()
         if token is None or token.expires_at <= now:
             return self._refresh(secret_name, token.value if token else None)
         if token.is_fresh(now) or not self._may_renew(secret_name):
@@ -326,7 +327,7 @@ class Transport:
         value, seconds = answer.get("access_token"), answer.get("expires_in")
         if not isinstance(value, str) or not value or type(seconds) is not int:
             raise Transient(GETTOKEN, None, "no token in the answer")
-        return Token(value, datetime.now(UTC) + timedelta(seconds=seconds))
+        return Token(value, clock.now() + timedelta(seconds=seconds))
 
     def _known_pause(self, secret_name: SecretName, endpoint: str) -> Pause | None:
         """Return the pause that the store knows; it is asked once a second at most."""
@@ -340,7 +341,7 @@ class Transport:
     def _refuse_if_paused(self, secret_name: SecretName, endpoint: str) -> Pause | None:
         """Raise Paused while a pause holds; return one whose time is over, if there is one."""
         pause = self._known_pause(secret_name, endpoint)
-        if pause is not None and pause.until > datetime.now(UTC):
+        if pause is not None and pause.until > clock.now():
             raise Paused(endpoint, pause.until, pause.reason, pause.errcode)
         return pause
 
@@ -357,7 +358,7 @@ class Transport:
         probe = self._refuse_if_paused(secret_name, endpoint)
         if probe is not None:
             self._pause_cache.pop((secret_name, endpoint), None)
-            now = datetime.now(UTC)
+            now = clock.now()
             if not self._pauses.probe(probe, now + PROBE):
                 raise Paused(endpoint, now + PROBE_LOOK, probe.reason, probe.errcode)
         try:
@@ -400,7 +401,7 @@ class Transport:
         if probe is None and in_a_row < FAILURES_BEFORE_PAUSE:
             return
         known = self._pauses.get(secret_name, endpoint)
-        if known is not None and known.until > datetime.now(UTC):
+        if known is not None and known.until > clock.now():
             # Calls that were under way when the trouble began say nothing new.
             return
         before = known.failures if known is not None else 0
@@ -425,7 +426,7 @@ class Transport:
         reason: str,
         errcode: int | None,
     ) -> None:
-        self._pauses.set(Pause(secret_name, endpoint, datetime.now(UTC) + length, reason, errcode))
+        self._pauses.set(Pause(secret_name, endpoint, clock.now() + length, reason, errcode))
         self._pause_cache.pop((secret_name, endpoint), None)
         log.warning("wecom_paused", endpoint=endpoint, secret=secret_name, errcode=errcode)
 

@@ -10,16 +10,36 @@ from bot.jobs.alarms import look_for_outages
 from bot.kegui import Kegui
 from bot.models import Alarm, EndpointPause
 from bot.stores import DatabasePauseStore
-from bot.wecom import Pause
+from bot.wecom import Pause, Paused, Refused, Transient
 from config import settings
 
 pytestmark = pytest.mark.usefixtures("store")
-KEGUI = Kegui(settings.load({}), *([cast(Any, None)] * 3))
 
 
-def met_again_and_again(endpoint: str, minutes: float, errcode: int | None = None) -> None:
-    """An endpoint has failed for so long, and just now again."""
-    DatabasePauseStore().set(Pause("app", endpoint, clock.now(), "network errors", errcode))
+class FakeWeCom:
+    """Answers one harmless question, or does not."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+        self.asked = 0
+
+    def follow_users(self) -> list[str]:
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        return []
+
+
+WECOM = FakeWeCom()
+KEGUI = Kegui(settings.load({}), cast(Any, WECOM), cast(Any, None), cast(Any, None))
+
+
+def met_again_and_again(
+    endpoint: str, minutes: float, errcode: int | None = None, tried_ago: float = 0
+) -> None:
+    """An endpoint has failed for so long, and some minutes ago for the last time."""
+    tried = clock.now() - timedelta(minutes=tried_ago)
+    DatabasePauseStore().set(Pause("app", endpoint, tried, "network errors", errcode))
     EndpointPause.update(since=clock.now() - timedelta(minutes=minutes)).where(
         EndpointPause.endpoint == endpoint
     ).execute()
@@ -61,3 +81,31 @@ def test_a_short_trouble_or_one_that_wecom_explains_is_no_outage(
     look_for_outages(KEGUI)
 
     assert open_alarms() == []
+
+
+@pytest.mark.parametrize(
+    ("error", "still_open"),
+    [(Transient("x", None), True), (Paused("x", clock.now(), ""), True), (Refused("x", 1), False)],
+)
+def test_where_nobody_wants_what_failed_a_harmless_question_shows_whether_wecom_answers(
+    error: Exception, still_open: bool
+) -> None:
+    met_again_and_again("message/send", 61)
+    look_for_outages(KEGUI)
+    EndpointPause.delete().execute()
+    met_again_and_again("message/send", 61, tried_ago=5)
+    WECOM.error = error
+
+    look_for_outages(KEGUI)
+
+    assert open_alarms() == ["wecom_unreachable"] * still_open
+
+
+def test_while_the_endpoint_is_tried_anyway_nothing_more_is_asked() -> None:
+    WECOM.asked, WECOM.error = 0, None
+    met_again_and_again("message/send", 61, tried_ago=1)
+
+    look_for_outages(KEGUI)
+
+    assert WECOM.asked == 0
+    assert open_alarms() == ["wecom_unreachable"]

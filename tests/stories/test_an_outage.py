@@ -1,0 +1,117 @@
+"""WeCom is away for an hour: few calls, quick answers at the door, and all is done afterwards."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stack import Stack, running_stack, until
+from tests.stories.conftest import QUICK, empty_redis, own_database
+
+MOVED_CLOCK = Path(__file__).parent.parent / "moved_clock"
+STEPS, STEP_SECONDS = 20, 180
+# All endpoints together; some 60 were measured: a few as it begins, then one each time a pause of
+# an endpoint is over.
+MOST_CALLS = 120
+
+
+class Hour:
+    """A stack whose clock, and the platform's, can be moved on together."""
+
+    def __init__(self, stack: Stack, moved: Path) -> None:
+        self.stack = stack
+        self._moved = moved
+        self._seconds = 0
+
+    def pass_(self, seconds: int) -> None:
+        self._seconds += seconds
+        new = self._moved.with_suffix(".new")
+        new.write_text(str(self._seconds))
+        os.replace(new, self._moved)
+        self.stack.pass_time(seconds)
+
+    def calls(self) -> int:
+        """Return how many calls WeCom has got so far."""
+        counts: dict[str, dict[str, int]] = self.stack.sandbox.get("/sandbox/counts")
+        return sum(number for codes in counts.values() for number in codes.values())
+
+
+@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+def hour(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Hour]:
+    moved = tmp_path / "moved"
+    moved.write_text("0")
+    monkeypatch.setenv("MOVED_CLOCK_FILE", str(moved))
+    monkeypatch.setenv("PYTHONPATH", f"{MOVED_CLOCK}{os.pathsep}{os.getcwd()}")
+    with own_database(request.param, tmp_path) as url:
+        queue_url = url if request.param == "sqlite" else empty_redis()
+        settings = {**QUICK, "OPERATORS": "manager"}
+        with running_stack(tmp_path, url, queue_url, **settings) as stack:
+            until(lambda: stack.try_command("sync"))
+            yield Hour(stack, moved)
+
+
+def tried_again(hour: Hour) -> None:
+    """Wait until nothing that is due now is left waiting."""
+
+    def all_wait() -> bool:
+        waiting = hour.stack.api.every("/events", state="waiting")
+        claimed = hour.stack.api.every("/events", state="claimed")
+        return not claimed and all(event["attempts"] > 0 for event in waiting)
+
+    until(all_wait, 20)
+
+
+def test_an_hour_without_wecom_costs_few_calls_and_everything_is_done_after_it(
+    hour: Hour,
+) -> None:
+    stack = hour.stack
+    stack.meet("zhangsan", "wm_before")
+    stack.settled()
+    before = hour.calls()
+    stack.sandbox.post("/sandbox/faults", endpoint="*", drop=True)
+
+    missed = []
+    for step in range(STEPS):
+        for userid in ("zhangsan", "lisi", "wangwu"):
+            missed.append(f"wm_hour_{step}_{userid}")
+            stack.meet(userid, missed[-1])
+        stack.sandbox.post("/sandbox/callbacks/wait", timeout_seconds=20)
+        tried_again(hour)
+        if step % 5 == 4:
+            stack.run_job("alarms", "look_for_outages")
+            assert [alarm["kind"] for alarm in open_alarms(stack)] == ["wecom_unreachable"]
+            assert stack.api.get("/pauses")["items"]
+        hour.pass_(STEP_SECONDS)
+    calls = hour.calls() - before
+
+    stack.sandbox.delete("/sandbox/faults")
+    hour.pass_(STEP_SECONDS)
+    ended = stack.settled(90)
+
+    assert calls <= MOST_CALLS
+    slow = [row for row in stack.sandbox.get("/sandbox/deliveries")["deliveries"] if late(row)]
+    assert slow == []
+    assert {event["state"] for event in ended} == {"done"}
+    for customer in missed:
+        assert stack.owner(customer) is not None
+    hour.pass_(180)
+    gaps = {gap["external_userid"]: gap["reason"] for gap in stack.api.every("/gaps")}
+    told = {str(row["external_userid"]) for row in stack.executed("welcome_sent")}
+    assert told == {"wm_before"}
+    assert set(missed) <= set(gaps)
+    assert all(gaps[customer] for customer in missed)
+    stack.run_job("alarms", "look_for_outages")
+    assert open_alarms(stack) == []
+    assert len(stack.api.every("/alarms")) == 1
+
+
+def late(row: dict[str, Any]) -> bool:
+    return row["status"] != 200 or row["seconds"] >= 1
+
+
+def open_alarms(stack: Stack) -> list[dict[str, Any]]:
+    return stack.api.every("/alarms", state="open")
