@@ -32,7 +32,7 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> Blueprin
     """
     doors = Blueprint("callback", __name__)
     intake, waker = Intake(), Waker(queue)
-    cryptos = {door: crypto for door in _PATHS if (crypto := _crypto(settings, door))}
+    cryptos = {door: crypto for door in PATHS if (crypto := _crypto(settings, door))}
 
     def verify(door: Door) -> Response:
         """WeCom checks the URL: answer the decrypted echo, bare, within a second."""
@@ -71,7 +71,7 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> Blueprin
 
     doors.before_request(intake.enter)
     doors.teardown_request(lambda _error: intake.leave())
-    for door, path in _PATHS.items():
+    for door, path in PATHS.items():
         for method, view in (("GET", verify), ("POST", receive)):
             doors.add_url_rule(
                 path,
@@ -84,7 +84,7 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> Blueprin
     return doors
 
 
-_PATHS: dict[Door, str] = {
+PATHS: dict[Door, str] = {
     "customer": "/wecom/callback",
     "contacts": "/wecom/callback/contacts",
     "archive": "/wecom/callback/archive",
