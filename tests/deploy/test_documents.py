@@ -20,7 +20,7 @@ def test_the_settings_exist(page: str) -> None:
     known = {PREFIX + name.upper() for name in Settings.model_fields}
     known |= {f"{name}_FILE" for name in known}
 
-    named = {name for name in re.findall(r"KEGUI_[A-Z_]+[A-Z]", text)}
+    named = set(re.findall(r"KEGUI_[A-Z_]+[A-Z]", text))
 
     assert named
     assert named - known <= {"KEGUI_CONTACTS_CALLBACK"}
