@@ -33,7 +33,7 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> APIBluep
     """
     doors = APIBlueprint("callback", __name__, enable_openapi=False)
     intake, waker = Intake(), Waker(queue)
-    cryptos = {door: crypto for door in _PATHS if (crypto := _crypto(settings, door))}
+    cryptos = {door: crypto for door in PATHS if (crypto := _crypto(settings, door))}
 
     def verify(door: Door) -> Response:
         """WeCom checks the URL: answer the decrypted echo, bare, within a second."""
@@ -72,7 +72,7 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> APIBluep
 
     doors.before_request(intake.enter)
     doors.teardown_request(lambda _error: intake.leave())
-    for door, path in _PATHS.items():
+    for door, path in PATHS.items():
         for method, view in (("GET", verify), ("POST", receive)):
             doors.add_url_rule(
                 path,
@@ -85,7 +85,7 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> APIBluep
     return doors
 
 
-_PATHS: dict[Door, str] = {
+PATHS: dict[Door, str] = {
     "customer": "/wecom/callback",
     "contacts": "/wecom/callback/contacts",
     "archive": "/wecom/callback/archive",

@@ -337,3 +337,38 @@ def offboard(userid: str, last_day: datetime, successors: tuple[str, ...], auto:
     except handovers.UnfitSuccessor as unfit:
         raise click.ClickException(f"successor {unfit}") from None
     click.echo(f"{handover.id} {'opened' if is_new else 'was open already'}: {handover.state}")
+
+
+@main.command()
+@click.option("--lang", type=click.Choice(["zh", "en"]), default="zh", show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.option("--send-to", default="", metavar="USERID", help="Send one app message to a member.")
+@click.option("--retry-secrets", is_flag=True, help="A refused secret was corrected: ask again.")
+@click.option("--web-processes", type=int, help="On all machines; default: of this machine.")
+@click.option("--worker-processes", type=int, default=1, show_default=True)
+@click.option("--clock-processes", type=int, default=1, show_default=True)
+def doctor(
+    lang: str,
+    as_json: bool,
+    send_to: str,
+    retry_secrets: bool,
+    web_processes: int | None,
+    worker_processes: int,
+    clock_processes: int,
+) -> None:
+    """Check this installation against WeCom and say what to do; 1 if anything failed."""
+    from bot.doctor import Options, examine, report
+    from bot.doctor.findings import exit_code
+    from bot.doctor.storage import Processes, web_processes_of_one_machine
+
+    logging.configure("CRITICAL")
+    web_count = web_processes or web_processes_of_one_machine()
+    processes = Processes(web_count, worker_processes, clock_processes)
+    try:
+        found = examine(os.environ, Options(send_to, retry_secrets, processes))
+    except SettingsError as error:
+        raise click.ClickException(str(error)) from None
+    shown = [report.as_json(found, lang)] if as_json else report.lines(found, lang)
+    for line in shown:
+        click.echo(line)
+    raise SystemExit(exit_code(found))

@@ -34,15 +34,20 @@ def queue_url(settings: Settings) -> str:
     return (settings.queue_url or settings.database_url).get_secret_value()
 
 
-def _wecom(settings: Settings, vault: Vault) -> WeCom:
+def known_secrets(settings: Settings) -> dict[SecretName, str]:
+    """Return the secrets that are set."""
     known: dict[SecretName, SecretStr | None] = {
         "app": settings.app_secret,
         "contacts": settings.contacts_secret,
         "archive": settings.archive_secret,
     }
+    return {name: secret.get_secret_value() for name, secret in known.items() if secret}
+
+
+def _wecom(settings: Settings, vault: Vault) -> WeCom:
     return WeCom(
         corp_id=settings.corp_id,
-        secrets={name: secret.get_secret_value() for name, secret in known.items() if secret},
+        secrets=known_secrets(settings),
         agent_id=settings.agent_id,
         api_base=settings.wecom_api_base,
         tokens=DatabaseTokenStore(vault),

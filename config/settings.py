@@ -5,7 +5,7 @@ import binascii
 import math
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -25,7 +25,14 @@ LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
 class SettingsError(Exception):
-    """Some settings are malformed; the text names them and never a value."""
+    """Some settings are malformed; the text names them and never a value.
+
+    ``variables`` are those that have to be mended, by their names in the environment.
+    """
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__("; ".join(problems))
+        self.variables = tuple(problem.partition(":")[0] for problem in problems)
 
 
 class Settings(BaseSettings):
@@ -180,9 +187,9 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         problems += [
             f"{PREFIX}{str(entry['loc'][0]).upper()}: {entry['msg']}" for entry in error.errors()
         ]
-        raise SettingsError("; ".join(problems)) from None
+        raise SettingsError(problems) from None
     if problems:
-        raise SettingsError("; ".join(problems))
+        raise SettingsError(problems)
     return settings
 
 

@@ -95,7 +95,17 @@ def test_help_names_every_command() -> None:
         [sys.executable, "-m", "bot", "--help"], capture_output=True, text=True, check=True
     ).stdout
 
-    for command in ("migrate", "web", "worker", "clock", "run", "sandbox", "token", "sync"):
+    for command in (
+        "migrate",
+        "web",
+        "worker",
+        "clock",
+        "run",
+        "sandbox",
+        "token",
+        "sync",
+        "doctor",
+    ):
         assert f"  {command} " in shown
     assert "offboard" in shown
 

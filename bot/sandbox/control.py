@@ -17,6 +17,7 @@ from bot.sandbox.state import App, ContactWay, Delivery, Department, Door, World
 
 KINDS = ("app", "contacts", "archive")
 DOORS = ("customer", "contacts", "archive")
+APP_FIELDS = {"secret", "agent_id", "enabled", "trusted_ips", "forbidden"}
 BOOKS = ("calls", "executed", "events", "deliveries")
 
 
@@ -97,6 +98,21 @@ def _stage(control: Blueprint, world: World, gate: Gate, courier: Courier) -> No
             with world.lock:
                 world.switches.turn(_body())
         return jsonify(vars(world.switches))
+
+    @control.patch("/apps/<kind>")
+    def change_app(kind: str) -> Response:
+        """Let an administrator change what apps of a kind may do, or their secret."""
+        row = _body()
+        if unknown := sorted(set(row) - APP_FIELDS):
+            raise ValueError(f"no such field: {', '.join(unknown)}")
+        with world.lock:
+            changed = [app for app in world.apps if app.kind == kind]
+            if not changed:
+                raise NotPossible(f"no app of the kind {kind}")
+            for app in changed:
+                for name, value in row.items():
+                    setattr(app, name, value)
+        return jsonify(ok=True)
 
     @control.post("/departments")
     def departments() -> Response:

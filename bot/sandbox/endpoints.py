@@ -15,12 +15,13 @@ from bot.sandbox import (
 from bot.sandbox.errors import Refusal
 from bot.sandbox.gate import APP, ARCHIVE, CONTACTS, Call, Endpoint, endpoint
 from bot.sandbox.paging import page
-from bot.sandbox.state import ContactWay
+from bot.sandbox.state import ContactWay, Department
 
 PAGE = 1000
 FOLLOWERS = 500
 WAYS_DEFAULT, DAYS_BACK = 100, 90
 PAIRS, TOO_MANY_PAIRS = 100, 301060
+WRONG_AGENT = 301002
 Answer = dict[str, Any]
 
 
@@ -40,9 +41,36 @@ def _department(call: Call, name: str) -> int | None:
     return call.parameters.number(name) if given else None
 
 
+def _departments(call: Call) -> list[Department]:
+    found = staff.subtree(call.world, _department(call, "id"))
+    return [] if staff.range_is_empty(call.world) else found
+
+
+def agent_get(call: Call) -> Answer:
+    if call.parameters.number("agentid", required=True) != call.app.agent_id:
+        raise Refusal(WRONG_AGENT)
+    seen = staff.visible(call.world)
+    sees_all = all(one.visible for one in call.world.members.values())
+    shown = [] if sees_all else [{"userid": one.userid} for one in seen]
+    return {
+        "agentid": call.app.agent_id,
+        "name": "客规",
+        "square_logo_url": "",
+        "description": "",
+        "allow_userinfos": {"user": shown},
+        "allow_partys": {"partyid": [1] if sees_all else []},
+        "allow_tags": {"tagid": list[int]()},
+        "close": int(not call.app.enabled),
+        "redirect_domain": "",
+        "report_location_flag": 0,
+        "isreportenter": 0,
+        "home_url": "",
+    }
+
+
 def department_list(call: Call) -> Answer:
     rows = []
-    for one in staff.subtree(call.world, _department(call, "id")):
+    for one in _departments(call):
         row: Answer = {"id": one.id, "name": one.name, "department_leader": one.department_leader}
         row |= {"parentid": one.parentid, "order": one.order}
         rows.append(row | ({"name_en": one.name_en} if one.name_en else {}))
@@ -50,7 +78,7 @@ def department_list(call: Call) -> Answer:
 
 
 def department_simplelist(call: Call) -> Answer:
-    found = staff.subtree(call.world, _department(call, "id"))
+    found = _departments(call)
     rows = [{"id": one.id, "parentid": one.parentid, "order": one.order} for one in found]
     return {"department_id": rows}
 
@@ -313,6 +341,11 @@ def _agreement(call: Call, userid: str, external_userid: str) -> Answer | None:
     }
 
 
+def get_permit_user_list(call: Call) -> Answer:
+    call.parameters.number("type", most=3)
+    return {"ids": [one.userid for one in call.world.members.values() if one.in_service]}
+
+
 EVERYONE = (APP, CONTACTS, ARCHIVE)
 DETAILS = {"detail_kinds": frozenset({CONTACTS})}
 
@@ -320,6 +353,7 @@ ENDPOINTS: dict[str, Endpoint] = {
     "gettoken": endpoint("GET", gettoken, EVERYONE, needs_token=False),
     "getcallbackip": endpoint("GET", addresses, EVERYONE),
     "get_api_domain_ip": endpoint("GET", addresses, EVERYONE),
+    "agent/get": endpoint("GET", agent_get),
     "department/list": endpoint("GET", department_list, **DETAILS),
     "department/simplelist": endpoint("GET", department_simplelist, (APP, CONTACTS)),
     "user/get": endpoint("GET", user_get, **DETAILS),
@@ -349,4 +383,5 @@ ENDPOINTS: dict[str, Endpoint] = {
     "externalcontact/del_contact_way": endpoint("POST", del_contact_way),
     "message/send": endpoint("POST", message_send),
     "msgaudit/check_single_agree": endpoint("POST", check_single_agree, (ARCHIVE,)),
+    "msgaudit/get_permit_user_list": endpoint("POST", get_permit_user_list, (ARCHIVE,)),
 }

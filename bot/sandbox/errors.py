@@ -54,6 +54,7 @@ WORDS = {
     49008: "chat has been dismissed",
     50003: "app disabled",
     50100: "invalid cursor",
+    60020: "not allow to access from your ip",
     60111: "userid not found",
     81012: "user & party & tag are all empty",
     81013: "user & party & tag all invalid",
@@ -68,6 +69,8 @@ WORDS = {
     90507: "resigned chat is in transfer",
     90508: "resigned chat has been inherited",
     301002: "not allowed to operate agent with specified token",
+    301052: "msg audit expired",
+    301053: "msg audit not open",
     301060: "too many agree queries",
 }
 

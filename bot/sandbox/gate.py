@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any
 
 from flask import Request, Response, json
@@ -17,7 +18,8 @@ from bot.sandbox.parameters import UNICODE_ESCAPE, Parameters, parse
 from bot.sandbox.state import App, World
 
 APP, CONTACTS, ARCHIVE = "app", "contacts", "archive"
-FORBIDDEN, NO_DETAILS = 48002, 48009
+FORBIDDEN, NO_DETAILS, UNTRUSTED = 48002, 48009, 60020
+NO_ARCHIVE = {"expired": 301052, "off": 301053}
 WRONG_JSON = "ok, Warning: wrong json format. "
 SECRET_PARAMETERS = ("access_token", "corpsecret")
 LOST = 599
@@ -115,12 +117,26 @@ class Gate:
             app = App("", "")
             if known.needs_token:
                 app = tokens.check(self.world, request.args.get("access_token", "")).app
+                self._check_address(app, request.remote_addr or "")
                 self._check_kind(known, app)
+                self._check_permission(path, app)
             is_odd = self._check_form(known, request, raw)
             parameters = Parameters(values, is_query=request.method == "GET")
             call = Call(self.world, app, parameters, raw, request.remote_addr or "")
             words = WRONG_JSON if is_odd else "ok"
             return app.kind, {"errcode": 0, "errmsg": words, **known.handle(call)}
+
+    @staticmethod
+    def _check_address(app: App, address: str) -> None:
+        if app.trusted_ips and address not in app.trusted_ips:
+            raise Refusal(UNTRUSTED)
+
+    def _check_permission(self, path: str, app: App) -> None:
+        if any(fnmatchcase(path, pattern) for pattern in app.forbidden):
+            raise Refusal(FORBIDDEN)
+        service = self.world.switches.archive_service
+        if path.startswith("msgaudit/") and service in NO_ARCHIVE:
+            raise Refusal(NO_ARCHIVE[service])
 
     def _check_kind(self, known: Endpoint, app: App) -> None:
         if app.kind in known.kinds:

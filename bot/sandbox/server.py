@@ -2,9 +2,12 @@
 
 import os
 import threading
+import time
+from email.utils import formatdate
 from typing import Any
 
 from flask import Flask, Response, request
+from gunicorn import util
 from gunicorn.app.base import BaseApplication
 
 from bot.sandbox import control
@@ -25,6 +28,7 @@ def create_app(*, background: bool = False) -> Flask:
     world = World()
     courier = Courier(world)
     world.send = courier.send
+    app.extensions["world"] = world
     gate = Gate(world, ENDPOINTS)
     app.register_blueprint(control.blueprint(world, gate, courier))
 
@@ -63,7 +67,16 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Flask:
         # Here and not earlier: threads do not survive the fork.
-        return create_app(background=True)
+        app = create_app(background=True)
+        world: World = app.extensions["world"]
+
+        def http_date(timestamp: float | None = None) -> str:
+            at = (timestamp or time.time()) + world.switches.date_offset_seconds
+            return formatdate(at, usegmt=True)
+
+        # gunicorn writes the Date header by itself and lets nobody change it.
+        util.http_date = http_date
+        return app
 
 
 def serve(host: str = "127.0.0.1", port: int = 8900, **options: Any) -> None:

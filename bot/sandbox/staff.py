@@ -38,6 +38,16 @@ def has_contacts(member: Member) -> bool:
     return member.follow and member.visible and member.in_service
 
 
+def visible(world: World) -> list[Member]:
+    """Return who stands in the app's visible range and is in service."""
+    return [one for one in world.members.values() if one.visible and one.in_service]
+
+
+def range_is_empty(world: World) -> bool:
+    """Tell whether there are members, and the app may see none of them."""
+    return bool(world.members) and not visible(world)
+
+
 def logged_in_within_a_year(world: World, member: Member) -> bool:
     """Measure from now, or from the leave (path 94081)."""
     until = member.left_at if member.left_at is not None else world.now()

@@ -17,12 +17,18 @@ TRANSFERRED = "transferred"
 
 @dataclass
 class App:
-    """A secret and what it may do; ``kind`` is app, contacts or archive."""
+    """A secret and what it may do; ``kind`` is app, contacts or archive.
+
+    ``trusted_ips`` (企业可信IP): from where it may call, empty: from everywhere; ``forbidden``:
+    shell patterns of the endpoints that an administrator did not allow it.
+    """
 
     kind: str
     secret: str
     agent_id: int = 0
     enabled: bool = True
+    trusted_ips: list[str] = field(default_factory=list)
+    forbidden: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -280,7 +286,10 @@ class World:
                 "corp_id": self.corp_id,
                 "now": self.now(),
                 "switches": asdict(self.switches),
-                "apps": [{"kind": app.kind, "agent_id": app.agent_id} for app in self.apps],
+                "apps": [
+                    {name: value for name, value in asdict(app).items() if name != "secret"}
+                    for app in self.apps
+                ],
                 "callbacks": {name: {"url": door.url} for name, door in self.doors.items()},
                 "departments": [asdict(one) for one in self.departments.values()],
                 "staff": [asdict(one) for one in self.members.values()],

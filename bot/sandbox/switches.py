@@ -18,6 +18,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "pending_on_leave": ("continue", "drop"),
     "result_rows": ("last", "all"),
     "unasked_consent": ("omit", "Disagree", "Default_Agree"),
+    "archive_service": ("on", "off", "expired"),
     "audit_door": ("archive", "customer", "both"),
     "retry_plaintext": ("same", "reordered"),
     "event_time": ("sandbox", "real"),
@@ -39,6 +40,7 @@ class Switches:
     refuse_unicode_escapes: bool = True
     malformed_json: str = "refuse"
     latency_seconds: float = 0
+    date_offset_seconds: float = 0
     per_minute: int = 10_000
     per_minute_for: dict[str, int] = field(
         default_factory=lambda: {"msgaudit/check_single_agree": 2500}
@@ -79,6 +81,7 @@ class Switches:
     contact_way_cap: int = 500_000
     messages_per_minute: int = 30
     messages_per_hour: int = 1000
+    archive_service: str = "on"
     unasked_consent: str = "omit"
     # callbacks
     audit_door: str = "archive"

@@ -3,6 +3,8 @@ requests."""
 
 from collections.abc import Callable, Mapping
 
+from bot.wecom.agents import Agent, Agents
+from bot.wecom.archive import Archive
 from bot.wecom.budgets import Budgets
 from bot.wecom.contact_ways import ContactWayDetail, ContactWayMade, ContactWays
 from bot.wecom.contacts import Contacts, Department, Member, User
@@ -23,7 +25,7 @@ from bot.wecom.transfers import TransferRow, Transfers, Unassigned
 from bot.wecom.transport import CallRecord, SecretName
 
 
-class WeCom(Contacts, Customers, Transfers, Groups, Messages, ContactWays):
+class WeCom(Contacts, Customers, Transfers, Groups, Messages, ContactWays, Agents, Archive):
     """All that Kegui says to WeCom, for one corporation; one object in each process."""
 
     def __init__(
@@ -55,6 +57,7 @@ class WeCom(Contacts, Customers, Transfers, Groups, Messages, ContactWays):
 
 
 __all__ = [
+    "Agent",
     "Budgets",
     "CallRecord",
     "ContactWayDetail",

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.wecom.errors import OperatorNeeded, Paused, Refused
-from bot.wecom.transport import Transport
+from bot.wecom.transport import SecretName, Transport
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Contacts(Transport):
         except (Refused, OperatorNeeded, Paused) as error:
             if isinstance(error, Paused) and not error.needs_operator:
                 raise
-            rows = self.read("department/simplelist").get("department_id", [])
+            rows = self.department_tree("app")
         return [
             Department(
                 id=int(row["id"]),
@@ -57,6 +57,11 @@ class Contacts(Transport):
             )
             for row in rows
         ]
+
+    def department_tree(self, secret_name: SecretName) -> list[dict[str, Any]]:
+        """Read ids and parents; the contacts secret may read no more (path 95350)."""
+        answer = self.read("department/simplelist", secret_name=secret_name)
+        return list(answer.get("department_id") or ())
 
     def department_members(self, department_id: int) -> list[Member]:
         """Read the direct members of one department (path 90200)."""

@@ -65,6 +65,28 @@ class CallbackCrypto:
         self, plaintext: bytes, timestamp: str, nonce: str, random: bytes | None = None
     ) -> bytes:
         """Return a passive reply (path 90241); ``random`` is 16 bytes, fresh if not given."""
+        encrypted = self._seal(plaintext, random)
+        signature = self._sign(timestamp, nonce, encrypted)
+        return (
+            f"<xml><Encrypt><![CDATA[{encrypted}]]></Encrypt>"
+            f"<MsgSignature><![CDATA[{signature}]]></MsgSignature>"
+            f"<TimeStamp>{timestamp}</TimeStamp><Nonce><![CDATA[{nonce}]]></Nonce></xml>"
+        ).encode()
+
+    def echo_query(self, echo: bytes, timestamp: str, nonce: str) -> dict[str, str]:
+        """Return the query with which WeCom verifies a URL (path 90930)."""
+        return self.signed_query(self._seal(echo), timestamp, nonce)
+
+    def signed_query(self, encrypted: str, timestamp: str, nonce: str) -> dict[str, str]:
+        """Return such a query around any text in the place of the ciphertext."""
+        return {
+            "msg_signature": self._sign(timestamp, nonce, encrypted),
+            "timestamp": timestamp,
+            "nonce": nonce,
+            "echostr": encrypted,
+        }
+
+    def _seal(self, plaintext: bytes, random: bytes | None = None) -> str:
         frame = (
             (random or os.urandom(RANDOM_BYTES))
             + struct.pack("!I", len(plaintext))
@@ -73,13 +95,7 @@ class CallbackCrypto:
         )
         padding = BLOCK - len(frame) % BLOCK
         sealed = WeChatCipher(self._key).encrypt(frame + bytes([padding]) * padding)
-        encrypted = base64.b64encode(sealed).decode()
-        signature = self._sign(timestamp, nonce, encrypted)
-        return (
-            f"<xml><Encrypt><![CDATA[{encrypted}]]></Encrypt>"
-            f"<MsgSignature><![CDATA[{signature}]]></MsgSignature>"
-            f"<TimeStamp>{timestamp}</TimeStamp><Nonce><![CDATA[{nonce}]]></Nonce></xml>"
-        ).encode()
+        return base64.b64encode(sealed).decode()
 
     def _sign(self, timestamp: str, nonce: str, encrypted: str) -> str:
         signer = WeChatSigner()

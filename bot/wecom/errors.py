@@ -1,15 +1,23 @@
 """WeCom's error codes, sorted by what they ask of us."""
 
+import re
 from collections.abc import Iterable
 from datetime import datetime
 
+_FROM_IP = re.compile(r"from ip: ([0-9A-Fa-f.:]{2,45})")
+
 
 class WeComError(Exception):
-    """WeCom did not do what was asked; ``errcode`` None: no answer that could be read."""
+    """WeCom did not do what was asked; ``errcode`` None: no answer that could be read.
+
+    ``from_ip`` is our address as WeCom saw it, where its words name one (60020 asks for it).
+    """
 
     def __init__(self, endpoint: str, errcode: int | None, errmsg: str = "") -> None:
         self.endpoint = endpoint
         self.errcode = errcode
+        found = _FROM_IP.search(errmsg)
+        self.from_ip = found.group(1) if found else ""
         # WeCom appends a hint and our own address after the first comma: not for logs.
         self.errmsg = errmsg.split(", hint")[0].split(", from ip")[0][:120]
         super().__init__(endpoint, errcode, self.errmsg)

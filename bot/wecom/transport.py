@@ -125,6 +125,15 @@ class Transport:
         """
         return self._call(endpoint, secret_name, {}, body, is_read=False)
 
+    def renew_token(self, secret_name: SecretName) -> None:
+        """Ask for a token with the secret itself, also while the shared one lives (path 91039).
+
+        Raises:
+            OperatorNeeded: the corporation's id or the secret is wrong, or the app disabled.
+        """
+        token = self._tokens.get(secret_name)
+        self._refresh(secret_name, token.value if token else None)
+
     def _call(
         self,
         endpoint: str,

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bot.sandbox.endpoints import ENDPOINTS
-from tests.sandbox.stage import Stage
+from tests.sandbox.stage import AGENT_ID, Stage
 
 FIXTURES = Path(__file__).parents[1] / "data" / "wecom" / "fixtures"
 INDEX = json.loads((FIXTURES / "index.json").read_text())["constants"]
@@ -23,12 +23,17 @@ NAMES = {
     "message/send": "message.send.text",
 }
 QUERIES: dict[str, dict[str, Any]] = {
+    "agent/get": {"agentid": AGENT_ID},
     "user/get": {"userid": "zhangsan"},
     "user/simplelist": {"department_id": 1},
     "externalcontact/list": {"userid": "zhangsan"},
     "externalcontact/get": {"external_userid": CHEN},
 }
-KINDS = {"user/list_id": "contacts", "msgaudit/check_single_agree": "archive"}
+KINDS = {
+    "user/list_id": "contacts",
+    "msgaudit/check_single_agree": "archive",
+    "msgaudit/get_permit_user_list": "archive",
+}
 
 
 def fixture_name(path: str) -> str:

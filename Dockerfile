@@ -1,0 +1,17 @@
+# Kegui in one image; which process runs is the command (web, worker, clock, migrate).
+FROM python:3.12-slim-bookworm
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 PIP_NO_CACHE_DIR=1
+RUN useradd --system --uid 10001 --home-dir /var/lib/kegui --create-home kegui
+WORKDIR /opt/kegui
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY bot bot
+COPY handlers handlers
+COPY config config
+COPY migrations migrations
+# Editable: migrations stand beside the packages and not in them.
+RUN pip install --constraint constraints.txt --editable .
+USER kegui
+WORKDIR /var/lib/kegui
+EXPOSE 8000
+ENTRYPOINT ["kegui"]
+CMD ["web"]

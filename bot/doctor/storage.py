@@ -1,0 +1,144 @@
+"""Checks of what Kegui stands on: database, its role and clock, vault, queue."""
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+
+from peewee import PeeweeException, PostgresqlDatabase
+from playhouse.pool import MaxConnectionsExceeded
+
+from bot import clock, db, migrations
+from bot.doctor.findings import Finding, failed, not_checked, ok, warning
+from bot.inbox import PAYLOAD
+from bot.models import AccessToken, InboxEvent
+from bot.queue import Queue
+from bot.setup import connect, queue_url
+from bot.stores import PURPOSE
+from bot.vault import Vault, VaultError
+from config.settings import Settings
+
+CLOCK_WARNING_SECONDS, CLOCK_FAILURE_SECONDS = 3.0, 10.0
+# Administration, backups and a second look need some as well.
+SPARE_CONNECTIONS = 10
+MOST_WEB_PROCESSES = 4
+
+
+@dataclass(frozen=True)
+class Processes:
+    """How many of each run against one database, on all machines together."""
+
+    web: int = 1
+    worker: int = 1
+    clock: int = 1
+
+    @property
+    def connections(self) -> int:
+        return db.POOL_SIZE * (self.web + self.worker + self.clock)
+
+
+def web_processes_of_one_machine() -> int:
+    """As many as config/gunicorn.py starts on PostgreSQL."""
+    return min(MOST_WEB_PROCESSES, os.cpu_count() or 1)
+
+
+def check_database(settings: Settings, processes: Processes) -> list[Finding]:
+    """Database, migrations, role, connections and clock; each depends on the first."""
+    rest = ["migrations", "database role", "connections", "database clock"]
+    try:
+        connect(settings)
+        with db.connection():
+            db.database.execute_sql("SELECT 1")
+            return [
+                ok("database"),
+                _check_migrations(),
+                *_check_server(processes),
+            ]
+    except (PeeweeException, MaxConnectionsExceeded, OSError, ValueError) as error:
+        # The driver's own words may quote the address with its password.
+        found = failed("database", "database_unreachable", error=type(error).__name__)
+        return [found, *(not_checked(name, "database") for name in rest)]
+
+
+def _check_migrations() -> Finding:
+    pending = migrations.pending()
+    if pending:
+        return failed("migrations", "migrations_pending", count=len(pending))
+    return ok("migrations")
+
+
+def _check_server(processes: Processes) -> list[Finding]:
+    if not isinstance(db.database.obj, PostgresqlDatabase):
+        # A file on this machine: no role, no connections to count, our own clock.
+        return [ok(name) for name in ("database role", "connections", "database clock")]
+    owns, now, most, reserved = db.database.execute_sql(
+        "SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = current_schema()"
+        " AND pg_has_role(current_user, tableowner, 'MEMBER')), clock_timestamp(),"
+        " current_setting('max_connections')::int,"
+        " current_setting('superuser_reserved_connections')::int"
+    ).fetchone()
+    return [
+        warning("database role", "role_owns_tables") if owns else ok("database role"),
+        judge_connections(most - reserved, processes.connections, reserved),
+        _judge_database_clock(now),
+    ]
+
+
+def judge_connections(available: int, needed: int, reserved: int = 0) -> Finding:
+    """Every process may open its whole pool at the same moment."""
+    if needed > available:
+        wanted = needed + reserved + SPARE_CONNECTIONS
+        return failed(
+            "connections", "few_connections", available=available, needed=needed, wanted=wanted
+        )
+    return ok("connections", available=available, needed=needed)
+
+
+def _judge_database_clock(now: datetime) -> Finding:
+    return judge_clock(
+        "database clock", "数据库 / the database", (now - clock.now()).total_seconds()
+    )
+
+
+def judge_clock(check: str, other: str, offset: float) -> Finding:
+    """``offset``: how many seconds the other clock is ahead of ours."""
+    facts = {"other": other, "seconds": round(offset)}
+    if abs(offset) > CLOCK_FAILURE_SECONDS:
+        return failed(check, "clock_off", **facts)
+    if abs(offset) > CLOCK_WARNING_SECONDS:
+        return warning(check, "clock_off", **facts)
+    return ok(check)
+
+
+def check_vault(settings: Settings) -> Finding:
+    """The key opens the tokens, and the first and the last event that were stored."""
+    if settings.data_key is None:
+        return not_checked("data key", "KEGUI_DATA_KEY")
+    vault = Vault(settings.data_key.get_secret_value())
+    try:
+        with db.connection():
+            sealed = [
+                ("access token", PURPOSE, row.sealed)
+                for row in AccessToken.select()
+                if row.sealed is not None
+            ]
+            for order in (InboxEvent.id, InboxEvent.id.desc()):
+                for event in InboxEvent.select().order_by(order).limit(1):
+                    sealed.append((f"inbox event {event.id}", PAYLOAD, event.payload))
+    except (PeeweeException, MaxConnectionsExceeded):
+        return not_checked("data key", "database")
+    for what, purpose, value in sealed:
+        try:
+            vault.open(purpose, value)
+        except VaultError:
+            return failed("data key", "data_key_changed", what=what)
+    return ok("data key")
+
+
+def check_queue(settings: Settings) -> Finding:
+    try:
+        queue = Queue(queue_url(settings))
+        queue.ping()
+        queue.close()
+    except Exception as error:  # each of three drivers raises its own family
+        return failed("queue", "queue_unreachable", error=type(error).__name__)
+    return ok("queue")

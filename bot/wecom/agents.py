@@ -1,0 +1,46 @@
+"""The app itself, as WeCom's administrators set it up."""
+
+from dataclasses import dataclass
+
+from bot.wecom.transport import Transport
+
+
+@dataclass(frozen=True)
+class Agent:
+    """``visible_*``: the app's visible range (可见范围), as it was set and not expanded."""
+
+    name: str
+    is_disabled: bool
+    visible_userids: tuple[str, ...]
+    visible_departments: tuple[int, ...]
+    visible_tags: tuple[int, ...]
+
+    @property
+    def sees_nobody(self) -> bool:
+        return not (self.visible_userids or self.visible_departments or self.visible_tags)
+
+
+class Agents(Transport):
+    """What an app may read of itself."""
+
+    def agent(self, agent_id: int) -> Agent:
+        """Read the app that the token belongs to (path 90227).
+
+        Raises:
+            OperatorNeeded: 301002, 40056: the token belongs to another app.
+        """
+        answer = self.read("agent/get", {"agentid": agent_id})
+        users = (answer.get("allow_userinfos") or {}).get("user") or ()
+        departments = (answer.get("allow_partys") or {}).get("partyid") or ()
+        tags = (answer.get("allow_tags") or {}).get("tagid") or ()
+        return Agent(
+            name=str(answer.get("name", "")),
+            is_disabled=answer.get("close") == 1,
+            visible_userids=tuple(str(one["userid"]) for one in users),
+            visible_departments=tuple(map(int, departments)),
+            visible_tags=tuple(map(int, tags)),
+        )
+
+    def callback_addresses(self) -> list[str]:
+        """Read from which addresses callbacks come; any app may (path 90930)."""
+        return [str(one) for one in self.read("getcallbackip").get("ip_list") or ()]

@@ -1,0 +1,16 @@
+"""The conversation archive (会话内容存档), with the archive's own secret."""
+
+from bot.wecom.transport import Transport
+
+
+class Archive(Transport):
+    """What the archive's secret may read over HTTP."""
+
+    def archived_members(self) -> list[str]:
+        """Read whose conversations are archived at present (path 91614).
+
+        Raises:
+            OperatorNeeded: 301052, 301053: the archive has expired or was never opened.
+        """
+        answer = self.ask("msgaudit/get_permit_user_list", {}, "archive")
+        return [str(one) for one in answer.get("ids") or ()]

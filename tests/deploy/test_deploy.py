@@ -1,0 +1,145 @@
+"""The example files of an installation agree with the Procfile and with each other."""
+
+import configparser
+import shutil
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from bot.doctor.storage import MOST_WEB_PROCESSES, Processes
+
+ROOT = Path(__file__).resolve().parents[2]
+PROCESSES = dict(
+    line.split(": kegui ", 1) for line in (ROOT / "Procfile").read_text().splitlines() if line
+)
+UNITS = {
+    "release": "kegui-release.service",
+    "web": "kegui-web.service",
+    "worker": "kegui-worker@.service",
+    "clock": "kegui-clock@.service",
+}
+NGINX = ROOT / "deploy" / "nginx" / "kegui.conf"
+
+
+def unit(name: str) -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None, strict=True)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(ROOT / "deploy" / "systemd" / UNITS[name])
+    return parser
+
+
+@pytest.fixture
+def compose() -> dict[str, Any]:
+    return dict(yaml.safe_load((ROOT / "compose.yaml").read_text()))
+
+
+def test_there_is_a_unit_for_each_process_and_no_other() -> None:
+    assert set(UNITS) == set(PROCESSES)
+    found = {path.name for path in (ROOT / "deploy" / "systemd").iterdir()}
+    assert found == set(UNITS.values())
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_a_unit_runs_the_process_without_rights(name: str) -> None:
+    service = unit(name)["Service"]
+
+    assert service["ExecStart"] == f"/opt/kegui/.venv/bin/kegui {PROCESSES[name]}"
+    assert service["User"] == "kegui"
+    assert service["NoNewPrivileges"] == "yes"
+    assert service["ProtectSystem"] == "strict"
+    assert service["CapabilityBoundingSet"] == ""
+    if name != "release":
+        assert service["Restart"] == "always"
+        assert unit(name)["Unit"]["StartLimitIntervalSec"] == "0"
+
+
+@pytest.mark.parametrize("name", PROCESSES)
+def test_compose_runs_the_process(compose: dict[str, Any], name: str) -> None:
+    service = compose["services"][name]
+
+    assert service["command"] == PROCESSES[name].split()
+    assert service["environment"]["KEGUI_DATABASE_URL_FILE"] == "/run/secrets/database_url"
+    assert service["read_only"] is True
+
+
+def test_compose_scales_workers_and_clocks(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+
+    assert services["worker"]["deploy"]["replicas"] == 2
+    assert services["clock"]["deploy"]["replicas"] == 2
+
+
+def test_compose_gives_the_database_enough_connections(compose: dict[str, Any]) -> None:
+    option = compose["services"]["database"]["command"][-1]
+
+    assert (
+        int(option.removeprefix("max_connections="))
+        > Processes(MOST_WEB_PROCESSES, 2, 2).connections
+    )
+
+
+def test_compose_names_only_secrets_that_it_declares(compose: dict[str, Any]) -> None:
+    used = {name for service in compose["services"].values() for name in service.get("secrets", ())}
+
+    assert used == set(compose["secrets"])
+
+
+def test_the_outside_reaches_only_what_it_needs() -> None:
+    public = NGINX.read_text().split("server {")[1]
+
+    places = [line.split(None, 1)[1] for line in public.splitlines() if "location" in line]
+
+    assert places == ["/wecom/ {", "/c/ {", r"~ ^/WW_verify_[A-Za-z0-9]+\.txt$ {", "/ {"]
+    assert "return 404;" in public
+
+
+def test_nginx_accepts_the_configuration(tmp_path: Path) -> None:
+    nginx = shutil.which("nginx")
+    if nginx is None:
+        pytest.skip("nginx is not there")
+    make_certificate(tmp_path)
+    site = NGINX.read_text().replace("/etc/nginx/certs", str(tmp_path))
+    main = f"pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off; "
+    for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"):
+        main += f"{name}_temp_path {tmp_path}/{name}; "
+    (tmp_path / "nginx.conf").write_text(f"{main}\n{site}\n}}\n")
+
+    done = subprocess.run(
+        [nginx, "-t", "-p", tmp_path, "-c", tmp_path / "nginx.conf"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stderr
+
+
+def make_certificate(folder: Path) -> None:
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "kegui.example.com")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "kegui.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "kegui.key").write_bytes(
+        key.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )

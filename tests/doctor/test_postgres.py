@@ -1,0 +1,62 @@
+"""What the doctor sees of a PostgreSQL server: role, connections, clock."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+
+from bot.doctor.storage import judge_clock, judge_connections
+from tests.doctor.conftest import Patient
+
+pytestmark = pytest.mark.postgres
+ROLE = "kegui_doctor_test"
+
+
+@pytest.fixture
+def application_url(postgres_url: str) -> Iterator[str]:
+    """The URL of a role that may read and write and owns nothing."""
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(f"CREATE ROLE {ROLE} LOGIN".encode())
+        server.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {ROLE}".encode())
+        server.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {ROLE}".encode())
+        yield postgres_url.replace(urlsplit(postgres_url).netloc, f"{ROLE}@127.0.0.1:5432")
+        server.execute(f"DROP OWNED BY {ROLE}".encode())
+        server.execute(f"DROP ROLE {ROLE}".encode())
+
+
+def test_an_application_that_owns_its_tables_is_warned_of(
+    patient: Patient, postgres_url: str
+) -> None:
+    report = patient.examine(KEGUI_DATABASE_URL=postgres_url)
+
+    assert report.warnings == {"database role": "role_owns_tables"}
+    assert "KEGUI_DATABASE_OWNER_URL" in report.row("database role")["what_to_do"]
+    assert (report.failed, report.exit_code) == ({}, 0)
+
+
+def test_a_role_that_owns_nothing_is_green(patient: Patient, application_url: str) -> None:
+    report = patient.examine(KEGUI_DATABASE_URL=application_url)
+
+    assert (report.failed, report.warnings) == ({}, {})
+
+
+def test_more_processes_than_the_server_has_connections_for(
+    patient: Patient, postgres_url: str
+) -> None:
+    report = patient.examine("--worker-processes", "500", KEGUI_DATABASE_URL=postgres_url)
+
+    assert report.failed == {"connections": "few_connections"}
+    assert "max_connections" in report.row("connections")["what_to_do"]
+
+
+@pytest.mark.parametrize(("needed", "status"), [(97, "ok"), (98, "failed")])
+def test_every_pool_may_be_full_at_once(needed: int, status: str) -> None:
+    assert judge_connections(97, needed).status == status
+
+
+@pytest.mark.parametrize(
+    ("offset", "status"), [(0, "ok"), (-2, "ok"), (5, "warning"), (-11, "failed"), (3600, "failed")]
+)
+def test_a_clock_is_judged_by_its_distance(offset: float, status: str) -> None:
+    assert judge_clock("database clock", "the database", offset).status == status
