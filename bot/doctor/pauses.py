@@ -1,6 +1,7 @@
 """Which pauses hold for the doctor: those that protect our address, not those it is asked about."""
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from bot.wecom.pauses import Pause, PauseStore
 from bot.wecom.transport import GETTOKEN, WRONG_SECRET
@@ -24,9 +25,13 @@ class DoctorsPauses:
         pause = self.shared.get(secret_name, endpoint)
         return pause if pause is not None and self._holds(pause) else None
 
-    def set(self, pause: Pause) -> None:
+    def set(self, pause: Pause) -> Pause:
         if pause.errcode in LIMITS or _is_about_a_secret(pause):
-            self.shared.set(pause)
+            return self.shared.set(pause)
+        return pause
+
+    def probe(self, pause: Pause, until: datetime) -> bool:
+        return self.shared.probe(pause, until)
 
     def clear(self, secret_name: str, endpoint: str) -> None:
         self.shared.clear(secret_name, endpoint)
