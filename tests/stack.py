@@ -189,14 +189,20 @@ class Stack:
         """Let the platform's clock jump; Kegui's own does not."""
         self.sandbox.post("/sandbox/clock", advance_seconds=seconds)
 
-    def run_job(self, module: str, *names: str) -> None:
-        """Run jobs of one module of the schedule now, one after the other."""
+    def run_job(self, module: str, job: str) -> None:
+        """Run one job of the schedule now."""
+        self.run_jobs(f"{module}.{job}")
+
+    def run_jobs(self, *jobs: str) -> None:
+        """Run jobs of the schedule now, one after the other, by their modules and names."""
         program = (
-            "from bot import jobs, setup\nfrom config import settings\n"
-            "loaded = settings.load()\nsetup.connect(loaded)\n"
-            f"from bot.jobs import {module}\n"
-            f"for name in {names!r}:\n"
-            f"    jobs.run_once(getattr({module}, name), setup.make_kegui(loaded))\n"
+            "from importlib import import_module\n"
+            "from bot import jobs, setup\nfrom config import logging, settings\n"
+            "loaded = settings.load()\nlogging.configure(loaded.log_level)\n"
+            "setup.connect(loaded)\nkegui = setup.make_kegui(loaded)\n"
+            f"for job in {jobs!r}:\n"
+            "    module, _, name = job.partition('.')\n"
+            "    jobs.run_once(getattr(import_module(f'bot.jobs.{module}'), name), kegui)\n"
         )
         with self.log_file("jobs").open("ab") as log:
             subprocess.run(

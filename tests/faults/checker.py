@@ -432,7 +432,10 @@ def customers_have_one_owner(books: Books) -> Iterator[str]:
 def _is_moving(books: Books, external_userid: str, owner: Row) -> bool:
     """A handover moves the customer to or from the owner, or says why it could not."""
     return any(
-        (item["state"] in ITEM_OPEN and owner["userid"] in (case["userid"], item["takeover_userid"]))
+        (
+            item["state"] in ITEM_OPEN
+            and owner["userid"] in (case["userid"], item["takeover_userid"])
+        )
         or (item["state"] in ITEM_EXCEPTIONS and owner["userid"] == case["userid"])
         for case, item in books.items_of(external_userid)
     )
@@ -578,7 +581,9 @@ def read_books(sandbox: Reader, kegui: Reader, **more: Any) -> Books:
         gaps=kegui.every("/api/v1/gaps"),
         customers=customers,
         timelines={
-            one["external_userid"]: kegui.every(f"/api/v1/customers/{one['external_userid']}/timeline")
+            one["external_userid"]: kegui.every(
+                f"/api/v1/customers/{one['external_userid']}/timeline"
+            )
             for one in customers
         },
         cases=cases,

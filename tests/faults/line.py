@@ -2,7 +2,9 @@
 
 import asyncio
 import threading
+from collections.abc import Coroutine
 from contextlib import suppress
+from typing import Any
 
 CHUNK = 65536
 
@@ -44,7 +46,7 @@ class Line:
         self._thread.join(10)
         self._loop.close()
 
-    def _do(self, act: "asyncio.coroutines.Coroutine[None, None, None]") -> None:
+    def _do(self, act: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(act, self._loop).result(10)
 
     async def _cut(self) -> None:

@@ -240,9 +240,7 @@ class Play:
     def let_a_minute_pass(self) -> None:
         """Kegui's clock cannot be moved: what it remembers of the adds is made older instead."""
         before = _now(timedelta(seconds=-61))
-        self._write(
-            f"UPDATE relation SET last_add_at = '{before}' WHERE last_add_at > '{before}'"
-        )
+        self._write(f"UPDATE relation SET last_add_at = '{before}' WHERE last_add_at > '{before}'")
 
     def let_crashed_requests_run_out(self) -> None:
         """An Idempotency-Key whose process was killed is free after a minute."""
@@ -285,12 +283,23 @@ class Play:
             return int(row[0]) if row else 0
 
     def mend(self) -> None:
-        """Everything runs again, and nothing is paused."""
-        for name in ALL:
-            self._launch(name)
-        self.stack.start()
+        """Everything runs again, and nothing is paused.
+
+        Workers and clocks die once more, so that all their leases may end at once: the half
+        minute for which a dead worker's claim lasts is not waited for.
+        """
         self.line.mend()
         self.stack.sandbox.delete("/sandbox/faults")
+        for name in [one for one in self.stack.processes if one != "web"]:
+            self.stack.kill(name)
+        past = _now(timedelta(seconds=-1))
+        self._write(
+            f"UPDATE inbox_event SET lease_until = '{past}' WHERE state = 'claimed'",
+            f"UPDATE effect SET lease_until = '{past}' WHERE state = 'started'",
+            "DELETE FROM lease",
+        )
+        for name in ALL:
+            self._launch(name)
         with suppress(RemoteError):
             self.stack.sandbox.post("/sandbox/callbacks/release", order="shuffled")
         until(self._web_is_ready, 60)
@@ -315,8 +324,7 @@ class Play:
                 break
             time.sleep(1)
         assert not self.undone, f"Kegui never took {self.undone}"
-        until(lambda: self.stack.try_command("sync"), 60)
-        self.stack.run_job("readings", "unassigned", "everything")
+        self.read_everything()
         self.wait_for_events()
         for number in range(ROUNDS):
             until(self._is_all_asked_for, 40)
@@ -325,12 +333,26 @@ class Play:
             if not self._open_cases():
                 break
             if number:
-                self.stack.run_job("readings", "unassigned")
-        self.stack.run_job("readings", "unassigned", "everything")
+                self.stack.run_jobs("readings.unassigned")
+        self.read_everything()
         self.wait_for_events()
-        until(lambda: self._settled_conflicts_are_told(), 30)
+        until(self._settled_conflicts_are_told, 30)
         self.let_a_minute_pass()
-        self.stack.run_job("notices", "send_digests")
+        self.stack.run_jobs("notices.send_digests")
+
+    def read_everything(self) -> None:
+        """Strike the nightly and the hourly reading now, and the jobs that tell people."""
+        readings = "sync_run WHERE finished_at IS NOT NULL"
+        before = self._count(readings)
+
+        def read() -> bool:
+            self.stack.run_jobs(
+                "readings.everything", "readings.unassigned", "conflicts.wake_untold"
+            )
+            # Another process may have been reading.
+            return self._count(readings) > before
+
+        until(read, 60)
 
     def wait_for_events(self) -> None:
         """Wait until no callback is under way and no event is open."""
