@@ -78,16 +78,20 @@ class Stack:
     def start(self, *names: str) -> None:
         """Start processes; the web process answers when this returns."""
         for name in names:
-            with self.log_file(name).open("ab") as log:
-                self.processes[name] = subprocess.Popen(
-                    [sys.executable, "-m", "bot", name],
-                    env=self._environment,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+            self.launch(name)
         if "web" in names:
             Remote(self.place.web_url).wait_until_it_answers("/readyz", START_SECONDS)
+
+    def launch(self, name: str) -> None:
+        """Start a process and wait for nothing; ``worker 2`` is a second worker."""
+        with self.log_file(name).open("ab") as log:
+            self.processes[name] = subprocess.Popen(
+                [sys.executable, "-m", "bot", name.partition(" ")[0]],
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
 
     def kill(self, name: str) -> None:
         """kill -9 of a process and all its children."""
@@ -187,15 +191,28 @@ class Stack:
 
     def run_job(self, module: str, job: str) -> None:
         """Run one job of the schedule now."""
+        self.run_jobs(f"{module}.{job}")
+
+    def run_jobs(self, *jobs: str) -> None:
+        """Run jobs of the schedule now, one after the other, by their modules and names."""
         program = (
-            "from bot import jobs, setup\nfrom config import settings\n"
-            "loaded = settings.load()\nsetup.connect(loaded)\n"
-            f"from bot.jobs import {module}\n"
-            f"jobs.run_once({module}.{job}, setup.make_kegui(loaded))\n"
+            "from importlib import import_module\n"
+            "from bot import jobs, setup\nfrom config import logging, settings\n"
+            "loaded = settings.load()\nlogging.configure(loaded.log_level)\n"
+            "setup.connect(loaded)\nkegui = setup.make_kegui(loaded)\n"
+            f"for job in {jobs!r}:\n"
+            "    module, _, name = job.partition('.')\n"
+            "    jobs.run_once(getattr(import_module(f'bot.jobs.{module}'), name), kegui)\n"
         )
-        subprocess.run(
-            [sys.executable, "-c", program], env=self._environment, timeout=60, check=True
-        )
+        with self.log_file("jobs").open("ab") as log:
+            subprocess.run(
+                [sys.executable, "-c", program],
+                env=self._environment,
+                stdout=log,
+                stderr=log,
+                timeout=60,
+                check=True,
+            )
 
     def executed(self, effect: str, **equal: str) -> list[dict[str, Any]]:
         """Return every effect of a kind that the platform carried out."""

@@ -9,6 +9,7 @@ from bot.actions.transfers import (
     STARTED,
     UNFIT,
     begin_attempts,
+    refused_elsewhere,
     undo_attempts,
 )
 from bot.db import released, transaction
@@ -65,7 +66,7 @@ def _call(
 
 def _record(item: HandoverItem, errcode: int, takeover_userid: str) -> bool:
     """Record WeCom's answer for one group; True when the item must be planned or sent again."""
-    verdict = judge(errcode)
+    verdict = judge(errcode, refused_elsewhere(item))
     if verdict is Verdict.ACCEPTED:
         _settle(item, DONE, DONE)
         GroupChat.update(owner=takeover_userid).where(GroupChat.chat_id == item.subject).execute()

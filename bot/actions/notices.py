@@ -60,13 +60,18 @@ def send_consent_notice(received: Received, kegui: Kegui) -> None:
         raise Later(clock.now() + BUSY_PAUSE, "the same welcome is being sent") from None
     except WeComError as error:
         report(error, kegui)
-        _try_again_or_miss(received, error, closes_at)
+        _try_again_or_miss(received, error, closes_at, identity)
         return
     _record_effect(received, effect)
 
 
-def _try_again_or_miss(received: Received, error: WeComError, closes_at: datetime) -> None:
-    """Raise ``Later`` while the code may still be used, else record the miss."""
+def _try_again_or_miss(
+    received: Received, error: WeComError, closes_at: datetime, identity: str
+) -> None:
+    """Raise ``Later`` while the code may still be used, else record the miss.
+
+    After a try whose answer was lost a later one that never left proves nothing.
+    """
     now = clock.now()
     retry_at = now
     if isinstance(error, Paused):
@@ -79,8 +84,9 @@ def _try_again_or_miss(received: Received, error: WeComError, closes_at: datetim
     tries = _tries(received) if network else 0
     if retry_at < closes_at - LAST_CALL and tries < TRIES:
         raise Later(retry_at, str(error))
-    if isinstance(error, Transient) and error.maybe_executed:
-        _record(received, notices.UNKNOWN, reason="no answer came: it may have been delivered")
+    effect = give_up(identity)
+    if effect is not None and effect.state in (effects_of.DONE, effects_of.UNKNOWN):
+        _record_effect(received, effect)
     else:
         _record(received, notices.MISSED, errcode=error.errcode, reason=str(error))
 

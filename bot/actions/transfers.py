@@ -150,9 +150,18 @@ def _call(
         raise
 
 
+def refused_elsewhere(item: HandoverItem) -> int | None:
+    """Return how the other endpoint refused the same takeover member just before this attempt."""
+    attempts = item.tries()[-2:]
+    if len(attempts) < 2 or attempts[0].takeover_userid != attempts[1].takeover_userid:
+        return None
+    before, now = attempts
+    return before.errcode if before.endpoint != now.endpoint else None
+
+
 def _record(handover: Handover, item: HandoverItem, errcode: int | None) -> Verdict:
     """Record WeCom's answer for one customer; none at all is looked up later."""
-    verdict = Verdict.LOOK_UP if errcode is None else judge(errcode)
+    verdict = Verdict.LOOK_UP if errcode is None else judge(errcode, refused_elsewhere(item))
     if verdict in (Verdict.ACCEPTED, Verdict.LOOK_UP):
         _settle(item, WAITING, ACCEPTED, errcode=errcode)
     elif verdict is Verdict.FULL:

@@ -156,13 +156,26 @@ _REASONS: Mapping[int, str] = {
 }
 
 
-def judge(errcode: int) -> Verdict:
+# Which of the two members is unknown, WeCom does not say (path 90313).
+_ONE_OF_TWO = (40003, 60111)
+
+
+def judge(errcode: int, elsewhere: int | None = None) -> Verdict:
     """Say what a code of a transfer answer means (path 92125, 94081, 92127, 95703, 90313).
 
     A code that is not in the table fails the item, with the code as its reason: repeating what
     we do not understand could move a customer twice.
+
+    Args:
+        elsewhere: how the other endpoint has just refused the same takeover member. When both
+            refuse and one says "unknown member", it is the takeover member who is not there.
     """
-    return _VERDICTS.get(errcode, Verdict.FAILED)
+    verdict = _VERDICTS.get(errcode, Verdict.FAILED)
+    if verdict is Verdict.OTHER_ENDPOINT and elsewhere is not None:
+        both = (errcode, elsewhere)
+        if judge(elsewhere) is verdict and any(one in _ONE_OF_TWO for one in both):
+            return Verdict.UNFIT
+    return verdict
 
 
 def reason_of(errcode: int) -> str:

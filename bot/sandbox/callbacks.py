@@ -6,7 +6,7 @@ import random
 import secrets
 import threading
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
@@ -21,11 +21,12 @@ NODES_KEPT_FIRST = 5
 
 @dataclass
 class Letter:
-    """One event on its way to one door."""
+    """One event on its way to one door; ``event_seq`` is its row in the book of events."""
 
     door: str
     fields: Fields
     generation: int
+    event_seq: int
     attempt: int = 1
 
 
@@ -68,10 +69,10 @@ class Courier:
             self._jobs.clear()
             self._held = None
 
-    def send(self, door: str, fields: Fields, delivery: Delivery) -> None:
+    def send(self, door: str, fields: Fields, delivery: Delivery, event_seq: int) -> None:
         """Queue an event as often, and as late, as ``delivery`` says."""
         for _ in range(delivery.times):
-            letter = Letter(door, fields, self.world.generation)
+            letter = Letter(door, fields, self.world.generation, event_seq)
             with self._wake:
                 if self._held is not None:
                     self._held.append(letter)
@@ -157,7 +158,7 @@ class Courier:
         self._note(letter, status, problem, time.monotonic() - began)
         failed = bool(problem) or (status != 200 and switches.retry_non_200)
         if failed and letter.attempt < switches.delivery_attempts:
-            repeat = Letter(letter.door, letter.fields, letter.generation, letter.attempt + 1)
+            repeat = replace(letter, attempt=letter.attempt + 1)
             if switches.retry_plaintext == "reordered":
                 head, tail = letter.fields[:NODES_KEPT_FIRST], letter.fields[NODES_KEPT_FIRST:]
                 repeat.fields = head + tail[::-1]
@@ -184,6 +185,7 @@ class Courier:
             change_type=fields.get("ChangeType", ""),
             userid=fields.get("UserID", ""),
             external_userid=fields.get("ExternalUserID", ""),
+            event_seq=letter.event_seq,
             attempt=letter.attempt,
             status=status,
             problem=problem,

@@ -46,7 +46,7 @@ def emit(
         *nodes,
     ]
     is_configured = isinstance(world.doors.get(door), Door)
-    world.journal.write(
+    event_seq = world.journal.write(
         "events",
         world.now(),
         door=door,
@@ -56,7 +56,7 @@ def emit(
         sent=is_configured and not how.drop,
     )
     if is_configured and not how.drop:
-        world.send(door, fields, how)
+        world.send(door, fields, how, event_seq)
 
 
 def customer_event(

@@ -195,7 +195,7 @@ class Door:
 
 
 Fields = list[tuple[str, Any]]
-Send = Callable[[str, Fields, Delivery], None]
+Send = Callable[[str, Fields, Delivery, int], None]
 
 
 class World:
@@ -205,7 +205,7 @@ class World:
         self.lock = threading.RLock()
         self.clock = Clock()
         self.journal = Journal()
-        self.send: Send = lambda door, fields, delivery: None
+        self.send: Send = lambda door, fields, delivery, event_seq: None
         self._clear()
 
     def _clear(self) -> None:

@@ -144,6 +144,18 @@ def test_each_code_means_one_thing(errcode: int, verdict: Verdict) -> None:
     assert judge(errcode) is verdict
 
 
+@pytest.mark.parametrize(("errcode", "elsewhere"), [(40003, 40003), (40003, 40097), (40097, 40003)])
+def test_a_takeover_member_whom_both_endpoints_miss_is_not_asked_for_again(
+    errcode: int, elsewhere: int
+) -> None:
+    assert judge(errcode, elsewhere) is Verdict.UNFIT
+
+
+@pytest.mark.parametrize("elsewhere", [None, 40097])
+def test_the_other_endpoint_is_tried_while_it_may_be_the_right_one(elsewhere: int | None) -> None:
+    assert judge(40097, elsewhere) is Verdict.OTHER_ENDPOINT
+
+
 def test_a_status_that_nobody_knows_means_waiting() -> None:
     assert [outcome_of(status) for status in (1, 2, 3, 4, 5)] == [
         Outcome.DONE,

@@ -281,3 +281,19 @@ def test_what_is_not_due_waits_and_can_be_cancelled(stack: Stack) -> None:
 
     assert cancelled["counts"] == {"cancelled": 1}
     assert stack.executed("transfer_started") == []
+
+
+def test_a_successor_who_left_in_silence_is_passed_over(stack: Stack) -> None:
+    stack.hire("silent", "silent_gone", "silent_heir", department=47)
+    stack.customers("silent", ["wm_of_silent"])
+    stack.command("sync")
+    stack.sandbox.post("/sandbox/staff/silent_gone/leave", announce=False)
+
+    case = stack.offboard("silent", ["silent_gone", "silent_heir"])
+
+    stack.transferred("silent", 1)
+    stack.pass_time(86_401)
+    stack.reached(case, "done")
+    [item] = stack.items(case)
+    assert item["takeover_userid"] == "silent_heir"
+    assert [one["errcode"] for one in item["attempts"]].count(40003) <= 2

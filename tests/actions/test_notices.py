@@ -1,0 +1,77 @@
+"""What is recorded of a consent notice when WeCom is in trouble."""
+
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+
+from bot import clock
+from bot.actions import notices
+from bot.events import Event
+from bot.inbox import Later
+from bot.kegui import Kegui
+from bot.models import Notice
+from bot.queue import Queue
+from bot.router import Received
+from bot.vault import Vault
+from bot.wecom import Paused, Transient
+from config import settings
+
+ENDPOINT = "externalcontact/send_welcome_msg"
+NO_ANSWER = Transient(ENDPOINT, None, "network: ReadTimeout", maybe_executed=True)
+NOT_SENT = Transient(ENDPOINT, None, "network: ConnectTimeout")
+
+
+class FakeWeCom:
+    """Answers one welcome after the other as told."""
+
+    def __init__(self) -> None:
+        self.endings: list[Exception] = []
+
+    def send_welcome_msg(self, _code: str, _text: str) -> None:
+        if self.endings:
+            raise self.endings.pop(0)
+
+
+@pytest.fixture
+def kegui(sqlite_url: str, store: str) -> Kegui:
+    loaded = settings.load({"KEGUI_DATABASE_URL": store, "KEGUI_CORP_ID": "ww1"})
+    return Kegui(loaded, cast(Any, FakeWeCom()), Queue(sqlite_url), Vault("A" * 43 + "="))
+
+
+def greet(kegui: Kegui, *endings: Exception) -> Notice:
+    """Let an add event be worked on until its notice is recorded, WeCom ending as told."""
+    cast(Any, kegui.wecom).endings = list(endings)
+    fields = {"UserID": "zhangsan", "ExternalUserID": "wm_chen", "WelcomeCode": "code"}
+    event = Event("change_external_contact", "add_external_contact", fields, clock.now())
+    received = Received(7, "customer", clock.now(), event)
+    for _ in range(5):
+        try:
+            notices.send_consent_notice(received, kegui)
+        except Later:
+            continue
+        break
+    return Notice.get(Notice.event_id == 7)
+
+
+def paused() -> Paused:
+    return Paused(ENDPOINT, clock.now() + timedelta(seconds=60), "network errors")
+
+
+def test_a_pause_after_a_lost_answer_leaves_the_notice_unknown(kegui: Kegui) -> None:
+    notice = greet(kegui, NO_ANSWER, paused())
+
+    assert notice.state == "unknown"
+    assert "may have been delivered" in notice.reason
+
+
+def test_a_pause_before_anything_was_sent_is_a_miss(kegui: Kegui) -> None:
+    assert greet(kegui, NOT_SENT, paused()).state == "missed"
+
+
+def test_a_welcome_that_never_gets_an_answer_is_unknown(kegui: Kegui) -> None:
+    assert greet(kegui, NO_ANSWER, NO_ANSWER, NO_ANSWER).state == "unknown"
+
+
+def test_a_second_try_that_is_answered_is_delivered(kegui: Kegui) -> None:
+    assert greet(kegui, NOT_SENT).state == "delivered"

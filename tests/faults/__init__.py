@@ -1,0 +1,1 @@
+"""Faults at random moments, and an independent checker of what came of them."""

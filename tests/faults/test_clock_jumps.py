@@ -1,0 +1,74 @@
+"""The machine's clock jumps while customers come: nothing is lost, nothing is done twice."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.sandbox.place import make_place
+from tests.sandbox.process import running_sandbox
+from tests.stack import ALL, Stack, free_port, until
+
+# After a jump back, what was due waits until the old time is reached again.
+SOON = 15
+
+
+@pytest.fixture
+def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
+    """All of Kegui under a clock that a file moves; the platform keeps real time."""
+    (tmp_path / "clock").write_text("0")
+    url = f"sqlite:///{tmp_path}/kegui.db"
+    with running_sandbox() as sandbox_url:
+        # Only now: the sandbox does not jump.
+        monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "jumping"))
+        monkeypatch.setenv("JUMPING_CLOCK", str(tmp_path / "clock"))
+        port = int(sandbox_url.rpartition(":")[2])
+        place = make_place(tmp_path, sandbox_port=port, web_port=free_port(), DATABASE_URL=url)
+        stack = Stack(place, tmp_path)
+        stack.reset()
+        stack.command("migrate")
+        try:
+            stack.start(*ALL)
+            until(lambda: stack.try_command("sync"), 60)
+            yield stack
+        finally:
+            stack.stop()
+
+
+def jump(stack: Stack, seconds: int) -> None:
+    """Set the clock of all of Kegui's processes, in seconds away from the real one."""
+    new = stack.folder / "clock.new"
+    new.write_text(str(seconds))
+    new.replace(stack.folder / "clock")
+
+
+def told(stack: Stack) -> Counter[str]:
+    return Counter(str(row["external_userid"]) for row in stack.executed("welcome_sent"))
+
+
+def check(stack: Stack, customers: list[str]) -> None:
+    """Each customer's event has ended, told once or with a reason why not."""
+    assert {event["state"] for event in stack.settled(90)} == {"done"}
+    sent = told(stack)
+    for customer in customers:
+        [notice] = stack.timeline(customer, "notice")
+        assert sent[customer] <= 1
+        assert (notice["state"] == "delivered") <= (sent[customer] == 1)
+        assert sent[customer] == 0 or notice["state"] in ("delivered", "unknown")
+        assert notice["state"] == "delivered" or notice["reason"]
+        assert stack.owner(customer) == "zhangsan"
+
+
+@pytest.mark.parametrize("seconds", [3600, -SOON])
+def test_customers_who_come_while_the_clock_jumps_are_told_once_or_listed(
+    stack: Stack, seconds: int
+) -> None:
+    stack.fault("send_welcome_msg", latency_seconds=0.3, probability=0.5, seed=1)
+    customers = [f"wm_jump_{n}" for n in range(24)]
+    for number, customer in enumerate(customers):
+        if number == 12:
+            jump(stack, seconds)
+        stack.meet("zhangsan", customer)
+
+    check(stack, customers)
