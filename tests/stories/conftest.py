@@ -30,7 +30,7 @@ def running(
     """All of Kegui, running for all stories that leave it as it was."""
     folder = tmp_path_factory.mktemp("stack")
     with own_database(request.param, folder) as url:
-        queue_url = url if request.param == "sqlite" else _empty_redis()
+        queue_url = url if request.param == "sqlite" else empty_redis()
         with running_stack(folder, url, queue_url, **QUICK) as stack:
             until(lambda: stack.try_command("sync"))
             yield stack
@@ -65,7 +65,8 @@ def own_database(kind: str, folder: Path) -> Iterator[str]:
             server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
 
-def _empty_redis() -> str:
+def empty_redis() -> str:
+    """Give the URL of an empty Redis."""
     try:
         client = redis.Redis.from_url(REDIS_URL, socket_connect_timeout=3)
         client.flushdb()
