@@ -12,6 +12,7 @@ the sandbox's books must show that nothing was done twice, and all cases must co
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -91,7 +92,7 @@ def play(stack: Stack, url: str, backup: Path) -> None:
     approve(stack, "waiter")
     for leaver in ("waiter", "goner"):
         stack.transferred(leaver, len(cases[leaver]))
-        until(lambda leaver=leaver: waits_for_wecom(stack, leaver))
+        until(partial(waits_for_wecom, stack, leaver))
     stack.pass_time(DAY_SECONDS)
     for leaver in ("waiter", "goner"):
         stack.case(leaver, "done")

@@ -11,7 +11,7 @@ from bot.sandbox.remote import RemoteError
 from tests.stack import Stack, until
 
 DAY_SECONDS = 86_401
-PAUSE_SECONDS = 0.05
+PAUSE_SECONDS = 0.15
 MEMBERS = ("zhangsan", "lisi", "wangwu")
 
 
