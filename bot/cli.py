@@ -101,8 +101,7 @@ def _on_stop(act: Callable[[], None]) -> None:
 def migrate(take_back: bool) -> None:
     """Bring the database to the shape that this version needs."""
     loaded = _load()
-    owner = loaded.database_owner_url or loaded.database_url
-    db.connect(owner.get_secret_value())
+    db.connect(_owner_url(loaded))
     for name in migrations.down() if take_back else migrations.up():
         click.echo(name)
 
@@ -234,6 +233,48 @@ def _check_free(port: int) -> None:
             raise click.ClickException(
                 f"something else listens on port {port}: end it, then try again"
             ) from None
+
+
+@main.command()
+@click.argument("to", type=click.Path(path_type=Path))
+def backup(to: Path) -> None:
+    """Write a backup into the new folder TO, while everybody works."""
+    from bot.backup import BackupError, make
+
+    loaded = _load()
+    try:
+        made = make(_owner_url(loaded), to, _data_key(loaded))
+    except BackupError as error:
+        raise click.ClickException(str(error)) from None
+    rows = ", ".join(f"{count} {table}" for table, count in made.rows.items())
+    click.echo(f"{to}: {made.database}, {made.size} bytes, schema {made.migrations[-1]}; {rows}")
+
+
+@main.command()
+@click.argument("folder", metavar="FROM", type=click.Path(path_type=Path))
+@click.option("--replace", is_flag=True, help="What is in the database now may go.")
+def restore(folder: Path, replace: bool) -> None:
+    """Put the backup FROM in the place of the database; web, worker and clock must not run."""
+    from bot.backup import BackupError, next_steps
+    from bot.backup import restore as put_back
+
+    loaded = _load()
+    try:
+        done = put_back(_owner_url(loaded), folder, _data_key(loaded), replace=replace)
+    except BackupError as error:
+        raise click.ClickException(str(error)) from None
+    for line in next_steps(done):
+        click.echo(line)
+
+
+def _owner_url(loaded: Settings) -> str:
+    return (loaded.database_owner_url or loaded.database_url).get_secret_value()
+
+
+def _data_key(loaded: Settings) -> str:
+    if loaded.data_key is None:
+        raise click.ClickException("please set KEGUI_DATA_KEY: a backup belongs to its key")
+    return loaded.data_key.get_secret_value()
 
 
 @main.group()

@@ -42,11 +42,16 @@ def until(holds: Callable[[], Any], seconds: float = 30) -> Any:
 
 
 class Stack:
-    """The processes of one installation, and ways to speak to it and to the sandbox."""
+    """The processes of one installation, and ways to speak to it and to the sandbox.
 
-    def __init__(self, place: Place, folder: Path) -> None:
+    Args:
+        code: where the processes' code stands, if not here.
+    """
+
+    def __init__(self, place: Place, folder: Path, code: Path | None = None) -> None:
         self.place = place
         self.folder = folder
+        self.code = code
         self.sandbox = Remote(place.sandbox_url)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._seen = 0
@@ -66,6 +71,7 @@ class Stack:
         done = subprocess.run(
             [sys.executable, "-m", "bot", *arguments],
             env=self._environment,
+            cwd=self.code,
             capture_output=True,
             text=True,
             timeout=120,
@@ -88,6 +94,7 @@ class Stack:
             self.processes[name] = subprocess.Popen(
                 [sys.executable, "-m", "bot", name.partition(" ")[0]],
                 env=self._environment,
+                cwd=self.code,
                 stdout=log,
                 stderr=log,
                 start_new_session=True,

@@ -38,7 +38,9 @@ def collect(handover: Handover, gone: bool, kegui: Kegui) -> None:
     """Add an item for all that WeCom says is the member's, whether an event told us or not.
 
     A customer whom WeCom lists no more, while the member is in service, has nothing left to
-    move. A manager's own list of customers is taken as it is.
+    move but the ownership, where somebody else is in contact: perhaps an administrator moved the
+    customer, or we did and do not know it (restored from a backup). A manager's own list of
+    customers is taken as it is.
     """
     if handover.scope is not None:
         return
@@ -58,7 +60,9 @@ def collect(handover: Handover, gone: bool, kegui: Kegui) -> None:
             _add(handover, GROUP, chat_id)
         if not gone:
             for item in _planned(handover, CUSTOMER):
-                if item.subject not in listed:
+                if item.subject in listed:
+                    continue
+                if handover.kind != OFFBOARDING or not _has_other_contact(item, handover, kegui):
                     item.state, item.updated_at = CANCELLED, now
                     item.reason = "WeCom lists no contact any more"
                     item.save()

@@ -16,7 +16,6 @@ from bot.models.handover import (
     DONE,
     DONE_WITH_EXCEPTIONS,
     GROUP,
-    HANDOVER_OPEN,
     ITEM_IN_FLIGHT,
     OFFBOARDING,
     PLANNED,
@@ -80,11 +79,17 @@ def _advance(handover: Handover, kegui: Kegui) -> None:
         _warn_when_gone(handover, kegui)
     if handover.state == RUNNING:
         _run(handover, kegui)
-    elif handover.state not in HANDOVER_OPEN:
-        # Cancelled with transfers under way: WeCom has no recall, so they are followed.
+    elif _has_items_in_flight(handover):
+        # Cancelled with transfers under way: WeCom has no recall, so they are followed. Or
+        # restored from a backup: whether they are under way is looked up before all else.
         gone = _account_is_gone(handover.userid, kegui)
         transfers.poll(handover, gone=gone, kegui=kegui)
         group_transfers.poll(handover, kegui)
+
+
+def _has_items_in_flight(handover: Handover) -> bool:
+    in_flight = HandoverItem.state.in_(ITEM_IN_FLIGHT)
+    return HandoverItem.select().where(HandoverItem.handover == handover, in_flight).exists()
 
 
 def _run(handover: Handover, kegui: Kegui) -> None:

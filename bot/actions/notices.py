@@ -120,6 +120,12 @@ def _record_effect(received: Received, effect: Effect) -> None:
         _record(received, notices.REFUSED, errcode=effect.errcode, reason=effect.error or "")
 
 
+def record_unknown(event_id: int, external_userid: str, userid: str) -> None:
+    """Remember that nobody can tell whether an event's welcome code was used."""
+    reason = "no answer came: it may have been delivered"
+    _store(event_id, external_userid, userid, notices.UNKNOWN, None, reason)
+
+
 def record_no_code(received: Received) -> None:
     """Remember that an add event brought no welcome code, so that nothing could be sent."""
     _record(received, notices.NO_CODE, reason="WeCom sent no welcome code")
@@ -128,11 +134,23 @@ def record_no_code(received: Received) -> None:
 def _record(
     received: Received, state: str, *, errcode: int | None = None, reason: str = ""
 ) -> None:
+    event = received.event
+    _store(received.id, event.external_userid, event.userid, state, errcode, reason)
+
+
+def _store(
+    event_id: int,
+    external_userid: str,
+    userid: str,
+    state: str,
+    errcode: int | None,
+    reason: str,
+) -> None:
     notice = table("notices")["consent"]
     Notice.insert(
-        event_id=received.id,
-        external_userid=received.event.external_userid,
-        userid=received.event.userid,
+        event_id=event_id,
+        external_userid=external_userid,
+        userid=userid,
         template="consent",
         version=notice["version"],
         text_sha256=hashlib.sha256(notice["text"].encode()).hexdigest(),

@@ -15,11 +15,11 @@ from bot.models.handover import (
     CUSTOMER,
     DONE,
     FAILED,
+    HANDOVER_OPEN,
     ITEM_IN_FLIGHT,
     LIMIT,
     PLANNED,
     REFUSED,
-    RUNNING,
     SUBMITTED,
     WAITING,
 )
@@ -232,19 +232,33 @@ def poll(handover: Handover, *, gone: bool, kegui: Kegui) -> None:
         attempts = [one for one in item.tries() if one.status in LOOKED_UP]
         if not attempts:
             continue
+        found = []
         for attempt in attempts:
-            pair = (attempt.endpoint, attempt.takeover_userid)
-            if pair not in rows:
-                rows[pair] = _results(handover.userid, *pair, kegui)
-        found = [
-            (attempt, row)
-            for attempt in attempts
-            for row in rows[attempt.endpoint, attempt.takeover_userid].get(item.subject, ())
-            if not _is_older(row, attempt)
-        ]
+            for endpoint in _may_have_gone_by(attempt, gone):
+                pair = (endpoint, attempt.takeover_userid)
+                if pair not in rows:
+                    rows[pair] = _results(handover.userid, *pair, kegui)
+                shown = [
+                    row for row in rows[pair].get(item.subject, ()) if not _is_older(row, attempt)
+                ]
+                if shown and endpoint != attempt.endpoint:
+                    attempt.endpoint = endpoint
+                    attempt.save()
+                found += [(attempt, row) for row in shown]
         if gone and unassigned is None and _needs_list(attempts, found):
             unassigned = _unassigned_of(handover.userid, kegui)
         _judge_results(handover, item, attempts, found, item.subject in (unassigned or ()))
+
+
+def _may_have_gone_by(attempt: TransferAttempt, gone: bool) -> tuple[str, ...]:
+    """The endpoints to ask about an attempt, its own first.
+
+    One of which we cannot tell whether it was sent may have been sent after the leave: the
+    database was restored from a backup of before.
+    """
+    if gone and attempt.status == STARTED and attempt.endpoint == IN_SERVICE:
+        return IN_SERVICE, RESIGNED
+    return (attempt.endpoint,)
 
 
 def _running(handover: Handover) -> list[HandoverItem]:
@@ -356,7 +370,7 @@ def refuse(handover: Handover, item: HandoverItem) -> None:
     )
     last = refusals + 1 >= REFUSALS_BEFORE_GIVING_UP
     reason = f"the customer refused {item.takeover_userid}"
-    if last or handover.state != RUNNING:
+    if last or handover.state not in HANDOVER_OPEN:
         _settle(item, REFUSED, REFUSED, reason=reason)
     else:
         plan_anew(handover, item, REFUSED, errcode=None, reason=reason)

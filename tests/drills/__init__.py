@@ -1,0 +1,1 @@
+"""Drills with real processes: `python -m tests.drills.restore`, and `.upgrade`."""

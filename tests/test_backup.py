@@ -1,0 +1,381 @@
+"""Backup and restore: what is written is whole, and what may not be restored touches nothing."""
+
+import base64
+import json
+import os
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from bot import backup, clock, db, migrations
+from bot.backup import BackupError
+from bot.models import Customer, Staff
+from tests.conftest import POSTGRES_URL
+
+KEY = base64.urlsafe_b64encode(bytes(32)).decode()
+ANOTHER_KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
+PASSWORD = "s3cret-pass%20word"
+
+
+@pytest.fixture
+def url(database_url: str) -> Iterator[str]:
+    """A database with two customers, which nobody has open."""
+    with_data(database_url, "wm_1", "wm_2")
+    yield database_url
+    migrate_again(database_url)
+
+
+def with_data(url: str, *external_userids: str) -> None:
+    made = db.connect(url)
+    with db.connection():
+        for one in external_userids:
+            Customer.meet(one, channel="", met_at=clock.now())
+    made.close_all()
+
+
+def migrate_again(url: str) -> None:
+    """The tests share one PostgreSQL database: leave it as it was."""
+    made = db.connect(url)
+    migrations.up()
+    made.close_all()
+
+
+def customers(url: str) -> list[str]:
+    made = db.connect(url)
+    try:
+        with db.connection():
+            return sorted(row.external_userid for row in Customer.select())
+    finally:
+        made.close_all()
+
+
+@pytest.fixture
+def made(url: str, tmp_path: Path) -> Path:
+    """A backup of the two customers; a third one came since."""
+    folder = tmp_path / "backups" / "monday"
+    backup.make(url, folder, KEY)
+    with_data(url, "wm_3")
+    return folder
+
+
+def change(folder: Path, **values: object) -> None:
+    path = folder / backup.MANIFEST
+    path.write_text(json.dumps(json.loads(path.read_text()) | values))
+
+
+def refused(url: str, folder: Path, *texts: str, key: str = KEY, replace: bool = True) -> None:
+    """The restore says why not, and the database is as it was."""
+    with pytest.raises(BackupError) as said:
+        backup.restore(url, folder, key, replace=replace)
+    for text in texts:
+        assert text in str(said.value)
+    assert customers(url) == ["wm_1", "wm_2", "wm_3"]
+
+
+def test_a_backup_brings_back_the_state_of_its_moment(url: str, made: Path) -> None:
+    done = backup.restore(url, made, KEY, replace=True)
+
+    assert customers(url) == ["wm_1", "wm_2"]
+    assert done.manifest.rows["customer"] == 2
+    assert done.migrated == ()
+
+
+def test_a_backup_holds_a_manifest_and_no_key_and_only_its_owner_may_look(
+    url: str, made: Path
+) -> None:
+    manifest = backup.read(made)
+
+    assert manifest.database == url.partition(":")[0]
+    assert list(manifest.migrations) == [
+        path.stem for path in sorted(migrations.DIRECTORY.glob("0*.py"))
+    ]
+    assert KEY.encode() not in b"".join(path.read_bytes() for path in made.iterdir())
+    assert stat.S_IMODE(made.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(path.stat().st_mode) & 0o077 for path in made.glob("kegui.*")} == {0}
+    assert sorted(path.name for path in made.parent.iterdir()) == ["monday"]
+
+
+def test_nothing_is_overwritten(url: str, made: Path) -> None:
+    before = {path: path.read_bytes() for path in made.iterdir()}
+
+    with pytest.raises(BackupError, match="exists already"):
+        backup.make(url, made, KEY)
+
+    assert {path: path.read_bytes() for path in made.iterdir()} == before
+
+
+def test_a_backup_that_fails_leaves_nothing_behind(
+    url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_path: Path) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(backup, "_sha256", full)
+
+    with pytest.raises(BackupError, match="No space left"):
+        backup.make(url, tmp_path / "backups" / "full", KEY)
+
+    assert list((tmp_path / "backups").iterdir()) == []
+
+
+def test_a_database_that_was_never_migrated_is_no_backup(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "new.db")):
+        pass
+    for name, text in (("new.db", "kegui migrate"), ("none.db", "there is no database")):
+        with pytest.raises(BackupError, match=text):
+            backup.make(f"sqlite:///{tmp_path / name}", tmp_path / "to", KEY)
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_it_is_consistent_while_others_write(url: str, tmp_path: Path) -> None:
+    """A writer adds a customer and a member in one transaction: they are never apart."""
+    ended = threading.Event()
+    pool = db.connect(url)
+
+    def write() -> None:
+        number = 0
+        with db.connection():
+            while not ended.is_set():
+                number += 1
+                with db.transaction():
+                    Customer.meet(f"wm_busy_{number}", channel="", met_at=clock.now())
+                    Staff.create(userid=f"busy_{number}", seen_at=clock.now())
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        for number in range(3):
+            backup.make(url, tmp_path / f"busy_{number}", KEY)
+    finally:
+        ended.set()
+        writer.join()
+        pool.close_all()
+
+    for number in range(3):
+        backup.restore(url, tmp_path / f"busy_{number}", KEY, replace=True)
+        busy = [one for one in customers(url) if one.startswith("wm_busy")]
+        with db.connection():
+            assert len(busy) == Staff.select().count()
+        db.database.close_all()
+    assert busy
+
+
+def test_data_is_replaced_only_when_told(url: str, made: Path) -> None:
+    refused(url, made, "has data", "--replace", replace=False)
+
+
+def test_a_fresh_database_needs_no_replace(url: str, made: Path, tmp_path: Path) -> None:
+    fresh = f"sqlite:///{tmp_path / 'fresh' / 'kegui.db'}"
+    if url.startswith("postgres"):
+        fresh = url
+        with psycopg.connect(url, autocommit=True) as server:
+            server.execute("TRUNCATE customer CASCADE")
+    else:
+        migrate_again(fresh)
+
+    backup.restore(fresh, made, KEY)
+
+    assert customers(fresh) == ["wm_1", "wm_2"]
+
+
+def test_another_data_key_is_named_before_anything_is_touched(url: str, made: Path) -> None:
+    refused(url, made, "another KEGUI_DATA_KEY", key=ANOTHER_KEY)
+
+
+def test_a_newer_schema_is_refused(url: str, made: Path) -> None:
+    newer = [*backup.read(made).migrations, "9999_of_tomorrow"]
+    change(made, migrations=newer, kegui="99.0")
+
+    refused(url, made, "newer Kegui (99.0)", "9999_of_tomorrow")
+
+
+def test_a_newer_format_is_refused(url: str, made: Path) -> None:
+    change(made, format=2)
+
+    refused(url, made, "format 2")
+
+
+def test_another_kind_of_database_is_refused(url: str, made: Path) -> None:
+    change(made, database="oracle")
+
+    refused(url, made, "is of oracle")
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-100])
+
+
+def flip(path: Path) -> None:
+    body = bytearray(path.read_bytes())
+    body[len(body) // 2] ^= 1
+    path.write_bytes(body)
+
+
+@pytest.mark.parametrize("damage", [cut, flip, Path.unlink])
+def test_a_damaged_dump_is_refused(url: str, made: Path, damage: Callable[[Path], None]) -> None:
+    damage(made / backup.read(made).dump)
+
+    refused(url, made, "damaged")
+
+
+def test_a_dump_that_its_own_tool_cannot_read_is_refused(url: str, made: Path) -> None:
+    dump = made / backup.read(made).dump
+    dump.write_bytes(b"x" * 5000)
+    change(made, size=5000, sha256=backup._sha256(dump))
+
+    refused(url, made, "damaged")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": 1}'])
+def test_a_folder_without_a_manifest_is_no_backup(url: str, made: Path, text: str) -> None:
+    (made / backup.MANIFEST).write_text(text)
+
+    refused(url, made, "is not a backup")
+
+
+def test_a_database_in_use_is_not_replaced(url: str, made: Path) -> None:
+    pool = db.connect(url)
+    with db.connection():
+        Customer.select().count()
+        with pytest.raises(BackupError, match="stop web, worker and clock"):
+            backup.restore(url, made, KEY, replace=True)
+    pool.close_all()
+
+    assert customers(url) == ["wm_1", "wm_2", "wm_3"]
+
+
+def test_somebody_elses_database_is_never_emptied(url: str, made: Path, tmp_path: Path) -> None:
+    if url.startswith("sqlite"):
+        strange = f"sqlite:///{tmp_path / 'strange.db'}"
+        with closing(sqlite3.connect(tmp_path / "strange.db")) as other:
+            other.execute("CREATE TABLE invoices (id)")
+        with pytest.raises(BackupError, match="not Kegui's"):
+            backup.restore(strange, made, KEY, replace=True)
+        return
+    with psycopg.connect(f"{POSTGRES_URL}/postgres", autocommit=True) as server:
+        name = f"kegui_strange_{os.getpid()}"
+        server.execute(f"CREATE DATABASE {name}".encode())
+        try:
+            with psycopg.connect(f"{POSTGRES_URL}/{name}", autocommit=True) as other:
+                other.execute("CREATE TABLE invoices (id int)")
+            with pytest.raises(BackupError, match="not Kegui's"):
+                backup.restore(f"{POSTGRES_URL}/{name}", made, KEY, replace=True)
+        finally:
+            server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+def test_an_older_backup_is_brought_to_this_schema(url: str, made: Path, tmp_path: Path) -> None:
+    pool = db.connect(url)
+    last = migrations.down()
+    pool.close_all()
+    backup.make(url, tmp_path / "older", KEY)
+
+    done = backup.restore(url, tmp_path / "older", KEY, replace=True)
+
+    assert list(done.migrated) == last
+    db.connect(url)
+    assert migrations.pending() == []
+    db.database.close_all()
+    assert customers(url) == ["wm_1", "wm_2", "wm_3"]
+
+
+@pytest.mark.postgres
+def test_a_restore_leaves_no_table_of_a_newer_version(postgres_url: str, tmp_path: Path) -> None:
+    backup.make(postgres_url, tmp_path / "before", KEY)
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute("CREATE TABLE of_tomorrow (id int)")
+
+        server.close()
+        backup.restore(postgres_url, tmp_path / "before", KEY, replace=True)
+
+    with psycopg.connect(postgres_url) as server:
+        [found] = server.execute("SELECT to_regclass('of_tomorrow')").fetchone() or ()
+    assert found is None
+
+
+def tool(folder: Path, name: str, script: str) -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+@pytest.mark.postgres
+def test_without_pg_dump_the_missing_tool_is_named(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path / "empty"))
+
+    with pytest.raises(BackupError, match="pg_dump is not there: install the PostgreSQL client"):
+        backup.make(postgres_url, tmp_path / "to", KEY)
+
+    assert not (tmp_path / "to").exists()
+
+
+@pytest.mark.postgres
+def test_a_pg_dump_older_than_the_server_is_named(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tool(tmp_path / "bin", "pg_dump", 'echo "pg_dump (PostgreSQL) 9.6.24"')
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+
+    with pytest.raises(BackupError, match=r"pg_dump is 9\.6\.24, older than the server"):
+        backup.make(postgres_url, tmp_path / "to", KEY)
+
+
+@pytest.mark.postgres
+def test_the_password_reaches_the_tools_by_the_environment_only(
+    postgres_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spied, failing = tmp_path / "spied", 'echo "pg_dump: error: broken on purpose" >&2; exit 1'
+    tool(
+        tmp_path / "bin",
+        "pg_dump",
+        'if [ "$1" = --version ]; then echo "pg_dump (PostgreSQL) 99.1"; exit; fi\n'
+        f'echo "$@" > {spied}; echo "$PGPASSWORD" >> {spied}; {failing}',
+    )
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    with_password = postgres_url.replace("postgres@", f"postgres:{PASSWORD}@")
+
+    with pytest.raises(BackupError, match="broken on purpose") as said:
+        backup.make(with_password, tmp_path / "to", KEY)
+
+    arguments, password = spied.read_text().splitlines()
+    assert "s3cret" not in arguments
+    assert password == "s3cret-pass word"
+    assert "s3cret" not in str(said.value)
+
+
+def kegui(url: str, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "bot", *arguments],
+        env={**os.environ, "KEGUI_DATABASE_URL": url, "KEGUI_DATA_KEY": KEY, **more},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_the_commands_say_what_was_done_and_what_to_do_next(url: str, tmp_path: Path) -> None:
+    written = kegui(url, "backup", str(tmp_path / "to"))
+    assert written.returncode == 0, written.stderr
+    assert "2 customer" in written.stdout
+
+    done = kegui(url, "restore", str(tmp_path / "to"), "--replace")
+
+    assert done.returncode == 0, done.stderr
+    assert "start web, worker and clock" in done.stdout
+    assert "kegui sync" in done.stdout
+    again = kegui(url, "restore", str(tmp_path / "to"))
+    assert again.returncode == 1
+    [line] = [one for one in again.stderr.splitlines() if one.startswith("Error: ")]
+    assert "--replace" in line
+    without = kegui(url, "backup", str(tmp_path / "other"), KEGUI_DATA_KEY="")
+    assert "KEGUI_DATA_KEY" in without.stderr
