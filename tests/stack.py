@@ -41,6 +41,25 @@ def until(holds: Callable[[], Any], seconds: float = 30) -> Any:
     return found
 
 
+class MovedClock:
+    """The clock of processes that start with ``environment``: it can be set while they run."""
+
+    def __init__(self, folder: Path) -> None:
+        self._file = folder / "moved_clock"
+        self.set(0)
+        paths = (Path(__file__).parent / "moved_clock", Path.cwd())
+        self.environment = {
+            "PYTHONPATH": os.pathsep.join(map(str, paths)),
+            "MOVED_CLOCK_FILE": str(self._file),
+        }
+
+    def set(self, seconds: float) -> None:
+        """Set the clock so many seconds away from the real one."""
+        new = self._file.with_suffix(".new")
+        new.write_text(str(seconds))
+        new.replace(self._file)
+
+
 class Stack:
     """The processes of one installation, and ways to speak to it and to the sandbox.
 

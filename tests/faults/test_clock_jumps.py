@@ -8,7 +8,7 @@ import pytest
 
 from bot.sandbox.place import make_place
 from tests.sandbox.process import running_sandbox
-from tests.stack import ALL, Stack, free_port, until
+from tests.stack import ALL, MovedClock, Stack, free_port, until
 
 # After a jump back, what was due waits until the old time is reached again.
 SOON = 15
@@ -17,12 +17,12 @@ SOON = 15
 @pytest.fixture
 def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
     """All of Kegui under a clock that a file moves; the platform keeps real time."""
-    (tmp_path / "clock").write_text("0")
+    moved = MovedClock(tmp_path)
     url = f"sqlite:///{tmp_path}/kegui.db"
     with running_sandbox() as sandbox_url:
         # Only now: the sandbox does not jump.
-        monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent / "jumping"))
-        monkeypatch.setenv("JUMPING_CLOCK", str(tmp_path / "clock"))
+        for name, value in moved.environment.items():
+            monkeypatch.setenv(name, value)
         port = int(sandbox_url.rpartition(":")[2])
         place = make_place(tmp_path, sandbox_port=port, web_port=free_port(), DATABASE_URL=url)
         stack = Stack(place, tmp_path)
@@ -34,13 +34,6 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stack]:
             yield stack
         finally:
             stack.stop()
-
-
-def jump(stack: Stack, seconds: int) -> None:
-    """Set the clock of all of Kegui's processes, in seconds away from the real one."""
-    new = stack.folder / "clock.new"
-    new.write_text(str(seconds))
-    new.replace(stack.folder / "clock")
 
 
 def told(stack: Stack) -> Counter[str]:
@@ -68,7 +61,7 @@ def test_customers_who_come_while_the_clock_jumps_are_told_once_or_listed(
     customers = [f"wm_jump_{n}" for n in range(24)]
     for number, customer in enumerate(customers):
         if number == 12:
-            jump(stack, seconds)
+            MovedClock(stack.folder).set(seconds)
         stack.meet("zhangsan", customer)
 
     check(stack, customers)

@@ -1,16 +1,14 @@
 """WeCom is away for an hour: few calls, quick answers at the door, and all is done afterwards."""
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.stack import Stack, running_stack, until
+from tests.stack import MovedClock, Stack, running_stack, until
 from tests.stories.conftest import QUICK, empty_redis, own_database
 
-MOVED_CLOCK = Path(__file__).parent.parent / "moved_clock"
 STEPS, STEP_SECONDS = 20, 180
 # All endpoints together; some 60 were measured: a few as it begins, then one each time a pause of
 # an endpoint is over.
@@ -20,16 +18,14 @@ MOST_CALLS = 120
 class Hour:
     """A stack whose clock, and the platform's, can be moved on together."""
 
-    def __init__(self, stack: Stack, moved: Path) -> None:
+    def __init__(self, stack: Stack, clock: MovedClock) -> None:
         self.stack = stack
-        self._moved = moved
+        self._clock = clock
         self._seconds = 0
 
     def pass_(self, seconds: int) -> None:
         self._seconds += seconds
-        new = self._moved.with_suffix(".new")
-        new.write_text(str(self._seconds))
-        os.replace(new, self._moved)
+        self._clock.set(self._seconds)
         self.stack.pass_time(seconds)
 
     def calls(self) -> int:
@@ -42,16 +38,15 @@ class Hour:
 def hour(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Hour]:
-    moved = tmp_path / "moved"
-    moved.write_text("0")
-    monkeypatch.setenv("MOVED_CLOCK_FILE", str(moved))
-    monkeypatch.setenv("PYTHONPATH", f"{MOVED_CLOCK}{os.pathsep}{os.getcwd()}")
+    clock = MovedClock(tmp_path)
+    for name, value in clock.environment.items():
+        monkeypatch.setenv(name, value)
     with own_database(request.param, tmp_path) as url:
         queue_url = url if request.param == "sqlite" else empty_redis()
         settings = {**QUICK, "OPERATORS": "manager"}
         with running_stack(tmp_path, url, queue_url, **settings) as stack:
             until(lambda: stack.try_command("sync"))
-            yield Hour(stack, moved)
+            yield Hour(stack, clock)
 
 
 def tried_again(hour: Hour) -> None:
