@@ -19,6 +19,7 @@ from bot.api import (
     openapi,
     problems,
     staff,
+    sync_runs,
 )
 from bot.db import database
 from bot.kegui import Kegui
@@ -35,6 +36,7 @@ NOUNS = (
     gaps,
     alarms,
     staff,
+    sync_runs,
 )
 
 

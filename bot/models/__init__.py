@@ -14,7 +14,8 @@ from bot.models.handover import Handover, HandoverItem, HandWork, TransferAttemp
 from bot.models.inbox_event import InboxEvent
 from bot.models.notice import GapDigest, Notice
 from bot.models.staff import Department, Staff
-from bot.models.wecom_state import AccessToken, EndpointPause, Lease, SyncProgress, SyncRun
+from bot.models.sync_run import SyncCount, SyncFinding, SyncProgress, SyncRun
+from bot.models.wecom_state import AccessToken, EndpointPause, Lease
 
 TABLES: tuple[type[Model], ...] = (
     AccessToken,
@@ -40,6 +41,8 @@ TABLES: tuple[type[Model], ...] = (
     Ownership,
     Relation,
     Staff,
+    SyncCount,
+    SyncFinding,
     SyncProgress,
     SyncRun,
     TransferAttempt,
@@ -70,6 +73,8 @@ __all__ = [
     "Ownership",
     "Relation",
     "Staff",
+    "SyncCount",
+    "SyncFinding",
     "SyncProgress",
     "SyncRun",
     "TransferAttempt",

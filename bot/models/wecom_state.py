@@ -78,28 +78,3 @@ class Lease(Model):
                     ).execute()
             except PeeweeException as error:
                 log.warning("lease_not_renewed", lease=name, error=type(error).__name__)
-
-
-class SyncProgress(Model):
-    """How far a reading of WeCom has come: one row for each member read."""
-
-    run = CharField(max_length=32)
-    userid = CharField(max_length=64)
-    cursor = TextField(default="")
-    customers = IntegerField(default=0)
-    finished_at = UTCDateTimeField(null=True)
-
-    class Meta:
-        indexes = ((("run", "userid"), True),)
-
-
-class SyncRun(Model):
-    """One reading of departments, members, customers and groups."""
-
-    run = CharField(max_length=32, primary_key=True)
-    kind = CharField(max_length=16)
-    started_at = UTCDateTimeField()
-    finished_at = UTCDateTimeField(null=True)
-    members = IntegerField(default=0)
-    customers = IntegerField(default=0)
-    groups = IntegerField(default=0)
