@@ -92,12 +92,14 @@ def _report(reading: Reading, rows: Sequence[Unassigned]) -> list[str]:
 def _open(
     reading: Reading, userid: str, kind: str, source: str, customers: Collection[str] = ()
 ) -> None:
+    """Open the handover, or wake the open one, whose next plan finds what it does not know yet."""
     was_open = handovers.open_case(userid) is not None
-    handover = handovers.report_leave(userid, source=source, kegui=reading.kegui)
-    here = f"handover {handover.id} was open" if was_open else "no handover"
+    handovers.report_leave(userid, source=source, kegui=reading.kegui)
+    if was_open:
+        return
     wecom = f"left; {len(customers)} customers wait" if customers else "left"
     with reading.writing():
-        reading.note([Difference(kind, userid, userid, here=here, wecom=wecom)])
+        reading.note([Difference(kind, userid, userid, here="no handover", wecom=wecom)])
 
 
 def read_doubtful(reading: Reading) -> None:

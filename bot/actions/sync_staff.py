@@ -239,9 +239,8 @@ def _heal(known: Staff, seen: Mapping[str, object]) -> list[Difference]:
             wecom=_text(changes[name]),
         )
         for kind, name in by_kind.items()
-        # A first reading of a member fills in what the department's list does not have.
-        if not (name in ("main_department", "direct_leader") and getattr(known, name) is None)
-        or known.serves
+        # The department's list has no details: the first reading of them changes nothing.
+        if name not in ("main_department", "direct_leader") or known.main_department is not None
     ]
 
 

@@ -38,9 +38,11 @@ from tests.sandbox.process import running_sandbox
 
 MEMBERS, CUSTOMERS_OF_ONE = 1000, 100
 HEALED, PERSON = "healed", "person"
-# What must come along with what was planted: a leaver serves no more, a moved customer is new to
-# the other member.
-FOLLOWS = frozenset({"member_serves_no_more", "relation_began_anew", "relation_unknown"})
+# What must come along with what was planted: who joins serves, who leaves serves no more, a moved
+# customer is new to the other member.
+FOLLOWS = frozenset(
+    {"member_serves", "member_serves_no_more", "relation_began_anew", "relation_unknown"}
+)
 Planted = tuple[str, str, str]
 
 
@@ -202,6 +204,7 @@ class Firm:
         change(self.userid(17), "member_not_shown", PERSON, visible=False)
         Staff.update(left_at=clock.now(), status=5).where(Staff.userid == self.userid(18)).execute()
         self.expect("member_returned", self.userid(18))
+        self.expect("member_status", self.userid(18))
 
     def _of_departments(self) -> None:
         for row, kind in (
@@ -224,8 +227,8 @@ class Firm:
             self.act(f"groups/wr_{n + 8:03}/change_owner", owner=self.userid(0))
             self.expect("group_owner_changed", f"wr_{n + 8:03}")
         old = clock.now() - timedelta(hours=1)
-        GroupChat.update(dismissed_at=old).where(GroupChat.chat_id == "wr_016").execute()
-        self.expect("group_lives", "wr_016")
+        GroupChat.update(dismissed_at=old).where(GroupChat.chat_id == "wr_024").execute()
+        self.expect("group_lives", "wr_024")
 
     def _of_leavers(self) -> None:
         for member in (19, 20):
