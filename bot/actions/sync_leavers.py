@@ -11,7 +11,7 @@ from bot.db import released
 from bot.kegui import Kegui
 from bot.models import GroupChat, Handover, HandoverItem, Lease, Ownership, Relation, Staff, SyncRun
 from bot.models.customer import LIVE_RELATIONS
-from bot.models.handover import CANCELLED, OFFBOARDING
+from bot.models.handover import OFFBOARDING
 from bot.models.sync_run import UNASSIGNED
 from bot.rules.repair import (
     LEAVER_UNREPORTED,
@@ -138,9 +138,8 @@ def _leaves_something() -> object:
 
 def _left_without_case() -> list[str]:
     """Members known to have left, with something left behind, for whom no handover was opened."""
-    cases = Handover.select(Handover.userid).where(
-        Handover.kind == OFFBOARDING, Handover.state != CANCELLED
-    )
+    # Also a cancelled one is somebody's decision.
+    cases = Handover.select(Handover.userid).where(Handover.kind == OFFBOARDING)
     query = Staff.select(Staff.userid).where(
         Staff.left_at.is_null(False), Staff.userid.not_in(cases), _leaves_something()
     )

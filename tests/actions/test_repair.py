@@ -205,7 +205,7 @@ def test_a_killed_reading_goes_on_at_its_page_and_its_report_is_whole(
     firm.plant(times=3)
     firm.sandbox.post("/sandbox/faults", endpoint=PAGES, latency_seconds=0.05)
     before = len(pages(firm))
-    for more in (20, 60, 100):
+    for more in (20, 70):
         process = start_sync(firm)
         until(lambda more=more: len(pages(firm)) >= before + more)
         os.killpg(process.pid, signal.SIGKILL)
@@ -216,13 +216,15 @@ def test_a_killed_reading_goes_on_at_its_page_and_its_report_is_whole(
     run = SyncRun.get(SyncRun.kind == REPAIR)
     found = found_in(run)
     assert set(firm.planted) - set(found) == set()
-    rows = SyncFinding.select().where(SyncFinding.outcome == "healed")
-    healed = Counter((one.kind, one.subject, one.userid) for one in rows)
+    noted = SyncFinding.select().where(SyncFinding.outcome == "healed")
+    healed = Counter((one.kind, one.subject, one.userid) for one in noted)
     assert [one for one, number in healed.items() if number > 1] == []
     assert SyncRun.select().where(SyncRun.kind == REPAIR).count() == 1
-    asked = Counter((row["userid_list"][0], row["cursor"]) for row in pages(firm)[before:])
+    # A call that was cut off by the kill may have come without its body.
+    rows = [row for row in pages(firm)[before:] if "userid_list" in row]
+    asked = Counter((row["userid_list"][0], row["cursor"]) for row in rows)
     twice = sum(number - 1 for number in asked.values())
-    assert twice <= 3 * firm.kegui.settings.api_parallel
+    assert twice <= 2 * firm.kegui.settings.api_parallel
     assert SyncCount.select().where(SyncCount.run == run.run).count() > 20
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from bot import clock, db, migrations, setup
-from bot.actions import contact_ways, handover_run, handovers, sync
+from bot.actions import contact_ways, handover_run, handovers, reading, sync
 from bot.kegui import Kegui
 from bot.models import (
     Customer,
@@ -277,6 +277,7 @@ class Result:
     seconds: float
     calls: int
     statements: int
+    longest_ms: float
     missed: list[Planted]
     extra: list[Planted]
 
@@ -284,7 +285,7 @@ class Result:
 def read(firm: Firm) -> Result:
     """Read everything once and compare the findings with what was planted."""
     calls, began = firm.calls(), time.monotonic()
-    with counted_statements() as counter:
+    with counted_statements() as counter, timed_transactions() as lengths:
         run = sync.read_everything(firm.kegui)
     seconds = time.monotonic() - began
     found = {
@@ -293,7 +294,15 @@ def read(firm: Firm) -> Result:
     }
     missed = sorted(set(firm.planted) - found)
     extra = sorted(one for one in found - set(firm.planted) if one[0] not in FOLLOWS)
-    return Result(run, seconds, firm.calls() - calls, counter["statements"], missed, extra)
+    return Result(
+        run,
+        seconds,
+        firm.calls() - calls,
+        counter["statements"],
+        1000 * max(lengths),
+        missed,
+        extra,
+    )
 
 
 @contextmanager
@@ -312,6 +321,26 @@ def counted_statements() -> Iterator[Counter[str]]:
         yield counter
     finally:
         del made.execute_sql
+
+
+@contextmanager
+def timed_transactions() -> Iterator[list[float]]:
+    """Measure how long the reading's transactions last: so long others wait on SQLite."""
+    lengths = [0.0]
+    transaction = reading.transaction
+
+    @contextmanager
+    def timed() -> Iterator[None]:
+        with transaction():
+            began = time.monotonic()
+            yield
+        lengths.append(time.monotonic() - began)
+
+    reading.transaction = timed
+    try:
+        yield lengths
+    finally:
+        reading.transaction = transaction
 
 
 def make_firm(
@@ -363,7 +392,7 @@ def show(title: str, result: Result) -> None:
     print(
         f"{title}: {result.run.customers} customers, {result.run.members} members,"
         f" {result.seconds:.0f} s, {result.calls} calls, {result.statements} statements,"
-        f" peak memory {peak:.0f} MB",
+        f" longest transaction {result.longest_ms:.0f} ms, peak memory {peak:.0f} MB",
         flush=True,
     )
 
