@@ -207,7 +207,7 @@ def test_a_killed_reading_goes_on_at_its_page_and_its_report_is_whole(
     before = len(pages(firm))
     for more in (20, 70):
         process = start_sync(firm)
-        until(lambda more=more: len(pages(firm)) >= before + more)
+        has_asked(firm, before + more)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
         Lease.delete().execute()
@@ -231,6 +231,10 @@ def test_a_killed_reading_goes_on_at_its_page_and_its_report_is_whole(
 def pages(firm: Firm) -> list[dict[str, Any]]:
     rows = firm.sandbox.get("/sandbox/calls", endpoint=PAGES)["calls"]
     return [row["parameters"] for row in rows]
+
+
+def has_asked(firm: Firm, number: int) -> None:
+    until(lambda: len(pages(firm)) >= number)
 
 
 def start_sync(firm: Firm) -> "subprocess.Popen[bytes]":

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from bot import clock, db, migrations, setup
 from bot.actions import contact_ways, handover_run, handovers, reading, sync
@@ -327,20 +328,16 @@ def counted_statements() -> Iterator[Counter[str]]:
 def timed_transactions() -> Iterator[list[float]]:
     """Measure how long the reading's transactions last: so long others wait on SQLite."""
     lengths = [0.0]
-    transaction = reading.transaction
 
     @contextmanager
     def timed() -> Iterator[None]:
-        with transaction():
+        with db.transaction():
             began = time.monotonic()
             yield
         lengths.append(time.monotonic() - began)
 
-    reading.transaction = timed
-    try:
+    with patch.object(reading, "transaction", timed):
         yield lengths
-    finally:
-        reading.transaction = transaction
 
 
 def make_firm(
