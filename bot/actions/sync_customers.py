@@ -166,9 +166,12 @@ def _heal(
     # In one order, so that two processes cannot wait for each other's rows.
     entries = sorted(entries, key=lambda entry: entry.external_userid)
     unknown = [entry for entry in entries if entry.external_userid not in known]
+    met = _meet(unknown)
     found = _begin(reading, userid, unknown, asked_at)
     names = {one: (known[one].name, known[one].type) for one in _ids(entries) if one in known}
-    names |= _names_of(_ids(unknown)) if unknown else {}
+    # Other members' customers, whose names are known already.
+    shared = [one for one in _ids(unknown) if one not in met]
+    names |= _names_of(shared) if shared else {}
     for entry in entries:
         one = known.get(entry.external_userid)
         if one is not None:
@@ -181,23 +184,29 @@ def _ids(entries: Sequence[CustomerOfMember]) -> list[str]:
     return [entry.external_userid for entry in entries]
 
 
+def _meet(entries: Sequence[CustomerOfMember]) -> set[str]:
+    """Remember customers of a new contact; gives those who were never met before."""
+    if not entries:
+        return set()
+    rows = [
+        {
+            "external_userid": entry.external_userid,
+            "name": entry.name,
+            "type": entry.type,
+            "channel": entry.follow_user.state,
+            "met_at": entry.follow_user.createtime,
+        }
+        for entry in entries
+    ]
+    met = Customer.insert_many(rows).on_conflict_ignore().returning(Customer.external_userid)
+    return {row.external_userid for row in met.execute()}
+
+
 def _begin(
     reading: Reading, userid: str, entries: Sequence[CustomerOfMember], asked_at: datetime
 ) -> list[Difference]:
     if not entries:
         return []
-    Customer.insert_many(
-        [
-            {
-                "external_userid": entry.external_userid,
-                "name": entry.name,
-                "type": entry.type,
-                "channel": entry.follow_user.state,
-                "met_at": entry.follow_user.createtime,
-            }
-            for entry in entries
-        ]
-    ).on_conflict_ignore().execute()
     begun = (
         Relation.insert_many(
             [
