@@ -23,7 +23,7 @@ from bot.rules.repair import (
     heir_of,
 )
 
-CHUNK = 1000
+CHUNK = 250
 
 
 def settle(reading: Reading) -> None:
