@@ -335,12 +335,14 @@ def pauses_lift(name: str) -> None:
 def sync() -> None:
     """Read departments, members, customers and groups from WeCom."""
     from bot.actions.sync import AlreadyRunning, read_everything
+    from bot.reports.sync_runs import report
 
     kegui = _kegui(_load())
     began = time.monotonic()
     try:
         with db.connection():
             done = read_everything(kegui)
+            found = report(done)
     except AlreadyRunning:
         raise click.ClickException("another process is reading; try again later") from None
     except WeComError as error:
@@ -351,6 +353,8 @@ def sync() -> None:
         f"{done.members} members, {done.customers} customers, {done.groups} groups"
         f" in {time.monotonic() - began:.0f} s"
     )
+    for count in found.counts:
+        click.echo(f"  {count.kind}: {count.healed} healed, {count.person} for a person")
 
 
 @main.command()

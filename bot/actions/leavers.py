@@ -11,21 +11,32 @@ from bot.wecom import Refused
 log = structlog.get_logger(__name__)
 OWNER_LEFT = 1
 
+# How a member stands.
+GONE = "gone"
+HERE = "here"
+NOT_SHOWN = "not_shown"
+
 
 def confirm(userid: str, *, source: str, kegui: Kegui) -> bool:
-    """Open the handover if WeCom confirms that the member has left.
+    """Open the handover if WeCom confirms that the member has left."""
+    standing = find_out(userid, kegui)
+    if standing == GONE:
+        handovers.report_leave(userid, source=source, kegui=kegui)
+    elif standing == NOT_SHOWN:
+        log.info("leave_not_confirmed", source=source)
+    return standing == GONE
+
+
+def find_out(userid: str, kegui: Kegui) -> str:
+    """Ask WeCom whether a member is gone, here, or merely not shown.
 
     Not being shown is no proof: the member may be out of the app's range. Proof is status 5, or
     customers or groups of theirs among those that wait for a new member (path 92124, 92120).
     """
     user = staff.refresh(userid, kegui)
-    if user is not None and user.status != LEFT:
-        return False
-    if user is None and not _is_waiting_for_heirs(userid, kegui):
-        log.info("leave_not_confirmed", source=source)
-        return False
-    handovers.report_leave(userid, source=source, kegui=kegui)
-    return True
+    if user is not None:
+        return GONE if user.status == LEFT else HERE
+    return GONE if _is_waiting_for_heirs(userid, kegui) else NOT_SHOWN
 
 
 def _is_waiting_for_heirs(userid: str, kegui: Kegui) -> bool:

@@ -19,41 +19,6 @@ from bot.wecom import Refused, User
 NOT_FOUND = (60111, 40003)
 
 
-def read_department_tree(kegui: Kegui) -> list[int]:
-    """Read all departments and their members; returns the department ids."""
-    with released():
-        departments = kegui.wecom.departments()
-    with transaction():
-        for department in departments:
-            Department.insert(
-                id=department.id,
-                name=department.name,
-                parent_id=department.parent_id,
-                leaders=list(department.leaders),
-            ).on_conflict(
-                conflict_target=[Department.id],
-                preserve=[Department.name, Department.parent_id, Department.leaders],
-            ).execute()
-    for department in departments:
-        with released():
-            members = kegui.wecom.department_members(department.id)
-        now = clock.now()
-        with transaction():
-            for member in members:
-                _upsert(member.userid, now, name=member.name, departments=list(member.departments))
-    return [department.id for department in departments]
-
-
-def read_serving_members(kegui: Kegui) -> list[str]:
-    """Read who has 客户联系 within the visible range, each with details; returns the userids."""
-    with released():
-        serving = kegui.wecom.follow_users()
-    for userid in serving:
-        refresh(userid, kegui)
-    _mark_serving(serving)
-    return serving
-
-
 def find(userid: str, kegui: Kegui) -> Staff | None:
     """Return a member; one whom no reading has met yet is asked of WeCom now.
 

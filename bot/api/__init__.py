@@ -20,6 +20,7 @@ from bot.api import (
     pauses,
     problems,
     staff,
+    sync_runs,
 )
 from bot.db import database
 from bot.kegui import Kegui
@@ -37,6 +38,7 @@ NOUNS = (
     alarms,
     pauses,
     staff,
+    sync_runs,
 )
 
 

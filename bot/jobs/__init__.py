@@ -53,6 +53,7 @@ def schedule(kegui: Kegui, leads: Callable[[], bool] = lambda: True) -> Backgrou
     every(kegui.settings.transfer_poll_seconds, handovers.wake_pending)
     every(60, readings.first_import)
     _soon(scheduler, readings.first_import)
+    every(300, readings.go_on)
     every(3600, readings.unassigned)
     at(2, 10, readings.everything)
     at(4, 40, api_access.forget_old_answers)

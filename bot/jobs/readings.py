@@ -2,7 +2,7 @@
 
 import structlog
 
-from bot.actions import sync
+from bot.actions import sync, sync_leavers
 from bot.kegui import Kegui
 
 log = structlog.get_logger(__name__)
@@ -14,6 +14,12 @@ def first_import(kegui: Kegui) -> None:
         everything(kegui)
 
 
+def go_on(kegui: Kegui) -> None:
+    """Let a later reading that trouble or a kill interrupted go on, this night still."""
+    if sync.was_interrupted():
+        everything(kegui)
+
+
 def everything(kegui: Kegui) -> None:
     """Read all again, nightly, and heal what callbacks missed."""
     try:
@@ -22,9 +28,10 @@ def everything(kegui: Kegui) -> None:
         log.info("sync_already_running")
         return
     log.info("sync_done", kind=run.kind, members=run.members, customers=run.customers)
-    sync.read_leavers(kegui)
 
 
 def unassigned(kegui: Kegui) -> None:
     """Look hourly for customers whose member has left: HR's own tools may send no event."""
-    sync.read_unassigned(kegui)
+    run = sync_leavers.read_unassigned(kegui)
+    if run is None:
+        log.info("unassigned_already_running")

@@ -12,9 +12,11 @@ from bot.models.effect import Effect
 from bot.models.group_chat import GroupChat
 from bot.models.handover import Handover, HandoverItem, HandWork, TransferAttempt
 from bot.models.inbox_event import InboxEvent
+from bot.models.job_run import JobRun
 from bot.models.notice import GapDigest, Notice
 from bot.models.staff import Department, Staff
-from bot.models.wecom_state import AccessToken, EndpointPause, JobRun, Lease, SyncProgress, SyncRun
+from bot.models.sync_run import SyncCount, SyncFinding, SyncProgress, SyncRun
+from bot.models.wecom_state import AccessToken, EndpointPause, Lease
 
 TABLES: tuple[type[Model], ...] = (
     AccessToken,
@@ -41,6 +43,8 @@ TABLES: tuple[type[Model], ...] = (
     Ownership,
     Relation,
     Staff,
+    SyncCount,
+    SyncFinding,
     SyncProgress,
     SyncRun,
     TransferAttempt,
@@ -72,6 +76,8 @@ __all__ = [
     "Ownership",
     "Relation",
     "Staff",
+    "SyncCount",
+    "SyncFinding",
     "SyncProgress",
     "SyncRun",
     "TransferAttempt",

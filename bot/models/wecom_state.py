@@ -3,13 +3,13 @@
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import timedelta
 from uuid import uuid4
 
 import structlog
 from peewee import SQL, BlobField, CharField, IntegerField, PeeweeException, TextField
 
-from bot import clock, db
+from bot import db
 from bot.db import Model, UTCDateTimeField
 
 log = structlog.get_logger(__name__)
@@ -92,59 +92,3 @@ class Lease(Model):
                     ).execute()
             except PeeweeException as error:
                 log.warning("lease_not_renewed", lease=name, error=type(error).__name__)
-
-
-class JobRun(Model):
-    """When a job of the schedule was last begun, by whichever clock led, and how it ended."""
-
-    job = CharField(max_length=96, primary_key=True)
-    struck_at = UTCDateTimeField()
-    finished_at = UTCDateTimeField(null=True)
-    error = TextField(null=True)
-
-    @classmethod
-    def last(cls) -> dict[str, datetime]:
-        """Return when each job was begun last."""
-        return {row.job: row.struck_at for row in cls.select()}
-
-    @classmethod
-    def begin(cls, job: str, last: datetime | None) -> datetime | None:
-        """Note that a job begins, and return when; None: somebody began it after ``last``."""
-        now = clock.now()
-        if last is None:
-            first = cls.insert(job=job, struck_at=now).on_conflict_ignore().returning(cls.job)
-            return now if list(first.execute()) else None
-        again = cls.update(struck_at=now, finished_at=None, error=None)
-        return now if again.where(cls.job == job, cls.struck_at == last).execute() else None
-
-    @classmethod
-    def end(cls, job: str, struck_at: datetime, error: str | None) -> None:
-        """Note how a job ended."""
-        cls.update(finished_at=clock.now(), error=error).where(
-            cls.job == job, cls.struck_at == struck_at
-        ).execute()
-
-
-class SyncProgress(Model):
-    """How far a reading of WeCom has come: one row for each member read."""
-
-    run = CharField(max_length=32)
-    userid = CharField(max_length=64)
-    cursor = TextField(default="")
-    customers = IntegerField(default=0)
-    finished_at = UTCDateTimeField(null=True)
-
-    class Meta:
-        indexes = ((("run", "userid"), True),)
-
-
-class SyncRun(Model):
-    """One reading of departments, members, customers and groups."""
-
-    run = CharField(max_length=32, primary_key=True)
-    kind = CharField(max_length=16)
-    started_at = UTCDateTimeField()
-    finished_at = UTCDateTimeField(null=True)
-    members = IntegerField(default=0)
-    customers = IntegerField(default=0)
-    groups = IntegerField(default=0)

@@ -10,10 +10,12 @@ from bot.wecom.transport import SecretName, Transport
 
 @dataclass(frozen=True)
 class Department:
+    """``leaders`` None and an empty name: WeCom gave only the tree."""
+
     id: int
     name: str
     parent_id: int
-    leaders: tuple[str, ...]
+    leaders: tuple[str, ...] | None
 
 
 @dataclass(frozen=True)
@@ -53,7 +55,7 @@ class Contacts(Transport):
                 id=int(row["id"]),
                 name=str(row.get("name", "")),
                 parent_id=int(row.get("parentid", 0)),
-                leaders=tuple(map(str, row.get("department_leader") or ())),
+                leaders=_leaders(row),
             )
             for row in rows
         ]
@@ -95,6 +97,12 @@ def _user(row: Mapping[str, Any], userid: str) -> User:
         direct_leader=str(leaders[0]) if leaders else None,
         status=int(row.get("status", 1)),
     )
+
+
+def _leaders(row: Mapping[str, Any]) -> tuple[str, ...] | None:
+    if "department_leader" not in row:
+        return None
+    return tuple(map(str, row["department_leader"] or ()))
 
 
 def _numbers(value: Any) -> tuple[int, ...]:

@@ -32,6 +32,12 @@ class Unassigned:
     dimission_time: datetime
 
 
+@dataclass(frozen=True)
+class UnassignedPage:
+    items: list[Unassigned]
+    next_cursor: str
+
+
 class Transfers(Transport):
     """Transfers start at once and end within 24 hours, unless the customer refuses."""
 
@@ -88,26 +94,38 @@ class Transfers(Transport):
         return list(self._results(endpoint, handover_userid, takeover_userid))
 
     def unassigned(self) -> Iterator[Unassigned]:
-        """Read all customers whose member has left (path 92124)."""
+        """Read all customers whose member has left."""
         cursor, restarted = "", False
         while True:
-            body = {"page_size": PAGE, **({"cursor": cursor} if cursor else {})}
             try:
-                answer = self.ask("externalcontact/get_unassigned_list", body)
+                page = self.unassigned_page(cursor)
             except Refused as refused:
                 if refused.errcode != BAD_CURSOR or restarted:
                     raise
                 cursor, restarted = "", True
                 continue
-            for row in answer.get("info") or ():
-                yield Unassigned(
-                    str(row["handover_userid"]),
-                    str(row["external_userid"]),
-                    moment(row.get("dimission_time")) or datetime.fromtimestamp(0, UTC),
-                )
-            cursor = str(answer.get("next_cursor") or "")
+            yield from page.items
+            cursor = page.next_cursor
             if not cursor:
                 return
+
+    def unassigned_page(self, cursor: str = "") -> UnassignedPage:
+        """Read one page of the customers whose member has left (path 92124).
+
+        Raises:
+            Refused: 50100: WeCom does not know the cursor any more.
+        """
+        body = {"page_size": PAGE, **({"cursor": cursor} if cursor else {})}
+        answer = self.ask("externalcontact/get_unassigned_list", body)
+        items = [
+            Unassigned(
+                str(row["handover_userid"]),
+                str(row["external_userid"]),
+                moment(row.get("dimission_time")) or datetime.fromtimestamp(0, UTC),
+            )
+            for row in answer.get("info") or ()
+        ]
+        return UnassignedPage(items, str(answer.get("next_cursor") or ""))
 
     def _transfer(
         self,

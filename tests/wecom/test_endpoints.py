@@ -493,7 +493,7 @@ def test_where_department_names_are_refused_the_tree_is_read(
     )
 
     for _ in range(2):
-        assert wecom.departments() == [Department(2, "", 1, ()), Department(3, "", 2, ())]
+        assert wecom.departments() == [Department(2, "", 1, None), Department(3, "", 2, None)]
 
 
 def test_a_member_without_customers_has_an_empty_list(

@@ -1,0 +1,72 @@
+"""Compare the contact ways of ours with what WeCom has, and heal what differs."""
+
+import structlog
+
+from bot import clock
+from bot.actions.contact_ways import UNKNOWN_CONFIG_ID
+from bot.actions.reading import Reading
+from bot.db import released
+from bot.models import ContactWay
+from bot.rules.repair import CONTACT_WAY_CHANGED, CONTACT_WAY_GONE, Difference
+from bot.wecom import Refused
+
+log = structlog.get_logger(__name__)
+
+STEP = "contact_ways"
+AT_ONCE = 100
+
+
+def read_all(reading: Reading) -> None:
+    """Look at every contact way; after each hundred it is recorded how far that has come."""
+    last = int(reading.cursor(STEP) or 0)
+    while True:
+        query = ContactWay.select(ContactWay.id).where(ContactWay.id > last)
+        numbers = [way.id for way in query.order_by(ContactWay.id).limit(AT_ONCE)]
+        if not numbers:
+            return
+        reading.each([str(one) for one in numbers], lambda number: _read(reading, int(number)))
+        last = numbers[-1]
+        with reading.writing():
+            reading.go_on(STEP, cursor=str(last))
+
+
+def _read(reading: Reading, number: int) -> None:
+    """WeCom is the truth of whom a way leads to; a way that is gone there leads nowhere, and a
+    person must know: the code is printed somewhere."""
+    way = ContactWay.get_or_none(ContactWay.id == number)
+    if way is None:
+        return
+    here = _text(way.userids, way.remark, way.state)
+    try:
+        with released():
+            listed = reading.kegui.wecom.contact_way(way.config_id)
+    except Refused as refused:
+        log.info("contact_way_not_readable", errcode=refused.errcode)
+        if refused.errcode == UNKNOWN_CONFIG_ID:
+            gone = Difference(
+                CONTACT_WAY_GONE, way.config_id, here=here, wecom="no more", healed=False
+            )
+            with reading.writing():
+                reading.note([gone])
+        return
+    seen = (set(listed.userids), listed.remark, listed.state)
+    if seen == (set(way.userids), way.remark, way.state):
+        return
+    wecom = _text(listed.userids, listed.remark, listed.state)
+    with reading.writing():
+        written = (
+            ContactWay.update(
+                userids=list(listed.userids),
+                remark=listed.remark,
+                state=listed.state,
+                updated_at=clock.now(),
+            )
+            .where(ContactWay.id == number, ContactWay.updated_at == way.updated_at)
+            .execute()
+        )
+        if written:
+            reading.note([Difference(CONTACT_WAY_CHANGED, way.config_id, here=here, wecom=wecom)])
+
+
+def _text(userids: "list[str] | tuple[str, ...]", remark: str, state: str) -> str:
+    return f"{','.join(userids)} / {remark} / {state}"

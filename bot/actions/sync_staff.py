@@ -1,0 +1,292 @@
+"""Compare departments and members with what WeCom shows, and heal what differs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import structlog
+
+from bot import clock
+from bot.actions import staff
+from bot.actions.reading import Reading
+from bot.db import released
+from bot.models import Department, Staff
+from bot.models.staff import ACTIVE
+from bot.rules.repair import (
+    DEPARTMENT_GONE,
+    DEPARTMENT_LEADERS,
+    DEPARTMENT_MOVED,
+    DEPARTMENT_RENAMED,
+    DEPARTMENT_UNKNOWN,
+    LEADER_CHANGED,
+    MEMBER_JOINED,
+    MEMBER_MOVED,
+    MEMBER_RENAMED,
+    MEMBER_RETURNED,
+    MEMBER_SERVES,
+    MEMBER_SERVES_NO_MORE,
+    MEMBER_STATUS,
+    Difference,
+)
+from bot.wecom import Department as ListedDepartment
+from bot.wecom import Member, OperatorNeeded, Refused, User
+
+log = structlog.get_logger(__name__)
+
+STEP = "department"
+
+
+@dataclass(frozen=True)
+class DepartmentsRead:
+    """What WeCom lists; ``names_leaders`` False: it gave no leaders, the members know them."""
+
+    ids: frozenset[int]
+    names_leaders: bool
+
+
+def read_departments(reading: Reading) -> DepartmentsRead | None:
+    """Read all departments and their members; None where the app may not.
+
+    Members are useful even then.
+    """
+    try:
+        with released():
+            listed = reading.kegui.wecom.departments()
+    except (Refused, OperatorNeeded) as error:
+        log.warning("departments_not_readable", errcode=error.errcode)
+        return None
+    known = {department.id: department for department in Department.select()}
+    with reading.writing():
+        for department in listed:
+            reading.note(_heal_department(known.get(department.id), department))
+    reading.each(
+        [str(one.id) for one in listed if not reading.is_finished(STEP, str(one.id))],
+        lambda number: _read_members_of(reading, int(number)),
+    )
+    return DepartmentsRead(
+        frozenset(department.id for department in listed),
+        any(department.leaders is not None for department in listed),
+    )
+
+
+def _heal_department(known: Department | None, listed: ListedDepartment) -> list[Difference]:
+    subject = str(listed.id)
+    if known is None:
+        Department.insert(
+            id=listed.id,
+            name=listed.name,
+            parent_id=listed.parent_id,
+            leaders=list(listed.leaders or ()),
+        ).on_conflict_ignore().execute()
+        return [Difference(DEPARTMENT_UNKNOWN, subject, wecom=listed.name)]
+    changes: dict[str, object] = {}
+    found = []
+    # The bare tree has neither names nor leaders (path 95350): it says nothing of them.
+    if listed.name and listed.name != known.name:
+        changes["name"] = listed.name
+        found.append(Difference(DEPARTMENT_RENAMED, subject, here=known.name, wecom=listed.name))
+    if listed.parent_id != known.parent_id:
+        changes["parent_id"] = listed.parent_id
+        here, wecom = str(known.parent_id), str(listed.parent_id)
+        found.append(Difference(DEPARTMENT_MOVED, subject, here=here, wecom=wecom))
+    if listed.leaders is not None and set(listed.leaders) != set(known.leaders):
+        changes["leaders"] = list(listed.leaders)
+        here, wecom = ",".join(known.leaders), ",".join(listed.leaders)
+        found.append(Difference(DEPARTMENT_LEADERS, subject, here=here, wecom=wecom))
+    if changes:
+        Department.update(**changes).where(Department.id == listed.id).execute()
+    return found
+
+
+def forget_departments(reading: Reading, read: DepartmentsRead) -> None:
+    """Forget departments that WeCom lists no more and in which nobody is.
+
+    One with members in it may only be outside the app's range.
+    """
+    used = {
+        number
+        for member in Staff.select(Staff.departments).where(Staff.left_at.is_null())
+        for number in member.departments
+    }
+    with reading.writing():
+        for department in list(Department.select()):
+            if department.id not in read.ids | used:
+                department.delete_instance()
+                subject, here = str(department.id), department.name
+                reading.note([Difference(DEPARTMENT_GONE, subject, here=here, wecom="not listed")])
+
+
+def _read_members_of(reading: Reading, number: int) -> None:
+    """Read the direct members of one department; a member met for the first time is kept."""
+    try:
+        with released():
+            members = reading.kegui.wecom.department_members(number)
+    except Refused as refused:
+        log.info("department_without_members", errcode=refused.errcode)
+        members = []
+    known = _known([member.userid for member in members])
+    with reading.writing():
+        for member in members:
+            reading.note(_heal_member(known.get(member.userid), member))
+        reading.finish(STEP, str(number))
+
+
+def _known(userids: list[str]) -> dict[str, Staff]:
+    return {row.userid: row for row in Staff.select().where(Staff.userid.in_(userids))}
+
+
+def _heal_member(known: Staff | None, listed: Member) -> list[Difference]:
+    seen = {"name": listed.name, "departments": list(listed.departments)}
+    if known is None:
+        return _join(listed.userid, seen)
+    return _heal(known, seen) if known.left_at is None else []
+
+
+def read_member(reading: Reading, userid: str, departments: DepartmentsRead | None) -> None:
+    """Read one serving member; who is not shown is left as they stand."""
+    known = Staff.get_or_none(Staff.userid == userid)
+    try:
+        with released():
+            user = reading.kegui.wecom.user(userid)
+    except Refused as refused:
+        if refused.errcode not in staff.NOT_FOUND:
+            raise
+        return
+    seen: dict[str, object] = {
+        "name": user.name,
+        "departments": list(user.departments),
+        "main_department": user.main_department,
+        "direct_leader": user.direct_leader,
+        "status": user.status,
+    }
+    knows_leaders = departments is not None and departments.names_leaders
+    found = _leaders_differ(user) if not knows_leaders else {}
+    serves = known is not None and known.serves and known.left_at is None
+    if serves and not found and not _changes(known, seen):
+        return
+    with reading.writing():
+        differences = [] if known else _join(userid, seen)
+        if known is not None:
+            differences += _return(known, user) + _heal(known, seen)
+        Staff.update(serves=True).where(Staff.userid == userid, ~Staff.serves).execute()
+        for number, leads in found.items():
+            differences += _note_leader(number, userid, leads)
+        reading.note(differences)
+
+
+def _join(userid: str, seen: Mapping[str, object]) -> list[Difference]:
+    added = (
+        Staff.insert(userid=userid, seen_at=clock.now(), **seen)
+        .on_conflict_ignore()
+        .returning(Staff.userid)
+    ).execute()
+    wecom = str(seen["name"])
+    return [Difference(MEMBER_JOINED, userid, userid, wecom=wecom)] if list(added) else []
+
+
+def _return(known: Staff, user: User) -> list[Difference]:
+    """An account that was gone was made anew."""
+    if known.left_at is None or user.status != ACTIVE:
+        return []
+    Staff.update(left_at=None, returned_at=clock.now()).where(
+        Staff.userid == known.userid, Staff.left_at == known.left_at
+    ).execute()
+    here = f"left {known.left_at:%Y-%m-%d}"
+    return [Difference(MEMBER_RETURNED, known.userid, known.userid, here=here, wecom="active")]
+
+
+def _changes(known: Any, seen: Mapping[str, object]) -> dict[str, object]:
+    """Return what WeCom shows otherwise; the order of departments means nothing."""
+    return {
+        name: value
+        for name, value in seen.items()
+        if _comparable(getattr(known, name)) != _comparable(value)
+    }
+
+
+def _comparable(value: Any) -> object:
+    return set(value) if isinstance(value, list) else value
+
+
+KINDS = {
+    "name": MEMBER_RENAMED,
+    "departments": MEMBER_MOVED,
+    "main_department": MEMBER_MOVED,
+    "direct_leader": LEADER_CHANGED,
+    "status": MEMBER_STATUS,
+}
+
+
+def _heal(known: Staff, seen: Mapping[str, object]) -> list[Difference]:
+    """Write what differs, unless somebody has read the member since ``known`` was read."""
+    changes = _changes(known, seen)
+    if not changes:
+        return []
+    written = (
+        Staff.update(seen_at=clock.now(), **changes)
+        .where(Staff.userid == known.userid, Staff.seen_at == known.seen_at)
+        .execute()
+    )
+    if not written:
+        return []
+    by_kind = {KINDS[name]: name for name in reversed(changes)}
+    return [
+        Difference(
+            kind,
+            known.userid,
+            known.userid,
+            here=_text(getattr(known, name)),
+            wecom=_text(changes[name]),
+        )
+        for kind, name in by_kind.items()
+        # The department's list has no details: the first reading of them changes nothing.
+        if name not in ("main_department", "direct_leader") or known.main_department is not None
+    ]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, list):
+        return ",".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def _leaders_differ(user: User) -> dict[int, bool]:
+    """Which departments know this member as a leader and should not, or the other way round."""
+    leads = set(user.is_leader_in)
+    about = set(user.departments) | leads
+    known = {
+        department.id
+        for department in Department.select().where(Department.id.in_(list(about)))
+        if user.userid in department.leaders
+    }
+    return {number: number in leads for number in sorted(known ^ leads)}
+
+
+def _note_leader(number: int, userid: str, leads: bool) -> list[Difference]:
+    Department.insert(id=number).on_conflict_ignore().execute()
+    department = Department.get_by_id(number)
+    rest = [one for one in department.leaders if one != userid]
+    leaders = [*rest, userid] if leads else rest
+    Department.update(leaders=leaders).where(Department.id == number).execute()
+    here, wecom = ",".join(department.leaders), ",".join(leaders)
+    return [Difference(DEPARTMENT_LEADERS, str(number), userid, here=here, wecom=wecom)]
+
+
+def read_serving(reading: Reading) -> list[str]:
+    """Read who has 客户联系 within the visible range; returns the userids."""
+    served = {one.userid: one.serves for one in Staff.select(Staff.userid, Staff.serves)}
+    with released():
+        serving = reading.kegui.wecom.follow_users()
+    begins = [userid for userid in serving if served.get(userid) is False]
+    ends = sorted({userid for userid, serves in served.items() if serves} - set(serving))
+    with reading.writing():
+        for userids, serves, kind in (
+            (begins, True, MEMBER_SERVES),
+            (ends, False, MEMBER_SERVES_NO_MORE),
+        ):
+            if userids:
+                Staff.update(serves=serves).where(Staff.userid.in_(userids)).execute()
+            words = ("serves no customers", "serves customers")
+            here, wecom = words[not serves], words[serves]
+            reading.note([Difference(kind, one, one, here=here, wecom=wecom) for one in userids])
+    return serving

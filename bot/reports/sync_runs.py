@@ -1,0 +1,105 @@
+"""What the readings of WeCom found: their differences, counted and one by one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, cast
+
+from peewee import fn
+
+from bot.models import SyncCount, SyncRun
+from bot.models.sync_run import HEALED, PERSON, REPAIR, UNASSIGNED
+from bot.rules import repair
+
+# What a person must do about each kind that no reading can heal.
+WHAT_TO_DO: Mapping[str, str] = {
+    repair.MEMBER_NOT_READABLE: "请检查该成员是否在应用可见范围内、是否仍有客户联系权限",
+    repair.SEVERAL_FOLLOWERS: "有多位成员与该客户联系，请主管指定归属",
+    repair.OWNER_WITHOUT_CONTACT: "归属成员已不再与该客户联系，请主管指定归属",
+    repair.OWNER_GONE: "归属成员已离职且没有进行中的交接，请主管指定归属",
+    repair.MEMBER_NOT_SHOWN: "企业微信不显示该成员：若已离职请发起交接，否则请加入应用可见范围",
+    repair.MEMBER_WITHOUT_SERVICE: "该成员名下有客户但没有客户联系权限：请恢复权限，或交接其客户",
+    repair.GROUP_NOT_READABLE: "请检查该客户群的群主是否在应用可见范围内",
+    repair.CONTACT_WAY_GONE: "该“联系我”已在企业微信中被删除，二维码已失效：请停用印刷品并重新创建",
+}
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many differences of one kind a run found."""
+
+    kind: str
+    healed: int
+    person: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """A run and its differences by kind."""
+
+    run: SyncRun
+    counts: Sequence[Count]
+
+    @property
+    def healed(self) -> int:
+        return sum(count.healed for count in self.counts)
+
+    @property
+    def person(self) -> int:
+        return sum(count.person for count in self.counts)
+
+
+@dataclass(frozen=True)
+class Drift:
+    """The last finished reading of one kind, for metrics: ``numbers`` by (kind of difference,
+    outcome)."""
+
+    kind: str
+    finished_at: datetime
+    seconds: float
+    numbers: Mapping[tuple[str, str], int]
+
+
+def reports(runs: Sequence[SyncRun]) -> list[Report]:
+    """Count the differences of these runs by kind, in one query."""
+    found: dict[str, dict[str, dict[str, int]]] = {run.run: {} for run in runs}
+    query = SyncCount.select().where(SyncCount.run.in_(list(found))).order_by(SyncCount.kind)
+    for row in query:
+        found[row.run].setdefault(row.kind, {})[row.outcome] = row.number
+    return [
+        Report(
+            run,
+            [
+                Count(kind, numbers.get(HEALED, 0), numbers.get(PERSON, 0))
+                for kind, numbers in found[run.run].items()
+            ],
+        )
+        for run in runs
+    ]
+
+
+def report(run: SyncRun) -> Report:
+    """Count the differences of one run."""
+    return reports([run])[0]
+
+
+def drift() -> list[Drift]:
+    """Return what the last finished nightly and hourly readings found; two queries each."""
+    found = []
+    for kind in (REPAIR, UNASSIGNED):
+        run = (
+            SyncRun.select()
+            .where(SyncRun.kind == kind, SyncRun.finished_at.is_null(False))
+            .order_by(SyncRun.started_at.desc())
+            .first()
+        )
+        if run is None:
+            continue
+        query = SyncCount.select(SyncCount.kind, SyncCount.outcome, fn.SUM(SyncCount.number)).where(
+            SyncCount.run == run.run
+        )
+        rows = cast(Any, query.group_by(SyncCount.kind, SyncCount.outcome).tuples())
+        numbers = {(one, outcome): int(number) for one, outcome, number in rows}
+        seconds = (run.finished_at - run.started_at).total_seconds()
+        found.append(Drift(kind, run.finished_at, seconds, numbers))
+    return found
