@@ -3,7 +3,7 @@
 import hashlib
 from datetime import datetime, timedelta
 
-from bot import clock
+from bot import clock, metrics
 from bot.actions import handover_match
 from bot.actions.alarms import report
 from bot.actions.messages import tell
@@ -122,19 +122,26 @@ def record_no_code(received: Received) -> None:
 def _record(
     received: Received, state: str, *, errcode: int | None = None, reason: str = ""
 ) -> None:
-    notice = table("notices")["consent"]
-    Notice.insert(
-        event_id=received.id,
-        external_userid=received.event.external_userid,
-        userid=received.event.userid,
-        template="consent",
-        version=notice["version"],
-        text_sha256=hashlib.sha256(notice["text"].encode()).hexdigest(),
-        state=state,
-        errcode=errcode,
-        reason=reason,
-        at=clock.now(),
-    ).on_conflict_ignore().execute()
+    notice, now = table("notices")["consent"], clock.now()
+    recorded = list(
+        Notice.insert(
+            event_id=received.id,
+            external_userid=received.event.external_userid,
+            userid=received.event.userid,
+            template="consent",
+            version=notice["version"],
+            text_sha256=hashlib.sha256(notice["text"].encode()).hexdigest(),
+            state=state,
+            errcode=errcode,
+            reason=reason,
+            at=now,
+        )
+        .on_conflict_ignore()
+        .returning(Notice.id)
+        .execute()
+    )
+    if recorded:
+        metrics.count_welcome(state, now - received.received_at)
 
 
 def send_digests(kegui: Kegui) -> None:

@@ -12,6 +12,7 @@ from bot.models.effect import Effect
 from bot.models.group_chat import GroupChat
 from bot.models.handover import Handover, HandoverItem, HandWork, TransferAttempt
 from bot.models.inbox_event import InboxEvent
+from bot.models.metric_count import MetricCount
 from bot.models.notice import GapDigest, Notice
 from bot.models.staff import Department, Staff
 from bot.models.wecom_state import AccessToken, EndpointPause, Lease, SyncProgress, SyncRun
@@ -36,6 +37,7 @@ TABLES: tuple[type[Model], ...] = (
     IdempotencyKey,
     InboxEvent,
     Lease,
+    MetricCount,
     Notice,
     Ownership,
     Relation,
@@ -66,6 +68,7 @@ __all__ = [
     "IdempotencyKey",
     "InboxEvent",
     "Lease",
+    "MetricCount",
     "Notice",
     "Ownership",
     "Relation",

@@ -14,6 +14,7 @@ from bot.wecom.errors import (
     Throttled,
     Transient,
     WeComError,
+    needs_operator,
 )
 from bot.wecom.groups import Group, GroupMember, GroupRow, Groups
 from bot.wecom.messages import MessageResult, Messages
@@ -84,4 +85,5 @@ __all__ = [
     "User",
     "WeCom",
     "WeComError",
+    "needs_operator",
 ]
