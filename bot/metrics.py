@@ -120,7 +120,9 @@ class Storing:
     ) -> None:
         self._ending.set()
         self._thread.join(STORE_SECONDS)
-        self.store()
+        # A database that says nothing holds the thread; it must not hold the process.
+        if not self._thread.is_alive():
+            self.store()
 
     def _run(self) -> None:
         while not self._ending.wait(STORE_SECONDS):
