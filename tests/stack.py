@@ -301,8 +301,7 @@ def running_stack(
             web_port=free_port(),
             DATABASE_URL=database_url,
             QUEUE_URL=queue_url,
-            METRICS_BIND=f"127.0.0.1:{free_port()}",
-            **settings,
+            **{"METRICS_BIND": f"127.0.0.1:{free_port()}"} | settings,
         )
         stack = Stack(place, folder)
         stack.reset()

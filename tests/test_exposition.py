@@ -10,7 +10,7 @@ from peewee import OperationalError
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import Client
 
-from bot import clock, db, exposition
+from bot import clock, exposition
 from bot.exposition import make_app
 from bot.metrics import Storing
 from bot.models import (
