@@ -3,7 +3,7 @@
 from apiflask import APIFlask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from bot import api, callback, console, db, health
+from bot import api, callback, console, db, health, request_id
 from bot.queue import Queue
 from bot.setup import connect, make_kegui, queue_url
 from bot.vault import Vault
@@ -22,6 +22,7 @@ def create_app(loaded: Settings | None = None) -> APIFlask:
     connect(loaded)
     app = APIFlask(__name__, title="Kegui", version="1", docs_path=None, spec_path=None)
     app.config["MAX_CONTENT_LENGTH"] = callback.MAX_BODY_BYTES
+    request_id.register(app)
     if loaded.secret_key is not None:
         app.secret_key = loaded.secret_key.get_secret_value()
     kegui = None if loaded.missing() else make_kegui(loaded)

@@ -1,17 +1,18 @@
 """The doors that WeCom calls: verify, decrypt, put in the inbox, answer."""
 
 import socket
+import time
 from contextlib import suppress
 
 import structlog
 from apiflask import APIBlueprint
-from flask import Response, abort, request
+from flask import Response, abort, g, request
 from gunicorn.http.errors import ParseException
 from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
-from bot import clock, events, inbox
+from bot import clock, events, inbox, metrics
 from bot.intake import Intake
 from bot.queue import Lane, Queue, Waker
 from bot.vault import Vault
@@ -65,11 +66,16 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> APIBluep
             # Not 200: WeCom may or may not send it again, so the readings repair what is lost.
             log.error("callback_not_stored", door=door, error=type(error).__name__)
             return Response(status=503)
-        if event_id is not None:
+        if event_id is None:
+            log.info("event_repeated", door=door)
+        else:
             lane = Lane.WELCOME if event.welcome_code else Lane.WORK
+            log.info("event_received", door=door, event_id=event_id, lane=lane)
             waker.wake(lane, f"event:{event_id}")
         return Response(status=200)
 
+    doors.before_request(_begin)
+    doors.after_request(_count)
     doors.before_request(intake.enter)
     doors.teardown_request(lambda _error: intake.leave())
     for door, path in PATHS.items():
@@ -90,6 +96,16 @@ PATHS: dict[Door, str] = {
     "contacts": "/wecom/callback/contacts",
     "archive": "/wecom/callback/archive",
 }
+
+
+def _begin() -> None:
+    g.began = time.perf_counter()
+
+
+def _count(response: Response) -> Response:
+    door, status = (request.view_args or {}).get("door", ""), str(response.status_code)
+    metrics.DOOR_SECONDS.labels(door, status).observe(time.perf_counter() - g.began)
+    return response
 
 
 def _crypto(settings: Settings, door: Door) -> CallbackCrypto | None:
@@ -132,4 +148,5 @@ def _stop_listening(connection: socket.socket | None) -> None:
 
 def _reject(door: Door, reason: str) -> Response:
     log.warning("callback_rejected", door=door, reason=reason)
+    metrics.CALLBACKS_REJECTED.labels(door, reason).inc()
     return Response(status=STATUS.get(reason, 400))

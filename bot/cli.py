@@ -15,7 +15,7 @@ import click
 import structlog
 from peewee import PeeweeException
 
-from bot import db, migrations, setup
+from bot import db, metrics, migrations, setup
 from bot.clock import now as utc_now
 from bot.kegui import Kegui
 from bot.wecom import WeComError
@@ -64,6 +64,12 @@ def _kegui(loaded: Settings) -> Kegui:
     """Wire a process, or end with one line that names what is missing."""
     if missing := loaded.missing():
         raise click.ClickException("please set " + ", ".join(missing))
+    return _counting(loaded)
+
+
+def _counting(loaded: Settings) -> Kegui:
+    """Wire a process whose counts are stored until the command ends."""
+    click.get_current_context().with_resource(metrics.Storing())
     return setup.make_kegui(loaded)
 
 
@@ -73,7 +79,7 @@ def _wait_until_ready(stopping: threading.Event) -> Kegui | None:
     while not stopping.is_set():
         missing = [*loaded.missing(), *_database_lacks()]
         if not missing:
-            return setup.make_kegui(loaded)
+            return _counting(loaded)
         log.error("waiting_for", missing=missing)
         stopping.wait(WAIT_SECONDS)
     return None
@@ -355,6 +361,19 @@ def sync() -> None:
     )
     for count in found.counts:
         click.echo(f"  {count.kind}: {count.healed} healed, {count.person} for a person")
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def status(as_json: bool) -> None:
+    """Show what waits and what stands still; exit code 1 when somebody must act."""
+    from bot.status import show
+
+    loaded = _load()
+    with db.connection():
+        text, is_well = show(setup.queue_url(loaded), as_json=as_json)
+    click.echo(text)
+    raise SystemExit(0 if is_well else 1)
 
 
 @main.command()

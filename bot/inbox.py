@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from peewee import PostgresqlDatabase
 
 from bot import events
@@ -21,6 +22,8 @@ from bot.models.inbox_event import (
 )
 from bot.queue import Lane
 from bot.vault import Vault
+
+log = structlog.get_logger(__name__)
 
 PAYLOAD = "inbox payload"
 # Above the time-out of the one call that a welcome may make in one claim.
@@ -195,3 +198,8 @@ def _settle(row: InboxEvent, **changes: object) -> None:
     )
     if not changed:
         raise Lost(f"inbox event {row.id}")
+    facts = {name: changes[name] for name in ("state", "error") if changes.get(name)}
+    if "finished_at" in changes:
+        log.info("event_settled", event_id=row.id, attempts=row.attempts, **facts)
+    elif "error" in facts:
+        log.info("event_waits", event_id=row.id, attempts=row.attempts, **facts)

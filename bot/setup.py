@@ -2,7 +2,7 @@
 
 from pydantic import SecretStr
 
-from bot import db
+from bot import db, metrics
 from bot.kegui import Kegui
 from bot.queue import Queue
 from bot.stores import DatabasePauseStore, DatabaseTokenStore
@@ -57,4 +57,5 @@ def _wecom(settings: Settings, vault: Vault) -> WeCom:
             parallel=settings.api_parallel,
             per_second=settings.api_per_second,
         ),
+        on_call=metrics.count_call,
     )

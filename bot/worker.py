@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from peewee import InterfaceError, OperationalError
+from structlog.contextvars import bound_contextvars
 
 from bot import clock, inbox
 from bot.actions import conflicts, handover_run
@@ -127,12 +128,13 @@ class Worker:
             return []
 
     def _guarded(self, lane: Lane, message: str) -> None:
-        try:
-            with connection():
-                self.work_on(lane, message)
-        except Exception:
-            # Whatever it was, the row's lease runs out and another try follows.
-            log.exception("work_failed", lane=lane, message=message)
+        with bound_contextvars(lane=lane, **_ids(message)):
+            try:
+                with connection():
+                    self.work_on(lane, message)
+            except Exception:
+                # Whatever it was, the row's lease runs out and another try follows.
+                log.exception("work_failed", message=message)
 
     def work_on(self, lane: Lane, message: str) -> None:
         """Do what one message of the queue asks for."""
@@ -227,3 +229,9 @@ class Worker:
         if isinstance(error, Throttled):
             return clock.now() + timedelta(seconds=error.wait_seconds)
         return self._next_try(row)
+
+
+def _ids(message: str) -> dict[str, int]:
+    """Name what a message is about, as all lines of its handling do: ``event:7`` is event_id 7."""
+    kind, _, number = message.partition(":")
+    return {f"{kind}_id": int(number)} if kind.isidentifier() and number.isdecimal() else {}

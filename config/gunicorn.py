@@ -5,14 +5,21 @@ slow clients (nginx does) belongs in front of it.
 """
 
 import os
+import socket
+from contextlib import ExitStack
 from typing import Any
 
+import structlog
 from gunicorn.glogging import Logger
 
 from config import logging as _logging
 from config import settings as _settings
 
+log = structlog.get_logger(__name__)
+
 _loaded = _settings.load()
+_metrics_listeners: list[socket.socket] = []
+_worker_ends = ExitStack()
 
 
 def workers_for(database_url: str) -> int:
@@ -57,3 +64,39 @@ control_socket_disable = True
 accesslog = None
 limit_request_line = 4094
 limit_request_fields = 50
+
+
+def when_ready(_server: Any) -> None:
+    """Open the metrics' address once: every process forked later inherits it and may answer."""
+    host, _, port = _loaded.metrics_bind.rpartition(":")
+    if not port:
+        return
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        listener = socket.create_server((host.strip("[]"), int(port)), family=family)
+    except (OSError, OverflowError) as error:
+        # The doors matter more than the figures.
+        log.error(
+            "metrics_not_served",
+            bind=_loaded.metrics_bind,
+            error=str(error),
+            what_to_do="free the address or set KEGUI_METRICS_BIND to another, then restart",
+        )
+        return
+    _metrics_listeners.append(listener)
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Store what this process counts, and answer for all."""
+    from bot import exposition, metrics
+    from bot.queue import Queue
+    from bot.setup import queue_url
+
+    storing = _worker_ends.enter_context(metrics.Storing())
+    for listener in _metrics_listeners:
+        exposition.serve(listener, exposition.make_app(Queue(queue_url(_loaded)), storing))
+
+
+def worker_exit(_server: Any, _worker: Any) -> None:
+    """Store the last seconds' counts."""
+    _worker_ends.close()

@@ -21,6 +21,8 @@ from pydantic_settings import (
 
 PREFIX = "KEGUI_"
 Door = Literal["customer", "contacts", "archive"]
+# Nothing is the default elsewhere; here it says: none at all.
+MAY_BE_EMPTY = ("metrics_bind",)
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -65,6 +67,7 @@ class Settings(BaseSettings):
     data_key: SecretStr | None = None
     public_url: str = "http://127.0.0.1:8000"
     bind: str = "127.0.0.1:8000"
+    metrics_bind: str = "127.0.0.1:9100"
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
 
     transfer_poll_seconds: float = Field(600, gt=0, allow_inf_nan=False)
@@ -112,6 +115,13 @@ class Settings(BaseSettings):
                 size = 0
             if size != 32:
                 raise ValueError("32 bytes as base64url are needed")
+        return value
+
+    @field_validator("metrics_bind")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        if value and not re.fullmatch(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):\d{1,5}", value):
+            raise ValueError("HOST:PORT is needed, or nothing at all")
         return value
 
     @field_validator("timezone")
@@ -179,7 +189,7 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
                 continue
             if content:
                 values[name] = content
-        elif source.get(variable):
+        elif source.get(variable) or (name in MAY_BE_EMPTY and variable in source):
             values[name] = source[variable]
     try:
         settings = _FromMapping(**values)

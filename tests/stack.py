@@ -146,6 +146,10 @@ class Stack:
         )
 
     @property
+    def metrics_url(self) -> str:
+        return f"http://{self.place.environment['KEGUI_METRICS_BIND']}/metrics"
+
+    @property
     def api(self) -> Remote:
         """The REST API with an administrator's token."""
         if not hasattr(self, "_api"):
@@ -340,7 +344,7 @@ def running_stack(
             web_port=free_port(),
             DATABASE_URL=database_url,
             QUEUE_URL=queue_url,
-            **settings,
+            **{"METRICS_BIND": f"127.0.0.1:{free_port()}"} | settings,
         )
         stack = Stack(place, folder)
         stack.reset()

@@ -8,7 +8,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 import pytest
+import structlog
 from peewee import OperationalError
+from structlog.testing import LogCapture
 
 from bot import clock, db, events, inbox, worker
 from bot.effects import Busy
@@ -495,6 +497,34 @@ def test_a_worker_survives_a_database_that_is_away(
     run(kegui, handled, until=lambda: failed.wait(20) and handled.wait(20))
 
     assert read(event_id).state == DONE
+
+
+def test_all_lines_of_an_event_have_its_id_and_no_others_have(kegui: Kegui) -> None:
+    event_ids = [put(kegui, userid=userid) for userid in ("one", "two")]
+    capture, config = LogCapture(), structlog.get_config()
+    left = threading.Semaphore(0)
+
+    def handle(received: Received, _kegui: Kegui) -> None:
+        structlog.get_logger("handler").info("handling", expected=received.id)
+        left.release()
+
+    router = Router()
+    router.on(*ADDED)(handle)
+    serving = Worker(kegui, router)
+    thread = threading.Thread(target=serving.run)
+    structlog.configure(processors=[structlog.contextvars.merge_contextvars, capture])
+    try:
+        thread.start()
+        assert all(left.acquire(timeout=20) for _ in event_ids)
+    finally:
+        serving.stop()
+        thread.join(timeout=30)
+        structlog.configure(**config)
+
+    handling = [line for line in capture.entries if line["event"] == "handling"]
+    assert sorted(line["event_id"] for line in handling) == event_ids
+    assert all(line["event_id"] == line["expected"] for line in handling)
+    assert {line["lane"] for line in handling} == {Lane.WORK}
 
 
 def test_two_handlers_for_one_event_are_a_mistake_at_import() -> None:

@@ -3,7 +3,7 @@
 import hashlib
 from datetime import datetime, timedelta
 
-from bot import clock
+from bot import clock, metrics
 from bot.actions import handover_match
 from bot.actions.alarms import report
 from bot.actions.messages import tell
@@ -135,7 +135,8 @@ def _record(
     received: Received, state: str, *, errcode: int | None = None, reason: str = ""
 ) -> None:
     event = received.event
-    _store(received.id, event.external_userid, event.userid, state, errcode, reason)
+    if _store(received.id, event.external_userid, event.userid, state, errcode, reason):
+        metrics.count_welcome(state, clock.now() - received.received_at)
 
 
 def _store(
@@ -145,20 +146,27 @@ def _store(
     state: str,
     errcode: int | None,
     reason: str,
-) -> None:
+) -> bool:
+    """Record what became of a notice, once; whether this was the first word of it."""
     notice = table("notices")["consent"]
-    Notice.insert(
-        event_id=event_id,
-        external_userid=external_userid,
-        userid=userid,
-        template="consent",
-        version=notice["version"],
-        text_sha256=hashlib.sha256(notice["text"].encode()).hexdigest(),
-        state=state,
-        errcode=errcode,
-        reason=reason,
-        at=clock.now(),
-    ).on_conflict_ignore().execute()
+    recorded = (
+        Notice.insert(
+            event_id=event_id,
+            external_userid=external_userid,
+            userid=userid,
+            template="consent",
+            version=notice["version"],
+            text_sha256=hashlib.sha256(notice["text"].encode()).hexdigest(),
+            state=state,
+            errcode=errcode,
+            reason=reason,
+            at=clock.now(),
+        )
+        .on_conflict_ignore()
+        .returning(Notice.id)
+        .execute()
+    )
+    return bool(list(recorded))
 
 
 def send_digests(kegui: Kegui) -> None:

@@ -13,6 +13,7 @@ from bot.models.group_chat import GroupChat
 from bot.models.handover import Handover, HandoverItem, HandWork, TransferAttempt
 from bot.models.inbox_event import InboxEvent
 from bot.models.job_run import JobRun
+from bot.models.metric_count import MetricCount
 from bot.models.notice import GapDigest, Notice
 from bot.models.staff import Department, Staff
 from bot.models.sync_run import SyncCount, SyncFinding, SyncProgress, SyncRun
@@ -39,6 +40,7 @@ TABLES: tuple[type[Model], ...] = (
     InboxEvent,
     JobRun,
     Lease,
+    MetricCount,
     Notice,
     Ownership,
     Relation,
@@ -72,6 +74,7 @@ __all__ = [
     "InboxEvent",
     "JobRun",
     "Lease",
+    "MetricCount",
     "Notice",
     "Ownership",
     "Relation",

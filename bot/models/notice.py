@@ -11,6 +11,7 @@ MISSED = "missed"
 UNKNOWN = "unknown"
 NO_CODE = "no_code"
 BY_HAND = "by_hand"
+STATES = (DELIVERED, AWAITING_CONSENT, REFUSED, MISSED, UNKNOWN, NO_CODE, BY_HAND)
 
 
 class Notice(Model):

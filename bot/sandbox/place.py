@@ -65,6 +65,8 @@ def make_place(
         "WECOM_API_BASE": sandbox_url,
         "PUBLIC_URL": web_url,
         "BIND": f"127.0.0.1:{web_port}",
+        # Several places on one machine would ask for the same port.
+        "METRICS_BIND": "",
         "DATABASE_URL": f"sqlite:///{folder}/kegui.db",
         "DATA_KEY": base64.urlsafe_b64encode(secrets.token_bytes(32)).decode(),
         "SECRET_KEY": secrets.token_urlsafe(32),

@@ -16,6 +16,7 @@ from bot.wecom.errors import (
     Throttled,
     Transient,
     WeComError,
+    needs_operator,
 )
 from bot.wecom.groups import Group, GroupMember, GroupRow, Groups
 from bot.wecom.messages import MessageResult, Messages
@@ -87,4 +88,5 @@ __all__ = [
     "User",
     "WeCom",
     "WeComError",
+    "needs_operator",
 ]

@@ -82,7 +82,7 @@ class Paused(WeComError):
 
     @property
     def needs_operator(self) -> bool:
-        return self.cause in TOKEN_CODES or self.cause in _WHAT_TO_DO
+        return needs_operator(self.cause)
 
 
 TOKEN_CODES = (40014, 42001)
@@ -114,6 +114,11 @@ _OPERATOR: dict[Iterable[int], str] = {
 }
 _WHAT_TO_DO = {code: text for codes, text in _OPERATOR.items() for code in codes}
 STILL_REFUSED = "换取新的 access_token 后仍被拒绝，请检查该应用的 Secret 与权限"
+
+
+def needs_operator(errcode: int | None) -> bool:
+    """Whether what this code says lasts until somebody acts."""
+    return errcode in TOKEN_CODES or errcode in _WHAT_TO_DO
 
 
 def classify(endpoint: str, errcode: int, errmsg: str) -> WeComError:

@@ -157,7 +157,7 @@ def test_what_no_call_moves_or_is_over_is_not_doubted(now: datetime) -> None:
 def test_a_reading_under_way_begins_anew_and_no_lease_is_left(now: datetime) -> None:
     SyncRun.create(run="old", kind="import", started_at=now - HOURS, finished_at=now - HOURS)
     SyncRun.create(run="open", kind="repair", started_at=now - HOURS)
-    SyncProgress.create(run="open", userid="zhangsan", finished_at=now)
+    SyncProgress.create(run="open", step="member", subject="zhangsan", finished_at=now)
     Lease.create(name="sync", holder="gone", until=now + HOURS)
 
     after_restore.mark(now - HOURS)

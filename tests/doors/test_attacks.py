@@ -87,7 +87,7 @@ def test_an_attack_is_refused_at_once_told_in_one_line_and_not_stored(
     said: dict[str, Any] = json.loads(line)
     assert (said["event"], said["door"]) == ("callback_rejected", door.name)
     assert said["reason"] in reasons
-    assert set(said) == {"event", "door", "reason", "level", "logger", "timestamp"}
+    assert set(said) == {"event", "door", "reason", "request_id", "level", "logger", "timestamp"}
     assert_nothing_told([line])
     assert stored(stack) == events
 

@@ -1,0 +1,254 @@
+"""How the service itself is doing: what waits, what stands still, what an operator must mend.
+
+Counts and moments only, no ids of people, so that all of it may be shown to whoever watches.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from peewee import fn
+
+from bot.models import (
+    Alarm,
+    EndpointPause,
+    Handover,
+    HandoverItem,
+    InboxEvent,
+    Lease,
+    SyncRun,
+)
+from bot.models.handover import HANDOVER_OPEN, IN_SERVICE, ITEM_OPEN, OFFBOARDING
+from bot.models.inbox_event import CLAIMED, DEAD, OPEN_STATES
+from bot.queue import Lane
+from bot.reports.home import WORKER_PATIENCE
+from bot.wecom import needs_operator
+
+LATEST_DEAD = 5
+
+
+@dataclass(frozen=True)
+class Depth:
+    """The events of one lane in one state; ``due_since`` of the one that is due longest."""
+
+    lane: str
+    state: str
+    number: int
+    due_since: datetime | None
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """An event that nobody tries any more; ``error`` without what WeCom said in words."""
+
+    id: int
+    event: str
+    change_type: str
+    error: str
+
+
+@dataclass(frozen=True)
+class OpenPause:
+    secret: str
+    endpoint: str
+    errcode: int | None
+    reason: str
+    until: datetime
+
+    @property
+    def needs_operator(self) -> bool:
+        return needs_operator(self.errcode)
+
+
+@dataclass(frozen=True)
+class OpenAlarm:
+    """An alarm without its text, which may name a member."""
+
+    id: int
+    kind: str
+    since: datetime
+    what_to_do: str
+
+
+@dataclass(frozen=True)
+class Items:
+    """The open items of all open handovers in one state; ``since`` of the oldest."""
+
+    state: str
+    number: int
+    since: datetime | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One reading of all from WeCom."""
+
+    kind: str
+    started_at: datetime
+    finished_at: datetime | None
+    members: int
+    customers: int
+    groups: int
+
+
+@dataclass(frozen=True)
+class Held:
+    """A lease that somebody holds: what for, not for whom."""
+
+    kind: str
+    until: datetime
+
+
+@dataclass(frozen=True)
+class Operation:
+    at: datetime
+    inbox: Sequence[Depth]
+    dead: Sequence[DeadLetter]
+    pauses: Sequence[OpenPause]
+    alarms: Sequence[OpenAlarm]
+    handovers: Mapping[tuple[str, str], int]
+    items: Sequence[Items]
+    last_sync: Reading | None
+    last_whole_sync_at: datetime | None
+    leases: Sequence[Held]
+
+    @property
+    def dead_number(self) -> int:
+        return sum(depth.number for depth in self.inbox if depth.state == DEAD)
+
+    def overdue(self, lane: str) -> timedelta:
+        """How long the oldest due event of a lane has been waiting for a worker."""
+        since = [
+            depth.due_since
+            for depth in self.inbox
+            if depth.lane == lane and depth.state != DEAD and depth.due_since is not None
+        ]
+        return max(self.at - min(since, default=self.at), timedelta())
+
+    @property
+    def troubles(self) -> list[str]:
+        """Say in one line each what needs an operator; nothing when all is well."""
+        overdue = {lane: self.overdue(lane) for lane in Lane}
+        return [
+            *([f"{self.dead_number} dead events"] if self.dead_number else []),
+            *(
+                f"{lane} lane: an event has been due for {waits.total_seconds():.0f} s"
+                for lane, waits in overdue.items()
+                if waits > WORKER_PATIENCE
+            ),
+            *(
+                f"{one.endpoint} is paused until an operator acts"
+                for one in self.pauses
+                if one.needs_operator
+            ),
+            *([f"{len(self.alarms)} open alarms"] if self.alarms else []),
+        ]
+
+
+def read_operation(now: datetime) -> Operation:
+    """Ask the database; what is settled is never counted, however many years of it there are."""
+    return Operation(
+        at=now,
+        inbox=_inbox(),
+        dead=_latest_dead(),
+        pauses=_pauses(now),
+        alarms=[
+            OpenAlarm(row.id, row.kind, row.since, row.what_to_do)
+            for row in Alarm.select().where(Alarm.ended_at.is_null()).order_by(Alarm.since)
+        ],
+        handovers=_handovers(),
+        items=_items(),
+        last_sync=_last_sync(),
+        last_whole_sync_at=SyncRun.select(fn.MAX(SyncRun.finished_at)).scalar(),
+        leases=[
+            # The rest of the name may be a userid.
+            Held(row.name.partition(" ")[0], row.until)
+            for row in Lease.select().where(Lease.until > now).order_by(Lease.name)
+        ],
+    )
+
+
+def _inbox() -> list[Depth]:
+    states = (*OPEN_STATES, DEAD)
+    grouped: Any = (
+        InboxEvent.select(
+            InboxEvent.lane,
+            InboxEvent.state,
+            fn.COUNT(InboxEvent.id),
+            fn.MIN(InboxEvent.due_at),
+        )
+        .where(InboxEvent.lane.in_(list(Lane)), InboxEvent.state.in_(states))
+        .group_by(InboxEvent.lane, InboxEvent.state)
+        .tuples()
+    )
+    found = {(lane, state): (number, due_at) for lane, state, number, due_at in grouped}
+    # Somebody works on these: only a lease that ran out makes one due again.
+    claimed: Any = (
+        InboxEvent.select(InboxEvent.lane, fn.MIN(InboxEvent.lease_until))
+        .where(InboxEvent.lane.in_(list(Lane)), InboxEvent.state == CLAIMED)
+        .group_by(InboxEvent.lane)
+        .tuples()
+    )
+    lease_until = dict(claimed)
+    depths = []
+    for lane in Lane:
+        for state in states:
+            number, since = found.get((lane, state), (0, None))
+            since = lease_until.get(lane) if state == CLAIMED else since
+            depths.append(Depth(lane, state, number, since))
+    return depths
+
+
+def _latest_dead() -> list[DeadLetter]:
+    query = (
+        InboxEvent.select(InboxEvent.id, InboxEvent.event, InboxEvent.change_type, InboxEvent.error)
+        .where(InboxEvent.lane.in_(list(Lane)), InboxEvent.state == DEAD)
+        .order_by(InboxEvent.id.desc())
+        .limit(LATEST_DEAD)
+    )
+    return [
+        DeadLetter(row.id, row.event, row.change_type, (row.error or "").partition(":")[0])
+        for row in query
+    ]
+
+
+def _pauses(now: datetime) -> list[OpenPause]:
+    query = EndpointPause.select().where(EndpointPause.until > now).order_by(EndpointPause.name)
+    return [
+        OpenPause(row.secret_name, row.endpoint, row.errcode, row.reason, row.until)
+        for row in query
+    ]
+
+
+def _handovers() -> dict[tuple[str, str], int]:
+    grouped: Any = (
+        Handover.select(Handover.kind, Handover.state, fn.COUNT(Handover.id))
+        .where(Handover.state.in_(HANDOVER_OPEN))
+        .group_by(Handover.kind, Handover.state)
+        .tuples()
+    )
+    found = {(kind, state): number for kind, state, number in grouped}
+    places = [(kind, state) for kind in (OFFBOARDING, IN_SERVICE) for state in HANDOVER_OPEN]
+    return {place: found.get(place, 0) for place in places}
+
+
+def _items() -> list[Items]:
+    running = Handover.select(Handover.id).where(Handover.state.in_(HANDOVER_OPEN))
+    grouped: Any = (
+        HandoverItem.select(
+            HandoverItem.state, fn.COUNT(HandoverItem.id), fn.MIN(HandoverItem.updated_at)
+        )
+        .where(HandoverItem.handover.in_(running), HandoverItem.state.in_(ITEM_OPEN))
+        .group_by(HandoverItem.state)
+        .tuples()
+    )
+    found = {state: (number, since) for state, number, since in grouped}
+    return [Items(state, *found.get(state, (0, None))) for state in ITEM_OPEN]
+
+
+def _last_sync() -> Reading | None:
+    run = SyncRun.select().order_by(SyncRun.started_at.desc()).first()
+    return run and Reading(
+        run.kind, run.started_at, run.finished_at, run.members, run.customers, run.groups
+    )

@@ -1,0 +1,76 @@
+"""Dashboard, alert rules and docs/monitoring.md speak of metrics that there are."""
+
+import importlib
+import json
+import re
+from pathlib import Path
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from bot.exposition import Everything
+from bot.metrics import Storing
+from bot.queue import Queue
+
+ROOT = Path(__file__).parent.parent
+DOC = ROOT / "docs" / "monitoring.md"
+DASHBOARD = ROOT / "deploy" / "grafana" / "kegui.json"
+ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
+
+
+@pytest.fixture
+def exported(sqlite_url: str) -> dict[str, str]:
+    """The kind of each metric at /metrics."""
+    registry = CollectorRegistry()
+    registry.register(Everything(Queue(sqlite_url), Storing(CollectorRegistry())))
+    text = generate_latest(registry).decode()
+    return dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
+
+
+def samples(exported: dict[str, str]) -> set[str]:
+    """Every name that a query may use."""
+    return {
+        name + ending
+        for name, kind in exported.items()
+        for ending in (("_bucket", "_count", "_sum") if kind == "histogram" else ("",))
+    }
+
+
+def named(text: str) -> set[str]:
+    return set(re.findall(r"\bkegui_[a-z_]+", text))
+
+
+def expressions() -> dict[str, str]:
+    panels = json.loads(DASHBOARD.read_text("utf-8"))["panels"]
+    groups = importlib.import_module("yaml").safe_load(ALERTS.read_text("utf-8"))["groups"]
+    found = {
+        f"{panel['title']} {target['refId']}": target["expr"]
+        for panel in panels
+        for target in panel["targets"]
+    }
+    return found | {rule["alert"]: rule["expr"] for group in groups for rule in group["rules"]}
+
+
+def test_every_query_asks_for_a_metric_that_there_is(exported: dict[str, str]) -> None:
+    asked = expressions()
+
+    assert len(asked) > 20
+    for title, expression in asked.items():
+        assert named(expression), title
+        assert named(expression) <= samples(exported), title
+
+
+def test_the_page_explains_each_metric_in_a_line_of_its_own_and_no_other(
+    exported: dict[str, str],
+) -> None:
+    lines = re.findall(r"^\| `(kegui_[a-z_]+)` \|", DOC.read_text("utf-8"), re.MULTILINE)
+
+    assert sorted(lines) == sorted(exported)
+    assert named(DOC.read_text("utf-8")) == set(exported)
+
+
+def test_every_label_that_a_query_picks_is_on_the_page() -> None:
+    page = DOC.read_text("utf-8")
+    for title, expression in expressions().items():
+        for label in re.findall(r"(\w+)=~?\"", expression):
+            assert re.search(rf"\b{label}\b", page), title
