@@ -17,6 +17,7 @@ from bot.models.inbox_event import (
     DONE,
     FAILED,
     IGNORED,
+    UNSETTLED,
     WAITING,
     InboxEvent,
 )
@@ -114,7 +115,7 @@ def due(lane: Lane, *, now: datetime, limit: int) -> list[int]:
     orphans = (InboxEvent.state == CLAIMED) & (InboxEvent.lease_until < now)
     query = (
         InboxEvent.select(InboxEvent.id)
-        .where(InboxEvent.lane == lane, open_rows | orphans)
+        .where(UNSETTLED, InboxEvent.lane == lane, open_rows | orphans)
         .order_by(InboxEvent.due_at)
         .limit(limit)
     )

@@ -19,7 +19,7 @@ from bot.models import (
 )
 from bot.models import conflict as conflicts
 from bot.models.handover import AWAITING_APPROVAL, HANDOVER_OPEN
-from bot.models.inbox_event import CLAIMED, DEAD, FAILED, STATES, WAITING
+from bot.models.inbox_event import CLAIMED, DEAD, FAILED, STATES, UNSETTLED, WAITING
 from bot.reports.gaps import count_gaps
 
 WORKER_PATIENCE = timedelta(minutes=1)
@@ -83,7 +83,7 @@ def count_overdue(now: datetime) -> int:
     before = now - WORKER_PATIENCE
     due = InboxEvent.state.in_((WAITING, FAILED)) & (InboxEvent.due_at < before)
     orphaned = (InboxEvent.state == CLAIMED) & (InboxEvent.lease_until < before)
-    return InboxEvent.select().where(due | orphaned).count()
+    return InboxEvent.select().where(UNSETTLED, due | orphaned).count()
 
 
 def count_hand_work() -> int:

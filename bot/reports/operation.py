@@ -20,7 +20,7 @@ from bot.models import (
     SyncRun,
 )
 from bot.models.handover import HANDOVER_OPEN, IN_SERVICE, ITEM_OPEN, OFFBOARDING
-from bot.models.inbox_event import CLAIMED, DEAD, OPEN_STATES
+from bot.models.inbox_event import CLAIMED, DEAD, OPEN_STATES, UNSETTLED
 from bot.queue import Lane
 from bot.reports.home import WORKER_PATIENCE
 from bot.wecom import needs_operator
@@ -178,7 +178,7 @@ def _inbox() -> list[Depth]:
             fn.COUNT(InboxEvent.id),
             fn.MIN(InboxEvent.due_at),
         )
-        .where(InboxEvent.lane.in_(list(Lane)), InboxEvent.state.in_(states))
+        .where(UNSETTLED)
         .group_by(InboxEvent.lane, InboxEvent.state)
         .tuples()
     )
@@ -186,7 +186,7 @@ def _inbox() -> list[Depth]:
     # Somebody works on these: only a lease that ran out makes one due again.
     claimed: Any = (
         InboxEvent.select(InboxEvent.lane, fn.MIN(InboxEvent.lease_until))
-        .where(InboxEvent.lane.in_(list(Lane)), InboxEvent.state == CLAIMED)
+        .where(UNSETTLED, InboxEvent.state == CLAIMED)
         .group_by(InboxEvent.lane)
         .tuples()
     )
@@ -203,7 +203,7 @@ def _inbox() -> list[Depth]:
 def _latest_dead() -> list[DeadLetter]:
     query = (
         InboxEvent.select(InboxEvent.id, InboxEvent.event, InboxEvent.change_type, InboxEvent.error)
-        .where(InboxEvent.lane.in_(list(Lane)), InboxEvent.state == DEAD)
+        .where(UNSETTLED, InboxEvent.state == DEAD)
         .order_by(InboxEvent.id.desc())
         .limit(LATEST_DEAD)
     )
