@@ -1,4 +1,5 @@
-"""Five seeds of faults, embedded and on PostgreSQL with Redis: nothing lost, nothing twice."""
+"""Five seeds of faults, two embedded and three on PostgreSQL and Redis that fall as well: nothing
+lost, nothing twice. `python -m tests.faults` plays any number of others."""
 
 from collections.abc import Iterator
 
@@ -9,7 +10,8 @@ from tests.faults.play import Servers, play
 from tests.faults.servers import own_postgres, own_redis
 
 # Chosen so that together they meet every trouble there is.
-SEEDS = (1, 2, 4, 9, 18)
+EMBEDDED = (36, 44)
+WITH_BOTH_SERVERS = (14, 35, 54)
 
 
 @pytest.fixture(scope="module")
@@ -24,19 +26,20 @@ def test_a_seed_decides_everything() -> None:
 
 
 def test_the_seeds_meet_every_trouble() -> None:
-    met = {name for seed in SEEDS for on in (True, False) for name in plan(seed, servers=on).names}
+    met = {name for seed in EMBEDDED for name in plan(seed, servers=False).names}
+    met |= {name for seed in WITH_BOTH_SERVERS for name in plan(seed, servers=True).names}
 
     assert met == {one[0] for one in (*AT_WECOM, *IN_THE_HOUSE, *WITH_SERVERS)}
 
 
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", EMBEDDED)
 def test_nothing_is_lost_and_nothing_twice(seed: int) -> None:
     assert play(plan(seed, servers=False)).violations == []
 
 
 @pytest.mark.postgres
 @pytest.mark.redis
-@pytest.mark.parametrize("seed", SEEDS)
+@pytest.mark.parametrize("seed", WITH_BOTH_SERVERS)
 def test_nothing_is_lost_and_nothing_twice_when_the_servers_fall_too(
     seed: int, servers: Servers
 ) -> None:
