@@ -17,7 +17,11 @@ log = structlog.get_logger("test")
 @pytest.fixture
 def lines() -> Iterator[LogCapture]:
     config, capture = structlog.get_config(), LogCapture()
-    structlog.configure(processors=[structlog.contextvars.merge_contextvars, capture])
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, capture],
+        # Otherwise the logger keeps the first test's processors.
+        cache_logger_on_first_use=False,
+    )
     yield capture
     structlog.configure(**config)
 

@@ -15,13 +15,13 @@ def lift(pause: EndpointPause) -> int:
     EndpointPause.update(until=now, probe_until=None).where(
         EndpointPause.name == pause.name
     ).execute()
-    why = f"- {pause.endpoint}: paused: " if pause.endpoint != "*" else ": paused: "
+    mark = f"- {pause.endpoint}: paused: " if pause.endpoint != "*" else ": paused: "
     woken: int = (
         InboxEvent.update(due_at=now)
         .where(
             InboxEvent.state.in_((WAITING, FAILED)),
             InboxEvent.due_at > now,
-            InboxEvent.error.contains(why),
+            InboxEvent.error.contains(mark),
         )
         .execute()
     )

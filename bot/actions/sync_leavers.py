@@ -84,13 +84,13 @@ def _report(reading: Reading, rows: Sequence[Unassigned]) -> list[str]:
             .where(Handover.userid == userid, HandoverItem.subject.in_(list(external_userids)))
         }
         if external_userids - dealt_with:
-            _open(reading, userid, LEAVER_UNREPORTED, "unassigned_list", external_userids)
+            _open(reading, userid, LEAVER_UNREPORTED, external_userids, source="unassigned_list")
             found.append(userid)
     return found
 
 
 def _open(
-    reading: Reading, userid: str, kind: str, source: str, customers: Collection[str] = ()
+    reading: Reading, userid: str, kind: str, customers: Collection[str] = (), *, source: str
 ) -> None:
     """Open the handover, or wake the open one, whose next plan finds what it does not know yet."""
     was_open = handovers.open_case(userid) is not None
@@ -112,13 +112,13 @@ def read_doubtful(reading: Reading) -> None:
             continue
         standing = leavers.find_out(member.userid, reading.kegui)
         if standing == leavers.GONE:
-            _open(reading, member.userid, MEMBER_LEFT, "user_status")
+            _open(reading, member.userid, MEMBER_LEFT, source="user_status")
         else:
             shown = standing == leavers.HERE
             with reading.writing():
                 reading.note([_for_a_person(member.userid, shown)])
     for userid in _left_without_case():
-        _open(reading, userid, MEMBER_LEFT, "reading")
+        _open(reading, userid, MEMBER_LEFT, source="reading")
 
 
 def _for_a_person(userid: str, shown: bool) -> Difference:

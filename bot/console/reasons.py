@@ -84,6 +84,9 @@ PATTERNS: Mapping[str, LazyString] = {
     r"WeCom shows (?P<member>\S+) as the owner": _l("企业微信显示群主为 %(member)s"),
     r"WeCom answered (?P<code>-?\d+)": _l("企业微信返回错误码 %(code)s"),
     r"conflict (?P<id>\d+) settled: (?P<text>.+)": _l("撞单 %(id)s 处理结果：%(text)s"),
+    r"reading \S+: (?P<member>\S+) is no contact any more": _l(
+        "%(member)s 与客户已无联系（由夜间核对发现）"
+    ),
     r"offboarding (?P<id>\d+)(, item \d+)?": _l("离职交接 %(id)s"),
     r"handover (?P<id>\d+)(, item \d+)?": _l("在职转接 %(id)s"),
     r"allocation (?P<id>\d+)": _l("分配 %(id)s 的结果"),

@@ -47,6 +47,7 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
         "unsubscribe": Word(_l("企业微信通知：成员不再可见，已核实离职"), QUIET),
         "unassigned_list": Word(_l("企业微信待分配客户列表"), QUIET),
         "user_status": Word(_l("企业微信成员状态：已退出"), QUIET),
+        "reading": Word(_l("核对企业微信时发现：成员已离职"), QUIET),
     },
     "item": {
         "planned": Word(_l("待提交"), QUIET),

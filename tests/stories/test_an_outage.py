@@ -34,7 +34,7 @@ class Hour:
         return sum(number for codes in counts.values() for number in codes.values())
 
 
-@pytest.fixture(params=["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+@pytest.fixture(params=["sqlite"])
 def hour(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Hour]:

@@ -43,13 +43,13 @@ def test_the_figures_of_all_processes_are_at_one_address(stack: Stack) -> None:
         return scrape(stack.metrics_url).get(name, 0) - before.get(name, 0)
 
     # The web process counted these, the worker those.
-    until(lambda: rise("kegui_callbacks_rejected_total archive signature") == 1)
-    until(lambda: rise("kegui_door_seconds_count archive 403") == 1)
+    until(lambda: rise("kegui_callbacks_rejected_total archive signature") >= 1)
+    until(lambda: rise("kegui_door_seconds_count archive 403") >= 1)
     until(lambda: rise("kegui_door_seconds_count customer 200") >= 1)
-    until(lambda: rise("kegui_welcomes_total delivered") == 1)
-    until(lambda: rise("kegui_welcome_seconds_bucket 20.0") == 1)
+    until(lambda: rise("kegui_welcomes_total delivered") >= 1)
+    until(lambda: rise("kegui_welcome_seconds_bucket 20.0") >= 1)
     sent = "kegui_wecom_calls_total 0 externalcontact/send_welcome_msg app"
-    until(lambda: rise(sent) == 1)
+    until(lambda: rise(sent) >= 1)
 
 
 def test_the_doors_line_and_the_workers_lines_of_an_event_are_joined_by_its_id(
