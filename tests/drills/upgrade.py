@@ -42,6 +42,8 @@ from tests.stories.conftest import QUICK, empty_redis, own_database
 
 OLD = "df2dcf7"
 HERE = Path(__file__).resolve().parents[2]
+# A reading that is under way begins anew after an upgrade (0010).
+NOT_COMPARED = ("schema_migration", "sync_progress")
 OF_TOMORROW = "9999_of_tomorrow"
 MIGRATION = '''
 """What a later release might add."""
@@ -49,9 +51,6 @@ MIGRATION = '''
 from typing import Any
 
 from peewee import CharField, Model, TextField
-
-# A reading that is under way begins anew after an upgrade (0010).
-NOT_COMPARED = ("schema_migration", "sync_progress")
 
 
 def up(migrator: Any, db: Any) -> None:
