@@ -38,7 +38,11 @@ class PostgresPool(PooledPostgresqlDatabase):  # type: ignore[misc]
             return True
         idle = select.poll()
         idle.register(conn.fileno(), select.POLLIN | select.POLLHUP | select.POLLERR)
-        return bool(idle.poll(0))
+        if not idle.poll(0):
+            return False
+        # playhouse drops it without a word to the driver, which would keep the socket.
+        conn.close()
+        return True
 
 
 class UTCDateTimeField(peewee.Field):

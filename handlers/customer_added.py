@@ -28,7 +28,7 @@ def customer_added(received: Received, kegui: Kegui) -> None:
     """
     event = received.event
     half = event.change_type == "add_half_external_contact"
-    transferred = handover_match.explains(event)
+    transferred = handover_match.explains(received)
     customers.meet(received, kegui)
     Relation.begin(
         event.external_userid,

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -35,9 +35,10 @@ class Page:
     """GET /metrics of one web process."""
 
     queue_url: str
+    storing: Storing = field(default_factory=Storing)
 
     def scrape(self) -> Samples:
-        self.text = Client(make_app(Queue(self.queue_url), Storing())).get("/metrics").text
+        self.text = Client(make_app(Queue(self.queue_url), self.storing)).get("/metrics").text
         return {
             name_of(sample.name, sample.labels): sample.value
             for family in text_string_to_metric_families(self.text)

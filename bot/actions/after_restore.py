@@ -80,7 +80,7 @@ def _end_welcomes(now: datetime) -> int:
     for row in list(InboxEvent.select().where(in_welcome_lane)):
         external_userid, userid = row.external_userid or "", row.userid or ""
         # The takeover member of a handover of ours greets nobody: there is nothing to miss.
-        if handover_match.item_for(external_userid, userid) is None:
+        if handover_match.item_for(external_userid, userid, row.received_at) is None:
             notices.record_unknown(row.id, external_userid, userid)
     return (
         InboxEvent.update(lane=Lane.WORK, state=WAITING, attempts=0, due_at=now, lease_until=None)

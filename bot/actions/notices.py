@@ -38,12 +38,12 @@ def send_consent_notice(received: Received, kegui: Kegui) -> None:
         Later: there is time for another try.
     """
     event = received.event
-    if handover_match.explains(event) and not kegui.settings.welcome_after_transfer:
-        return
     closes_at = received.received_at + WINDOW
     text = table("notices")["consent"]["text"]
     code = kegui.vault.fingerprint("welcome code", event.welcome_code)[:32]
     identity = f"welcome:{event.userid}:{event.external_userid}:{code}"
+    if _is_for_nobody(received, identity, kegui):
+        return
     try:
         if clock.now() >= closes_at - LAST_CALL:
             _record_too_late(received, give_up(identity))
@@ -63,6 +63,13 @@ def send_consent_notice(received: Received, kegui: Kegui) -> None:
         _try_again_or_miss(received, error, closes_at, identity)
         return
     _record_effect(received, effect)
+
+
+def _is_for_nobody(received: Received, identity: str, kegui: Kegui) -> bool:
+    """Whether a handover of ours brought the contact about; what was begun is brought to an end."""
+    if kegui.settings.welcome_after_transfer or not handover_match.explains(received):
+        return False
+    return not Effect.select().where(Effect.identity == identity).exists()
 
 
 def _try_again_or_miss(

@@ -1,6 +1,6 @@
 """What is recorded of a consent notice when WeCom is in trouble."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pytest
@@ -10,7 +10,8 @@ from bot.actions import notices
 from bot.events import Event
 from bot.inbox import Later
 from bot.kegui import Kegui
-from bot.models import Notice
+from bot.models import Handover, HandoverItem, Notice, TransferAttempt
+from bot.models.handover import CUSTOMER, SUBMITTED
 from bot.queue import Queue
 from bot.router import Received
 from bot.vault import Vault
@@ -39,12 +40,16 @@ def kegui(sqlite_url: str, store: str) -> Kegui:
     return Kegui(loaded, cast(Any, FakeWeCom()), Queue(sqlite_url), Vault("A" * 43 + "="))
 
 
+def added() -> Received:
+    fields = {"UserID": "zhangsan", "ExternalUserID": "wm_chen", "WelcomeCode": "code"}
+    event = Event("change_external_contact", "add_external_contact", fields, clock.now())
+    return Received(7, "customer", clock.now(), event)
+
+
 def greet(kegui: Kegui, *endings: Exception) -> Notice:
     """Let an add event be worked on until its notice is recorded, WeCom ending as told."""
     cast(Any, kegui.wecom).endings = list(endings)
-    fields = {"UserID": "zhangsan", "ExternalUserID": "wm_chen", "WelcomeCode": "code"}
-    event = Event("change_external_contact", "add_external_contact", fields, clock.now())
-    received = Received(7, "customer", clock.now(), event)
+    received = added()
     for _ in range(5):
         try:
             notices.send_consent_notice(received, kegui)
@@ -75,3 +80,65 @@ def test_a_welcome_that_never_gets_an_answer_is_unknown(kegui: Kegui) -> None:
 
 def test_a_second_try_that_is_answered_is_delivered(kegui: Kegui) -> None:
     assert greet(kegui, NOT_SENT).state == "delivered"
+
+
+def transfer_to_zhangsan(submitted_at: datetime) -> None:
+    """A handover gives wm_chen to zhangsan, and WeCom was asked at that moment."""
+    case = Handover.create(
+        kind="offboarding",
+        userid="lisi",
+        mode="auto",
+        state="running",
+        source="test",
+        created_at=submitted_at,
+        updated_at=submitted_at,
+    )
+    item = HandoverItem.create(
+        handover=case,
+        kind=CUSTOMER,
+        subject="wm_chen",
+        takeover_userid="zhangsan",
+        state=SUBMITTED,
+        updated_at=submitted_at,
+    )
+    TransferAttempt.create(
+        item=item,
+        number=1,
+        takeover_userid="zhangsan",
+        endpoint="externalcontact/resigned/transfer_customer",
+        submitted_at=submitted_at,
+    )
+
+
+def test_an_add_that_follows_a_transfer_is_greeted_by_nobody(kegui: Kegui) -> None:
+    received = added()
+    transfer_to_zhangsan(received.received_at - timedelta(seconds=1))
+
+    notices.send_consent_notice(received, kegui)
+
+    assert not Notice.select().exists()
+
+
+def test_an_add_from_before_the_transfer_is_greeted_however_late_it_is_handled(
+    kegui: Kegui,
+) -> None:
+    received = added()
+    transfer_to_zhangsan(received.received_at + timedelta(seconds=5))
+
+    notices.send_consent_notice(received, kegui)
+
+    assert Notice.get().state == "delivered"
+
+
+def test_a_welcome_that_was_begun_is_recorded_though_a_transfer_began_meanwhile(
+    kegui: Kegui,
+) -> None:
+    received = added()
+    cast(Any, kegui.wecom).endings = [NO_ANSWER]
+    with pytest.raises(Later):
+        notices.send_consent_notice(received, kegui)
+    transfer_to_zhangsan(received.received_at + timedelta(seconds=1))
+
+    notices.send_consent_notice(received, kegui)
+
+    assert Notice.get().state == "delivered"
