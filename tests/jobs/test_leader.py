@@ -64,6 +64,12 @@ def test_a_leader_that_died_is_followed_when_its_lease_is_over(
     assert not dead.seek()
 
 
+def test_a_dead_leader_is_followed_though_the_clock_was_set_back(store: str) -> None:
+    Lease.create(name=leaders.LEASE_NAME, holder="dead", until=clock.now() + timedelta(hours=1))
+
+    assert Leader().seek()
+
+
 def test_a_leader_without_its_database_leads_only_as_long_as_its_lease(
     store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
