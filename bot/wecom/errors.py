@@ -117,8 +117,8 @@ _WHAT_TO_DO = {code: text for codes, text in _OPERATOR.items() for code in codes
 TOO_OFTEN = 45009
 # With gettoken it may be the ban of an address for an hour (help of 45009).
 BANNED = (
-    "企业微信可能因多次使用错误的 Secret 而封禁了本机 IP 一小时：请核对 Secret，"
-    "需要时在企业微信开发者中心用“频率自助解封”解除"
+    "企业微信可能因多次使用错误的 Secret 封禁了本机 IP 一小时：请核对 Secret，"
+    "必要时使用企业微信的“频率自助解封”"
 )
 STILL_REFUSED = "换取新的 access_token 后仍被拒绝，请检查该应用的 Secret 与权限"
 
