@@ -14,7 +14,7 @@ from bot import db, migrations
 from bot.app import create_app
 from config import settings
 from tests.conftest import missing_service
-from tests.console.conftest import COMPLETE, add_firm
+from tests.console.conftest import COMPLETE, add_firm, add_troubles
 from tests.console.test_every_page import DEEP_PAGES, PAGES
 
 pytestmark = pytest.mark.browser
@@ -43,6 +43,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     migrations.up()
     with db.connection():
         add_firm()
+        add_troubles()
     server = make_server("127.0.0.1", 0, application, threaded=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
@@ -163,6 +164,21 @@ def test_home_leads_to_what_must_be_done(
 
     expect(page.get_by_role("heading", level=1)).to_contain_text(heading)
     assert page.url.endswith(path)
+
+
+@pytest.mark.parametrize("reader", [PHONE, DESK], indirect=True)
+def test_an_operator_comes_from_the_verdict_to_the_command_that_mends_it(reader: Reader) -> None:
+    page = reader.open("/operation")
+    page.get_by_role("link", name="接口 gettoken 已暂停调用").click()
+    expect(page.get_by_role("heading", name="暂停的接口")).to_be_in_viewport()
+
+    for summary in page.locator("summary").all():
+        summary.click()
+
+    expect(page.get_by_text('kegui pauses lift "app gettoken"')).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.get_by_role("link", name="查看全部 2 个").click()
+    assert page.url.endswith("/events?state=dead")
 
 
 def test_home_leads_to_a_customer_and_to_a_handover(reader: Reader) -> None:
