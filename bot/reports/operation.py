@@ -244,7 +244,7 @@ def _inbox() -> list[Depth]:
 def _latest_dead() -> list[DeadLetter]:
     query = (
         InboxEvent.select(InboxEvent.id, InboxEvent.event, InboxEvent.change_type, InboxEvent.error)
-        .where(UNSETTLED, InboxEvent.lane.in_(list(Lane)), InboxEvent.state == DEAD)
+        .where(UNSETTLED, InboxEvent.state == DEAD)
         # Not the key itself: the database would walk it back through years of settled rows.
         .order_by((InboxEvent.id + 0).desc())
         .limit(LATEST_DEAD)

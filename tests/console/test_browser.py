@@ -150,6 +150,7 @@ def test_the_language_stays_until_it_is_changed(reader: Reader) -> None:
 @pytest.mark.parametrize(
     ("link", "path", "heading"),
     [
+        ("事件无人处理", "/operation", "运行"),
         ("告知缺口", "/gaps", "告知缺口"),
         ("撞单等待确定归属", "/conflicts", "撞单"),
         ("客户没有归属成员", "/customers?owner=none", "客户"),
