@@ -19,7 +19,7 @@ from tests.console.test_every_page import DEEP_PAGES, PAGES
 
 pytestmark = pytest.mark.browser
 
-PHONE, DESK = 390, 1280
+PHONE, TABLET, SMALL_DESK, DESK = 390, 1000, 1200, 1280
 HEIGHT = 844
 EVERY_PAGE = [*PAGES, *DEEP_PAGES, "/conflicts?state=resolved", "/customers?q=nobody"]
 
@@ -101,7 +101,7 @@ def reader(browser: Browser, served: str, request: pytest.FixtureRequest) -> Ite
     assert made.troubles == []
 
 
-@pytest.mark.parametrize("reader", [PHONE, DESK], indirect=True)
+@pytest.mark.parametrize("reader", [PHONE, TABLET, SMALL_DESK, DESK], indirect=True)
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_every_page_fits_the_screen_and_breaks_nothing(reader: Reader, language: str) -> None:
     reader.open(f"/?lang={language}")
