@@ -4,6 +4,7 @@ import json
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,7 +21,7 @@ from bot import clock
 from bot.db import connection
 from bot.metrics import COUNTED, Storing, labels_as_text
 from bot.models import MetricCount
-from bot.queue import Lane, Queue
+from bot.queue import Lane, Queue, QueueAway
 from bot.reports.operation import Operation, read_operation
 
 log = structlog.get_logger(__name__)
@@ -84,10 +85,8 @@ class Everything(Collector):
             answers.counts, answers.operation = counts, operation
         except (PeeweeException, MaxConnectionsExceeded) as error:
             log.warning("metrics_not_readable", error=type(error).__name__)
-        try:
-            answers.queue = {lane: self._queue.size(lane) for lane in Lane}
-        except Exception as error:  # three drivers, three families
-            log.warning("queue_not_readable", error=type(error).__name__)
+        with suppress(QueueAway):  # the queue has logged why
+            answers.queue = self._queue.sizes()
         answers.complete.set()
 
 

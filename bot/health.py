@@ -7,7 +7,7 @@ from playhouse.pool import MaxConnectionsExceeded
 
 from bot import migrations
 from bot.db import connection, database
-from bot.queue import Queue
+from bot.queue import Queue, QueueAway
 from config.settings import Settings
 
 
@@ -49,7 +49,7 @@ def _database_troubles() -> list[str]:
 
 def _queue_troubles(queue: Queue) -> list[str]:
     try:
-        queue.ping()
-    except Exception:  # three drivers, three families
+        queue.sizes()
+    except QueueAway:
         return ["queue"]
     return []

@@ -30,6 +30,10 @@ class Lane(StrEnum):
     WORK = "work"
 
 
+class QueueAway(Exception):
+    """The queue cannot be asked; its text is the kind of the driver's error, never its words."""
+
+
 class Queue:
     """Messages between processes, one list for each lane.
 
@@ -60,12 +64,18 @@ class Queue:
         """Whether ``take`` itself waits for a message; on SQLite the caller must pause."""
         return bool(self._storages[lane].blocking)
 
-    def ping(self) -> None:
-        """Raise the driver's error when the queue cannot be reached."""
-        self._storages[Lane.WORK].queue_size()
+    def sizes(self) -> dict[Lane, int]:
+        """Return how many messages nobody has taken yet.
 
-    def size(self, lane: Lane) -> int:
-        return int(self._storages[lane].queue_size())
+        Raises:
+            QueueAway: the queue cannot be reached; a log line has said so.
+        """
+        try:
+            return {lane: int(storage.queue_size()) for lane, storage in self._storages.items()}
+        except Exception as error:  # each of three drivers raises its own family
+            why = type(error).__name__
+            log.warning("queue_not_readable", error=why)
+            raise QueueAway(why) from None
 
     def close(self) -> None:
         for storage in self._storages.values():

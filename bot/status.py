@@ -7,8 +7,27 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot import clock
-from bot.queue import Lane, Queue
-from bot.reports.operation import Operation, read_operation
+from bot.queue import Lane, Queue, QueueAway
+from bot.reports.operation import (
+    CLOCK_STANDS,
+    DEAD_EVENTS,
+    OPEN_ALARMS,
+    OVERDUE,
+    PAUSED,
+    QUEUE_AWAY,
+    Operation,
+    Trouble,
+    read_operation,
+)
+
+SENTENCES = {
+    OVERDUE: "{subject} lane: an event has been due for {seconds:.0f} s",
+    CLOCK_STANDS: "no clock leads, and no job was begun for {seconds:.0f} s",
+    QUEUE_AWAY: "the queue cannot be reached",
+    PAUSED: "{subject} is paused until an operator acts",
+    DEAD_EVENTS: "{number} dead events",
+    OPEN_ALARMS: "{number} open alarms",
+}
 
 
 def show(queue_url: str, *, as_json: bool) -> tuple[str, bool]:
@@ -18,23 +37,30 @@ def show(queue_url: str, *, as_json: bool) -> tuple[str, bool]:
         PeeweeException: the database cannot be asked.
     """
     operation, sizes = read_operation(clock.now()), _queue_sizes(queue_url)
-    troubles = [*operation.troubles, *([] if sizes else ["the queue cannot be reached"])]
+    found = [*operation.troubles, *([] if sizes else [Trouble(QUEUE_AWAY)])]
+    troubles = [_sentence(trouble) for trouble in found]
     if as_json:
         return _as_json(operation, sizes, troubles), not troubles
     return "\n".join(_lines(operation, sizes, troubles)), not troubles
 
 
-def _queue_sizes(url: str) -> dict[str, int] | None:
+def _queue_sizes(url: str) -> dict[Lane, int] | None:
     queue = Queue(url)
     try:
-        return {str(lane): queue.size(lane) for lane in Lane}
-    except Exception:  # three drivers, three families; the text says that it is away
-        return None
-    finally:
+        sizes = queue.sizes()
         queue.close()
+    except QueueAway:  # the text says that it is away, the log why
+        return None
+    return sizes
 
 
-def _as_json(operation: Operation, sizes: dict[str, int] | None, troubles: list[str]) -> str:
+def _sentence(trouble: Trouble) -> str:
+    return SENTENCES[trouble.kind].format(
+        number=trouble.number, subject=trouble.subject, seconds=trouble.lasts.total_seconds()
+    )
+
+
+def _as_json(operation: Operation, sizes: dict[Lane, int] | None, troubles: list[str]) -> str:
     shown = asdict(operation)
     del shown["handovers"]
     shown |= {
@@ -48,8 +74,9 @@ def _as_json(operation: Operation, sizes: dict[str, int] | None, troubles: list[
             for (kind, state), number in operation.handovers.items()
         ],
     }
-    for pause, row in zip(operation.pauses, shown["pauses"], strict=True):
-        row["needs_operator"] = pause.needs_operator
+    for pauses in ("pauses", "unproven"):
+        for pause, row in zip(getattr(operation, pauses), shown[pauses], strict=True):
+            row["needs_operator"] = pause.needs_operator
     return json.dumps(shown, default=_moment, ensure_ascii=False, indent=2)
 
 
@@ -60,7 +87,7 @@ def _moment(value: Any) -> str:
 
 
 def _lines(
-    operation: Operation, sizes: dict[str, int] | None, troubles: list[str]
+    operation: Operation, sizes: dict[Lane, int] | None, troubles: list[str]
 ) -> Iterator[str]:
     yield f"status    {'NEEDS AN OPERATOR' if troubles else 'well'}"
     yield from (f"          ! {trouble}" for trouble in troubles)
@@ -89,6 +116,9 @@ def _lines(
             yield f"handover  {items.number} items {items.state}, the oldest for {age}"
     for lease in operation.leases:
         yield f"lease     {lease.kind} until {_moment(lease.until)}"
+    for job in operation.jobs:
+        if job.error:
+            yield f"job       {job.name} begun {_moment(job.begun_at)}: {job.error}"
     yield f"reading   {_reading(operation)}"
 
 

@@ -11,7 +11,7 @@ from peewee import InterfaceError, OperationalError
 from structlog.contextvars import bound_contextvars
 
 from bot import clock, inbox
-from bot.actions import conflicts, handover_run
+from bot.actions import conflicts, handover_run, pauses
 from bot.actions.alarms import report
 from bot.db import connection
 from bot.effects import Busy
@@ -33,6 +33,7 @@ _CARRIED_FORWARD: dict[str, Callable[[int, Kegui], object]] = {
 LOOK_SECONDS = 1.0
 POLL_SECONDS = 0.05
 PATIENCE_SECONDS = 20
+LIFTED = timedelta(seconds=1)
 
 
 class Worker:
@@ -225,7 +226,8 @@ class Worker:
 
     def _due_after(self, error: WeComError, row: InboxEvent) -> datetime:
         if isinstance(error, Paused):
-            return error.until
+            # What refused the call was known for up to a second: it may have ended meanwhile.
+            return min(error.until, pauses.ends_at(error.endpoint) + LIFTED)
         if isinstance(error, Throttled):
             return clock.now() + timedelta(seconds=error.wait_seconds)
         return self._next_try(row)

@@ -147,6 +147,7 @@ def test_pauses_alarms_handovers_leases_and_readings_are_told_and_nobody_is_name
     Lease.create(name="sync", holder="h", until=ago(seconds=10))
     SyncRun.create(run="1", kind="repair", started_at=ago(hours=2), finished_at=ago(hours=1))
     SyncRun.create(run="2", kind="repair", started_at=ago(minutes=2))
+    SyncRun.create(run="3", kind="unassigned", started_at=ago(minutes=2), finished_at=clock.now())
 
     found = page.scrape()
 

@@ -1,13 +1,14 @@
 """kegui status: what an operator reads, when it asks for one, and whom it never names."""
 
 import json
+import re
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from bot import clock
-from bot.models import Alarm, EndpointPause, InboxEvent, Lease, SyncRun
+from bot.models import Alarm, EndpointPause, InboxEvent, JobRun, Lease, SyncRun
 from bot.status import show
 
 
@@ -50,12 +51,12 @@ def receive(state: str, *, due: datetime, error: str | None = None) -> InboxEven
     )
 
 
-def pause(endpoint: str, errcode: int | None) -> None:
+def pause(endpoint: str, errcode: int | None, until: datetime | None = None) -> None:
     EndpointPause.create(
         name=f"app:{endpoint}",
         secret_name="app",
         endpoint=endpoint,
-        until=ago(minutes=-5),
+        until=until or ago(minutes=-5),
         reason="api freq out of limit",
         errcode=errcode,
     )
@@ -120,6 +121,45 @@ def test_a_pause_that_lasts_until_somebody_acts_needs_an_operator(status: Any) -
     assert not is_well
     assert "externalcontact/get is paused until an operator acts" in text
     assert found["pauses"][0]["needs_operator"] is True
+
+
+def test_a_pause_whose_time_is_over_needs_nobody(status: Any) -> None:
+    pause("externalcontact/get", 48002, until=ago(minutes=1))
+    pause("externalcontact/remark", 48002, until=ago(minutes=16))
+
+    _, found, is_well = status()
+
+    assert is_well
+    assert found["pauses"] == []
+    assert [one["endpoint"] for one in found["unproven"]] == ["externalcontact/get"]
+
+
+def test_a_job_that_failed_is_told_without_what_wecom_said(status: Any) -> None:
+    JobRun.create(
+        job="readings.unassigned",
+        struck_at=ago(minutes=1),
+        finished_at=ago(minutes=1),
+        error="- get_unassigned_list: paused: zhangsan",
+    )
+
+    text, found, is_well = status()
+
+    assert is_well
+    assert re.search(
+        r"job +readings.unassigned begun \S+: - get_unassigned_list: paused$", text, re.MULTILINE
+    )
+    assert found["jobs"][0]["error"] == "- get_unassigned_list: paused"
+
+
+def test_a_clock_that_stands_still_needs_an_operator(status: Any) -> None:
+    JobRun.create(job="notices.send_digests", struck_at=ago(minutes=3), finished_at=ago(minutes=3))
+    text, _, is_well = status()
+
+    assert not is_well
+    assert "no clock leads, and no job was begun for 18" in text
+
+    Lease.create(name="clock", holder="h", until=ago(seconds=-30))
+    assert status()[2]
 
 
 def test_an_open_alarm_says_what_to_do_and_not_about_whom(status: Any) -> None:

@@ -20,10 +20,12 @@ from bot.models import Alarm, InboxEvent
 from bot.models.inbox_event import CLAIMED, DEAD, DONE, FAILED, IGNORED, WAITING
 from bot.queue import Lane, Queue
 from bot.router import Received, Router
+from bot.stores import DatabasePauseStore
 from bot.vault import Vault
 from bot.wecom import (
     MessageResult,
     OperatorNeeded,
+    Pause,
     Paused,
     Refused,
     Throttled,
@@ -237,6 +239,7 @@ def test_a_row_waits_as_long_as_wecom_wants(kegui: Kegui, time: Time) -> None:
         ]
     )
     event_id = put(kegui)
+    DatabasePauseStore().set(Pause("app", ENDPOINT, NOW + timedelta(hours=1), "45009", 45009))
 
     serving(kegui, handler).answer(event_id, Lane.WORK)
     assert (read(event_id).state, delay(event_id)) == (FAILED, 50 * 60)
@@ -244,6 +247,20 @@ def test_a_row_waits_as_long_as_wecom_wants(kegui: Kegui, time: Time) -> None:
     time.pass_(50 * 60)
     serving(kegui, handler).answer(event_id, Lane.WORK)
     assert (read(event_id).state, delay(event_id)) == (FAILED, 61)
+
+
+@pytest.mark.parametrize("lifted", [True, False])
+def test_a_row_does_not_wait_for_a_pause_that_ended_meanwhile(
+    kegui: Kegui, time: Time, lifted: bool
+) -> None:
+    if lifted:
+        DatabasePauseStore().set(Pause("app", ENDPOINT, NOW, "45009", 45009))
+    handler = Handler([Paused(ENDPOINT, NOW + timedelta(minutes=50), "45009")])
+    event_id = put(kegui)
+
+    serving(kegui, handler).answer(event_id, Lane.WORK)
+
+    assert delay(event_id) <= 1
 
 
 def test_a_bug_is_tried_a_few_times_and_then_dead(kegui: Kegui, time: Time) -> None:

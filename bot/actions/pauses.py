@@ -1,12 +1,17 @@
 """Pauses, lifted by hand: an operator has mended what WeCom refused."""
 
+from datetime import datetime
+
+from peewee import fn
+
 from bot import clock
 from bot.models import EndpointPause, InboxEvent
-from bot.models.inbox_event import FAILED, WAITING
+from bot.models.inbox_event import FAILED, UNSETTLED, WAITING
+from bot.wecom.pauses import EVERY_ENDPOINT
 
 
 def lift(pause: EndpointPause) -> int:
-    """End the waiting of a pause, and let the events that waited for it be worked on now.
+    """End the waiting of a pause, and let the events that it held up be worked on now.
 
     The next call tries for all: where the trouble is not over, the pause begins again. Returns
     the number of events that waited.
@@ -15,14 +20,23 @@ def lift(pause: EndpointPause) -> int:
     EndpointPause.update(until=now, probe_until=None).where(
         EndpointPause.name == pause.name
     ).execute()
-    mark = f"- {pause.endpoint}: paused: " if pause.endpoint != "*" else ": paused: "
+    waits = InboxEvent.error.is_null(False)
+    if pause.endpoint != EVERY_ENDPOINT:
+        # Also the events that met the trouble first: they wait as long for their next try.
+        waits &= InboxEvent.error.contains(pause.endpoint)
     woken: int = (
         InboxEvent.update(due_at=now)
-        .where(
-            InboxEvent.state.in_((WAITING, FAILED)),
-            InboxEvent.due_at > now,
-            InboxEvent.error.contains(mark),
-        )
+        .where(UNSETTLED, InboxEvent.state.in_((WAITING, FAILED)), InboxEvent.due_at > now, waits)
         .execute()
     )
     return woken
+
+
+def ends_at(endpoint: str) -> datetime:
+    """Return when nothing pauses an endpoint any more: now, if nothing does."""
+    last: datetime | None = (
+        EndpointPause.select(fn.MAX(EndpointPause.until))
+        .where(EndpointPause.endpoint.in_((endpoint, EVERY_ENDPOINT)))
+        .scalar()
+    )
+    return max(last, clock.now()) if last else clock.now()

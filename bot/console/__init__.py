@@ -19,11 +19,12 @@ from bot.console import (
     home,
     language,
     offboardings,
+    operation,
     pages,
 )
 from bot.kegui import Kegui
 
-SCREENS = (home, customers, offboardings, conflicts, gaps, alarms, events)
+SCREENS = (home, customers, offboardings, conflicts, gaps, alarms, events, operation)
 TRANSLATIONS = Path(__file__).parent / "translations"
 
 
@@ -37,6 +38,7 @@ def register(app: APIFlask, kegui: Kegui) -> None:
         default_translation_directories=str(TRANSLATIONS),
         locale_selector=language.chosen,
     )
+    pages.hold(app, kegui)
     pages.add_words(app, kegui.settings.zone)
     app.register_blueprint(_console())
     app.after_request(pages.protect)

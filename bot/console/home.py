@@ -9,6 +9,7 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
 from bot import clock
+from bot.console.pages import kegui
 from bot.console.troubles import members_in
 from bot.models.handover import AWAITING_APPROVAL
 from bot.models.inbox_event import DEAD
@@ -39,7 +40,7 @@ class Task(NamedTuple):
 
 # The most urgent first; ``counted`` is a field of Numbers.
 TASKS = (
-    Task("overdue", OPERATOR, _l("事件无人处理，请检查后台进程是否在运行"), "events.index", {}),
+    Task("overdue", OPERATOR, _l("事件无人处理，请检查后台进程是否在运行"), "operation.index", {}),
     Task("dead", OPERATOR, _l("事件处理失败，请查明原因后重放"), "events.index", {"state": DEAD}),
     Task(
         "approvals",
@@ -72,7 +73,7 @@ blueprint = APIBlueprint("home", __name__, enable_openapi=False)
 @blueprint.get("/")
 def show() -> str:
     """What waits for whom, counts, conflicts, running handovers and what came in last."""
-    numbers = home.numbers(clock.now())
+    numbers = home.numbers(clock.now(), kegui().settings.zone)
     alarms = home.open_alarms()
     events = home.recent_events(RECENT_EVENTS)
     conflicts = home.open_conflicts(SHOWN)
@@ -90,6 +91,7 @@ def show() -> str:
         numbers=numbers,
         tasks=_tasks(numbers),
         alarms=alarms[:SHOWN_ALARMS],
+        most_counted=home.MOST_COUNTED,
         conflicts=conflicts,
         cases=cases,
         events=events,

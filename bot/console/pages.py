@@ -1,15 +1,19 @@
 """What every page of the console has: its connection, its words, its headers."""
 
+import re
 from collections.abc import Callable
-from datetime import datetime, tzinfo
+from datetime import datetime, timedelta, tzinfo
+from typing import cast
 
-from flask import Flask, Response, abort, request
+from flask import Flask, Response, abort, current_app, request
+from flask_babel import format_timedelta
 
 from bot.console import language
 from bot.console.reasons import actor, code, reason
 from bot.console.troubles import trouble
 from bot.console.words import event_name, word
 from bot.db import database
+from bot.kegui import Kegui
 
 PAGE_SIZE = 50
 # Doors for machines: their answers are not pages.
@@ -24,6 +28,15 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "same-origin",
 }
+
+
+def hold(app: Flask, kegui: Kegui) -> None:
+    """Let the pages of ``app`` know whom the process serves."""
+    app.extensions["console"] = kegui
+
+
+def kegui() -> Kegui:
+    return cast(Kegui, current_app.extensions["console"])
 
 
 def open_connection() -> None:
@@ -72,6 +85,7 @@ def add_words(app: Flask, zone: tzinfo) -> None:
         "code": code,
         "trouble": trouble,
         "moment": _moment(zone),
+        "lasting": lasting,
     }
     app.jinja_env.globals |= {
         "console_zone": str(zone),
@@ -80,6 +94,11 @@ def add_words(app: Flask, zone: tzinfo) -> None:
         "first_page": language.first_page,
         "same_page": language.same_page,
     }
+
+
+def lasting(lasts: timedelta) -> str:
+    """About how long something lasts, in the reader's language."""
+    return re.sub(r"(?<=\d)(?=[^\d\s.,])", " ", format_timedelta(lasts))
 
 
 def _moment(zone: tzinfo) -> Callable[[datetime | None, str], str]:

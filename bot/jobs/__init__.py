@@ -19,6 +19,7 @@ from bot.jobs import alarms, api_access, conflicts, handovers, notices, readings
 from bot.kegui import Kegui
 from bot.models import JobRun
 from bot.wecom import WeComError
+from config.settings import Settings
 
 log = structlog.get_logger(__name__)
 
@@ -34,31 +35,39 @@ def schedule(kegui: Kegui, leads: Callable[[], bool] = lambda: True) -> Backgrou
     Args:
         leads: asked before each strike; where another clock leads, nothing is done.
     """
-    zone = kegui.settings.zone
-    scheduler = BackgroundScheduler(timezone=zone)
+    scheduler = BackgroundScheduler(timezone=kegui.settings.zone)
     with connection():
         strikes = Strikes(kegui, leads, JobRun.last())
-
-    def every(seconds: float, job: Job) -> None:
-        _add(scheduler, IntervalTrigger(seconds=seconds, timezone=zone), job, strikes)
-
-    def at(hour: int, minute: int, job: Job) -> None:
-        _add(scheduler, CronTrigger(hour=hour, minute=minute, timezone=zone), job, strikes)
-
-    every(15, notices.send_digests)
-    every(15, conflicts.wake_untold)
-    every(60, alarms.look_for_outages)
-    every(60, alarms.look_for_silent_members)
-    every(60, alarms.end_finished_alarms)
-    every(60, alarms.tell_untold)
-    every(kegui.settings.transfer_poll_seconds, handovers.wake_pending)
-    every(60, readings.first_import)
+    for job, trigger in timetable(kegui.settings):
+        _add(scheduler, trigger, job, strikes)
     _soon(scheduler, readings.first_import)
-    every(300, readings.go_on)
-    every(3600, readings.unassigned)
-    at(2, 10, readings.everything)
-    at(4, 40, api_access.forget_old_answers)
     return scheduler
+
+
+def timetable(settings: Settings) -> list[tuple[Job, BaseTrigger]]:
+    """Return every job and when it strikes."""
+    zone = settings.zone
+
+    def every(seconds: float, job: Job) -> tuple[Job, BaseTrigger]:
+        return job, IntervalTrigger(seconds=seconds, timezone=zone)
+
+    def at(hour: int, minute: int, job: Job) -> tuple[Job, BaseTrigger]:
+        return job, CronTrigger(hour=hour, minute=minute, timezone=zone)
+
+    return [
+        every(15, notices.send_digests),
+        every(15, conflicts.wake_untold),
+        every(60, alarms.look_for_outages),
+        every(60, alarms.look_for_silent_members),
+        every(60, alarms.end_finished_alarms),
+        every(60, alarms.tell_untold),
+        every(settings.transfer_poll_seconds, handovers.wake_pending),
+        every(60, readings.first_import),
+        every(300, readings.go_on),
+        every(3600, readings.unassigned),
+        at(2, 10, readings.everything),
+        at(4, 40, api_access.forget_old_answers),
+    ]
 
 
 class Strikes:
@@ -73,13 +82,13 @@ class Strikes:
 
     def last(self, job: Job) -> datetime | None:
         """Return when a job was begun last, as far as this process knows."""
-        return self._last.get(_id(job))
+        return self._last.get(job_name(job))
 
     def strike(self, job: Job) -> None:
         """Run a job unless another clock leads, or has begun it meanwhile."""
         if not self._leads():
             return
-        name = _id(job)
+        name = job_name(job)
         try:
             with connection():
                 begun = JobRun.begin(name, self._last.get(name))
@@ -89,7 +98,12 @@ class Strikes:
                     return
             self._last[name] = begun
             log.debug("job_begins", job=name)
-            error = run_once(job, self._kegui)
+            try:
+                error = run_once(job, self._kegui)
+            except Exception as bug:
+                with connection():
+                    JobRun.end(name, begun, type(bug).__name__)
+                raise
             with connection():
                 JobRun.end(name, begun, error)
         except (PeeweeException, MaxConnectionsExceeded) as error:
@@ -98,7 +112,7 @@ class Strikes:
 
 def run_once(job: Job, kegui: Kegui) -> str | None:
     """Run a job; trouble outside is logged, returned, and left to the next time."""
-    name = _id(job)
+    name = job_name(job)
     try:
         with connection():
             job(kegui)
@@ -121,7 +135,7 @@ def next_strike(trigger: BaseTrigger, last: datetime | None) -> datetime:
 
 def _soon(scheduler: BackgroundScheduler, job: Job) -> None:
     """Let a job strike for the first time when the clock starts."""
-    scheduler.modify_job(_id(job), next_run_time=clock.now())
+    scheduler.modify_job(job_name(job), next_run_time=clock.now())
 
 
 def _add(scheduler: BackgroundScheduler, trigger: BaseTrigger, job: Job, strikes: Strikes) -> None:
@@ -129,7 +143,7 @@ def _add(scheduler: BackgroundScheduler, trigger: BaseTrigger, job: Job, strikes
         strikes.strike,
         trigger,
         args=(job,),
-        id=_id(job),
+        id=job_name(job),
         next_run_time=next_strike(trigger, strikes.last(job)),
         max_instances=1,
         coalesce=True,
@@ -137,5 +151,6 @@ def _add(scheduler: BackgroundScheduler, trigger: BaseTrigger, job: Job, strikes
     )
 
 
-def _id(job: Job) -> str:
+def job_name(job: Job) -> str:
+    """Return what a job is called in `job_run` and in the log."""
     return f"{job.__module__.rpartition('.')[2]}.{job.__name__}"

@@ -12,13 +12,12 @@ from bot.actions.alarms import (
 )
 from bot.db import released
 from bot.kegui import Kegui
-from bot.models import Alarm, EndpointPause, Staff
+from bot.models import Alarm, Staff
 from bot.reports.gaps import members_without_codes
-from bot.reports.pauses import longest_outage
+from bot.reports.pauses import FORGOTTEN, known, longest_outage
 from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, Transient
 
 KIND_SILENT = "no_welcome_codes"
-QUIET = timedelta(minutes=15)
 # Longer than any pause after network errors.
 TRIED_LATELY = timedelta(seconds=150)
 
@@ -78,11 +77,9 @@ def tell_untold(kegui: Kegui) -> None:
 def end_finished_alarms(kegui: Kegui) -> None:
     """A refused endpoint that nothing pauses any more works again."""
     now = clock.now()
-    paused = {
-        row.endpoint for row in EndpointPause.select().where(EndpointPause.until > now - QUIET)
-    }
+    paused = {row.endpoint for row in known(now)}
     for alarm in Alarm.select().where(
-        Alarm.kind == WECOM_REFUSES, Alarm.ended_at.is_null(), Alarm.since < now - QUIET
+        Alarm.kind == WECOM_REFUSES, Alarm.ended_at.is_null(), Alarm.since < now - FORGOTTEN
     ):
         if alarm.subject.split(" ")[0] not in paused and "*" not in paused:
             end_alarm(WECOM_REFUSES, alarm.subject)

@@ -1,11 +1,10 @@
 """The state of the house in a few numbers, for whoever opens the console."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
-from peewee import fn
+from peewee import Value, fn
 
 from bot.models import (
     Alarm,
@@ -19,10 +18,20 @@ from bot.models import (
 )
 from bot.models import conflict as conflicts
 from bot.models.handover import AWAITING_APPROVAL, HANDOVER_OPEN
-from bot.models.inbox_event import CLAIMED, DEAD, FAILED, STATES, UNSETTLED, WAITING
+from bot.models.inbox_event import (
+    CLAIMED,
+    DEAD,
+    FAILED,
+    SETTLED,
+    STATES,
+    UNSETTLED,
+    WAITING,
+)
 from bot.reports.gaps import count_gaps
 
 WORKER_PATIENCE = timedelta(minutes=1)
+# Whoever has more events in a day reads it as "more".
+MOST_COUNTED = 10_000
 
 # All of an event but its sealed payload, which no page shows.
 EVENT_COLUMNS = tuple(
@@ -44,24 +53,27 @@ class Numbers:
     hand_work: int
     alarms: int
     overdue: int
-    inbox: Mapping[str, int]
+    dead: int
+    received_today: int
+    has_events: bool
 
     @property
     def without_owner(self) -> int:
         return self.customers - self.owned
 
     @property
-    def dead(self) -> int:
-        return self.inbox[DEAD]
-
-    @property
     def is_new(self) -> bool:
         """Nothing was imported and no event has come yet."""
-        return not self.customers and not self.serving and not any(self.inbox.values())
+        return not self.customers and not self.serving and not self.has_events
 
 
-def numbers(now: datetime) -> Numbers:
-    """Count; a fixed number of queries, however many customers there are."""
+def numbers(now: datetime, zone: tzinfo) -> Numbers:
+    """Count; a fixed number of queries, however many customers there are.
+
+    Args:
+        zone: whose midnight begins the day.
+    """
+    midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     owned = Ownership.select(Ownership.external_userid).where(Ownership.until.is_null())
     return Numbers(
         customers=Customer.select().count(),
@@ -74,7 +86,9 @@ def numbers(now: datetime) -> Numbers:
         hand_work=count_hand_work(),
         alarms=Alarm.select().where(Alarm.ended_at.is_null()).count(),
         overdue=count_overdue(now),
-        inbox=inbox_by_state(),
+        dead=InboxEvent.select().where(UNSETTLED, InboxEvent.state == DEAD).count(),
+        received_today=count_received(midnight),
+        has_events=InboxEvent.select().exists(),
     )
 
 
@@ -92,13 +106,26 @@ def count_hand_work() -> int:
     return HandWork.select().where(HandWork.handover.in_(running)).count()
 
 
-def inbox_by_state() -> dict[str, int]:
-    """Count the events in each state, in the order in which an event goes through them."""
+def count_received(since: datetime) -> int:
+    """Count the events that came since then, up to ``MOST_COUNTED``: the latest are looked at,
+    never all."""
+    latest = (
+        InboxEvent.select(InboxEvent.received_at).order_by(InboxEvent.id.desc()).limit(MOST_COUNTED)
+    )
+    moment = Value(since, converter=InboxEvent.received_at.db_value)
+    return latest.select_from(latest.c.received_at).where(latest.c.received_at >= moment).count()
+
+
+def inbox_by_state() -> dict[str, int | None]:
+    """Count the events in each state, in the order in which an event goes through them.
+
+    None where events stay for ever: nobody counts years of them at each look.
+    """
     number = fn.COUNT(InboxEvent.id).alias("number")
-    query = InboxEvent.select(InboxEvent.state, number).group_by(InboxEvent.state)
+    query = InboxEvent.select(InboxEvent.state, number).where(UNSETTLED).group_by(InboxEvent.state)
     rows: Any = query.tuples()
     found = dict(rows)
-    return {state: found.get(state, 0) for state in STATES}
+    return {state: None if state in SETTLED else found.get(state, 0) for state in STATES}
 
 
 def recent_events(limit: int) -> list[InboxEvent]:

@@ -12,20 +12,33 @@ from peewee import fn
 
 from bot.models import (
     Alarm,
-    EndpointPause,
     Handover,
     HandoverItem,
     InboxEvent,
+    JobRun,
     Lease,
     SyncRun,
 )
 from bot.models.handover import HANDOVER_OPEN, IN_SERVICE, ITEM_OPEN, OFFBOARDING
 from bot.models.inbox_event import CLAIMED, DEAD, OPEN_STATES, UNSETTLED
+from bot.models.sync_run import WHOLE
 from bot.queue import Lane
 from bot.reports.home import WORKER_PATIENCE
-from bot.wecom import needs_operator
+from bot.reports.pauses import OpenPause, open_pauses
 
 LATEST_DEAD = 5
+# The most frequent job is begun every 15 seconds.
+CLOCK_PATIENCE = timedelta(minutes=2)
+# The lease of bot.jobs.leader.
+CLOCK = "clock"
+
+# Kinds of trouble.
+OVERDUE = "overdue"
+CLOCK_STANDS = "clock_stands"
+QUEUE_AWAY = "queue_away"
+PAUSED = "paused"
+DEAD_EVENTS = "dead_events"
+OPEN_ALARMS = "open_alarms"
 
 
 @dataclass(frozen=True)
@@ -46,19 +59,6 @@ class DeadLetter:
     event: str
     change_type: str
     error: str
-
-
-@dataclass(frozen=True)
-class OpenPause:
-    secret: str
-    endpoint: str
-    errcode: int | None
-    reason: str
-    until: datetime
-
-    @property
-    def needs_operator(self) -> bool:
-        return needs_operator(self.errcode)
 
 
 @dataclass(frozen=True)
@@ -101,11 +101,36 @@ class Held:
 
 
 @dataclass(frozen=True)
+class Job:
+    """One job's last beginning; ``error`` without what WeCom said in words."""
+
+    name: str
+    begun_at: datetime
+    ended_at: datetime | None
+    error: str | None
+
+
+@dataclass(frozen=True)
+class Trouble:
+    """Something that needs an operator; ``subject``: the lane or the endpoint, where there is
+    one."""
+
+    kind: str
+    number: int = 0
+    subject: str = ""
+    lasts: timedelta = timedelta()
+
+
+@dataclass(frozen=True)
 class Operation:
+    """``pauses`` hold; the time of ``unproven`` ones is over, but no call has gone well since."""
+
     at: datetime
     inbox: Sequence[Depth]
     dead: Sequence[DeadLetter]
     pauses: Sequence[OpenPause]
+    unproven: Sequence[OpenPause]
+    jobs: Sequence[Job]
     alarms: Sequence[OpenAlarm]
     handovers: Mapping[tuple[str, str], int]
     items: Sequence[Items]
@@ -127,32 +152,46 @@ class Operation:
         return max(self.at - min(since, default=self.at), timedelta())
 
     @property
-    def troubles(self) -> list[str]:
-        """Say in one line each what needs an operator; nothing when all is well."""
+    def clock_leads(self) -> bool:
+        """Whether some process strikes the jobs now."""
+        return any(held.kind == CLOCK for held in self.leases)
+
+    @property
+    def silence(self) -> timedelta:
+        """How long ago the last job was begun; nothing where none ever was."""
+        return self.at - max((job.begun_at for job in self.jobs), default=self.at)
+
+    @property
+    def troubles(self) -> list[Trouble]:
+        """Name what needs an operator, the most urgent first; nothing when all is well."""
         overdue = {lane: self.overdue(lane) for lane in Lane}
         return [
-            *([f"{self.dead_number} dead events"] if self.dead_number else []),
             *(
-                f"{lane} lane: an event has been due for {waits.total_seconds():.0f} s"
+                Trouble(OVERDUE, subject=lane, lasts=waits)
                 for lane, waits in overdue.items()
                 if waits > WORKER_PATIENCE
             ),
             *(
-                f"{one.endpoint} is paused until an operator acts"
-                for one in self.pauses
-                if one.needs_operator
+                [Trouble(CLOCK_STANDS, lasts=self.silence)]
+                if self.silence > CLOCK_PATIENCE and not self.clock_leads
+                else []
             ),
-            *([f"{len(self.alarms)} open alarms"] if self.alarms else []),
+            *(Trouble(PAUSED, subject=one.endpoint) for one in self.pauses if one.needs_operator),
+            *([Trouble(DEAD_EVENTS, self.dead_number)] if self.dead_number else []),
+            *([Trouble(OPEN_ALARMS, len(self.alarms))] if self.alarms else []),
         ]
 
 
 def read_operation(now: datetime) -> Operation:
     """Ask the database; what is settled is never counted, however many years of it there are."""
+    pauses = open_pauses(now)
     return Operation(
         at=now,
         inbox=_inbox(),
         dead=_latest_dead(),
-        pauses=_pauses(now),
+        pauses=[pause for pause in pauses if pause.until > now],
+        unproven=[pause for pause in pauses if pause.until <= now],
+        jobs=_jobs(),
         alarms=[
             OpenAlarm(row.id, row.kind, row.since, row.what_to_do)
             for row in Alarm.select().where(Alarm.ended_at.is_null()).order_by(Alarm.since)
@@ -160,7 +199,9 @@ def read_operation(now: datetime) -> Operation:
         handovers=_handovers(),
         items=_items(),
         last_sync=_last_sync(),
-        last_whole_sync_at=SyncRun.select(fn.MAX(SyncRun.finished_at)).scalar(),
+        last_whole_sync_at=SyncRun.select(fn.MAX(SyncRun.finished_at))
+        .where(SyncRun.kind.in_(WHOLE))
+        .scalar(),
         leases=[
             # The rest of the name may be a userid.
             Held(row.name.partition(" ")[0], row.until)
@@ -204,21 +245,24 @@ def _latest_dead() -> list[DeadLetter]:
     query = (
         InboxEvent.select(InboxEvent.id, InboxEvent.event, InboxEvent.change_type, InboxEvent.error)
         .where(UNSETTLED, InboxEvent.state == DEAD)
-        .order_by(InboxEvent.id.desc())
+        # Not the key itself: the database would walk it back through years of settled rows.
+        .order_by((InboxEvent.id + 0).desc())
         .limit(LATEST_DEAD)
     )
+    return [DeadLetter(row.id, row.event, row.change_type, _head(row.error or "")) for row in query]
+
+
+def _jobs() -> list[Job]:
     return [
-        DeadLetter(row.id, row.event, row.change_type, (row.error or "").partition(":")[0])
-        for row in query
+        Job(row.job, row.struck_at, row.finished_at, row.error and _head(row.error))
+        for row in JobRun.select().order_by(JobRun.job)
     ]
 
 
-def _pauses(now: datetime) -> list[OpenPause]:
-    query = EndpointPause.select().where(EndpointPause.until > now).order_by(EndpointPause.name)
-    return [
-        OpenPause(row.secret_name, row.endpoint, row.errcode, row.reason, row.until)
-        for row in query
-    ]
+def _head(error: str) -> str:
+    """Cut off what WeCom said in words; that nobody asked WeCom is our own word."""
+    head, _, rest = error.partition(":")
+    return f"{head}: paused" if rest.startswith(" paused") else head
 
 
 def _handovers() -> dict[tuple[str, str], int]:

@@ -1,16 +1,45 @@
 """Which endpoints of WeCom are not called now, why, and until when."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from peewee import ModelSelect
 
 from bot.models import EndpointPause
+from bot.wecom import needs_operator
 
 # An outage that is shorter passes by itself before anybody could look.
 OUTAGE = timedelta(minutes=5)
 # Nobody has tried since: the trouble is old.
 FORGOTTEN = timedelta(minutes=15)
 SYSTEM_BUSY = -1
+
+
+@dataclass(frozen=True)
+class OpenPause:
+    """A pause as people are told of it; ``name`` is what lifts it."""
+
+    name: str
+    secret: str
+    endpoint: str
+    errcode: int | None
+    reason: str
+    since: datetime | None
+    until: datetime
+
+    @property
+    def needs_operator(self) -> bool:
+        return needs_operator(self.errcode)
+
+
+def open_pauses(now: datetime) -> list[OpenPause]:
+    """Return the known pauses; one whose time is over waits for a call that goes well."""
+    return [
+        OpenPause(
+            row.name, row.secret_name, row.endpoint, row.errcode, row.reason, row.since, row.until
+        )
+        for row in known(now).order_by(EndpointPause.name)
+    ]
 
 
 def known(now: datetime) -> "ModelSelect[EndpointPause]":

@@ -8,7 +8,7 @@ from typing import Any, cast
 from peewee import fn
 
 from bot.models import SyncCount, SyncRun
-from bot.models.sync_run import HEALED, PERSON, REPAIR, UNASSIGNED
+from bot.models.sync_run import HEALED, PERSON, REPAIR, UNASSIGNED, WHOLE
 from bot.rules import repair
 
 # What a person must do about each kind that no reading can heal.
@@ -81,6 +81,16 @@ def reports(runs: Sequence[SyncRun]) -> list[Report]:
 def report(run: SyncRun) -> Report:
     """Count the differences of one run."""
     return reports([run])[0]
+
+
+def latest() -> list[Report]:
+    """Report the last reading of everything and the last of the unassigned, where there are
+    any, finished or not."""
+    runs = [
+        SyncRun.select().where(SyncRun.kind.in_(kinds)).order_by(SyncRun.started_at.desc()).first()
+        for kinds in (WHOLE, (UNASSIGNED,))
+    ]
+    return reports([run for run in runs if run is not None])
 
 
 def drift() -> list[Drift]:

@@ -17,6 +17,7 @@ from bot.wecom.errors import (
     Transient,
     WeComError,
     needs_operator,
+    what_to_do,
 )
 from bot.wecom.groups import Group, GroupMember, GroupRow, Groups
 from bot.wecom.messages import MessageResult, Messages
@@ -89,4 +90,5 @@ __all__ = [
     "WeCom",
     "WeComError",
     "needs_operator",
+    "what_to_do",
 ]

@@ -123,9 +123,17 @@ BANNED = (
 STILL_REFUSED = "换取新的 access_token 后仍被拒绝，请检查该应用的 Secret 与权限"
 
 
+def what_to_do(errcode: int | None) -> str:
+    """Say in one Chinese sentence what an operator must do about a code; "": it passes by
+    itself, or is a refusal."""
+    if errcode in TOKEN_CODES:
+        return STILL_REFUSED
+    return "" if errcode is None else _WHAT_TO_DO.get(errcode, "")
+
+
 def needs_operator(errcode: int | None) -> bool:
     """Whether what this code says lasts until somebody acts."""
-    return errcode in TOKEN_CODES or errcode in _WHAT_TO_DO
+    return bool(what_to_do(errcode))
 
 
 def classify(endpoint: str, errcode: int, errmsg: str) -> WeComError:
@@ -140,8 +148,6 @@ def classify(endpoint: str, errcode: int, errmsg: str) -> WeComError:
         return OperatorNeeded(endpoint, errcode, errmsg, what_to_do=BANNED)
     if errcode in _WAITS:
         return Throttled(endpoint, errcode, errmsg, wait_seconds=_WAITS[errcode])
-    if errcode in TOKEN_CODES:
-        return OperatorNeeded(endpoint, errcode, errmsg, what_to_do=STILL_REFUSED)
-    if errcode in _WHAT_TO_DO:
-        return OperatorNeeded(endpoint, errcode, errmsg, what_to_do=_WHAT_TO_DO[errcode])
+    if needs_operator(errcode):
+        return OperatorNeeded(endpoint, errcode, errmsg, what_to_do=what_to_do(errcode))
     return Refused(endpoint, errcode, errmsg)

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
@@ -10,7 +11,7 @@ import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
-from bot import console, db, migrations
+from bot import clock, console, db, migrations
 from bot.kegui import Kegui
 from bot.models import (
     Alarm,
@@ -19,14 +20,19 @@ from bot.models import (
     Consent,
     Customer,
     Effect,
+    EndpointPause,
     Handover,
     HandoverItem,
     HandWork,
     InboxEvent,
+    JobRun,
+    Lease,
     Notice,
     Ownership,
     Relation,
     Staff,
+    SyncCount,
+    SyncRun,
     TransferAttempt,
 )
 from bot.queue import Queue
@@ -243,3 +249,59 @@ def _add_offboarding() -> None:
         subject="cfg1",
         text="联系我“官网”不是由客规创建，请在创建它的系统中移除离职成员",
     )
+
+
+def add_troubles() -> None:
+    """A worker that stands still, pauses of each sort, dead events, a reading with differences, a
+    clock whose jobs ended well, failed, and were broken off."""
+    now = clock.now()
+    add_event("transfer_fail", "lihua", 40, state="dead", error="KeyError")
+    add_event("edit_external_contact", "lihua", 41, state="dead", error="84061 remark: in words")
+    add_event("add_external_contact", "lihua", 42, state="waiting", lane="welcome")
+    add_event("add_external_contact", "lihua", 43, state="failed", error="- gettoken: paused: x")
+    for endpoint, errcode, minutes, reason in (
+        ("externalcontact/get", 48002, 4.0, "api forbidden"),
+        ("gettoken", 40001, 50.0, "invalid credential"),
+        ("message/send", None, 1.5, "network errors"),
+        ("externalcontact/remark", 45009, -2.0, "api freq out of limit"),
+    ):
+        EndpointPause.create(
+            name=f"app {endpoint}",
+            secret_name="app",
+            endpoint=endpoint,
+            until=now + timedelta(minutes=minutes),
+            reason=reason,
+            errcode=errcode,
+            since=now - timedelta(minutes=12),
+            failures=3,
+        )
+    Lease.create(name="clock", holder="f00d", until=now + timedelta(minutes=5))
+    for job, begun, took, error in (
+        ("notices.send_digests", 0.2, 0.05, None),
+        ("readings.unassigned", 20, 1, "48002 externalcontact/get_unassigned_list: api forbidden"),
+        ("readings.everything", 420, 9, None),
+        ("handovers.wake_pending", 1, None, None),
+        ("readings.go_on", 300, None, None),
+    ):
+        JobRun.create(
+            job=job,
+            struck_at=now - timedelta(minutes=begun),
+            finished_at=None if took is None else now - timedelta(minutes=begun - took),
+            error=error,
+        )
+    SyncRun.create(
+        **{"run": "5f3a", "kind": "repair", "members": 3, "customers": 6, "groups": 1},
+        started_at=now - timedelta(minutes=420),
+        finished_at=now - timedelta(minutes=411),
+    )
+    for kind, outcome, number in (
+        ("relation_unknown", "healed", 7),
+        ("member_without_service", "person", 1),
+    ):
+        SyncCount.create(run="5f3a", kind=kind, outcome=outcome, number=number)
+    SyncRun.create(run="6b11", kind="unassigned", started_at=now - timedelta(minutes=20))
+
+
+def set_queue(app: APIFlask, queue: Queue) -> None:
+    """Let the console ask another queue."""
+    app.extensions["console"] = replace(app.extensions["console"], queue=queue)

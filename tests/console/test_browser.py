@@ -14,12 +14,12 @@ from bot import db, migrations
 from bot.app import create_app
 from config import settings
 from tests.conftest import missing_service
-from tests.console.conftest import COMPLETE, add_firm
+from tests.console.conftest import COMPLETE, add_firm, add_troubles
 from tests.console.test_every_page import DEEP_PAGES, PAGES
 
 pytestmark = pytest.mark.browser
 
-PHONE, DESK = 390, 1280
+PHONE, TABLET, SMALL_DESK, DESK = 390, 1000, 1200, 1280
 HEIGHT = 844
 EVERY_PAGE = [*PAGES, *DEEP_PAGES, "/conflicts?state=resolved", "/customers?q=nobody"]
 
@@ -43,6 +43,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     migrations.up()
     with db.connection():
         add_firm()
+        add_troubles()
     server = make_server("127.0.0.1", 0, application, threaded=True)
     thread = threading.Thread(target=server.serve_forever, args=(0.05,))
     thread.start()
@@ -100,7 +101,7 @@ def reader(browser: Browser, served: str, request: pytest.FixtureRequest) -> Ite
     assert made.troubles == []
 
 
-@pytest.mark.parametrize("reader", [PHONE, DESK], indirect=True)
+@pytest.mark.parametrize("reader", [PHONE, TABLET, SMALL_DESK, DESK], indirect=True)
 @pytest.mark.parametrize("language", ["zh", "en"])
 def test_every_page_fits_the_screen_and_breaks_nothing(reader: Reader, language: str) -> None:
     reader.open(f"/?lang={language}")
@@ -149,6 +150,7 @@ def test_the_language_stays_until_it_is_changed(reader: Reader) -> None:
 @pytest.mark.parametrize(
     ("link", "path", "heading"),
     [
+        ("事件无人处理", "/operation", "运行"),
         ("告知缺口", "/gaps", "告知缺口"),
         ("撞单等待确定归属", "/conflicts", "撞单"),
         ("客户没有归属成员", "/customers?owner=none", "客户"),
@@ -163,6 +165,21 @@ def test_home_leads_to_what_must_be_done(
 
     expect(page.get_by_role("heading", level=1)).to_contain_text(heading)
     assert page.url.endswith(path)
+
+
+@pytest.mark.parametrize("reader", [PHONE, DESK], indirect=True)
+def test_an_operator_comes_from_the_verdict_to_the_command_that_mends_it(reader: Reader) -> None:
+    page = reader.open("/operation")
+    page.get_by_role("link", name="接口 gettoken 已暂停调用").click()
+    expect(page.get_by_role("heading", name="暂停的接口")).to_be_in_viewport()
+
+    for summary in page.locator("summary").all():
+        summary.click()
+
+    expect(page.get_by_text('kegui pauses lift "app gettoken"')).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.get_by_role("link", name="查看全部 2 个").click()
+    assert page.url.endswith("/events?state=dead")
 
 
 def test_home_leads_to_a_customer_and_to_a_handover(reader: Reader) -> None:

@@ -13,6 +13,7 @@ from bot.console.troubles import trouble
 from bot.console.words import WORDS
 from bot.models.handover import IN_SERVICE, OFFBOARDING
 from bot.reports.names import Names
+from bot.reports.sync_runs import WHAT_TO_DO
 from bot.rules.handover import Piece, Successor, assign
 from bot.wecom import errors
 
@@ -136,7 +137,11 @@ def test_every_reason_for_a_successor_is_known() -> None:
     assert [one.reason for one in assigned if one.reason not in SENTENCES] == []
 
 
-@pytest.mark.parametrize("found", [alarms, hand_work])
+def advice() -> set[str]:
+    return set(WHAT_TO_DO.values())
+
+
+@pytest.mark.parametrize("found", [alarms, hand_work, advice])
 def test_every_trouble_is_known(found: Callable[[], set[str]]) -> None:
     texts = found()
 
@@ -153,6 +158,7 @@ def test_every_trouble_is_known(found: Callable[[], set[str]]) -> None:
         ),
         (str(errors.Transient("gettoken", None)), "接口 gettoken 没有答复"),
         ("- gettoken: paused: 60020", "接口 gettoken 暂停调用，稍后重试"),
+        ("- gettoken: paused", "接口 gettoken 暂停调用，稍后重试"),
         ("busy: app_message", "另一进程正在处理，稍后重试"),
         ("OperationalError", "数据库暂时不可用"),
         ("KeyError", "程序错误 KeyError，详见日志"),

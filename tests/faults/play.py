@@ -17,12 +17,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from uuid import uuid4
 
 import psycopg
 
 from bot.sandbox.place import make_place
-from bot.sandbox.remote import RemoteError
+from bot.sandbox.remote import Remote, RemoteError
 from tests.faults.line import Line
 from tests.faults.plan import LEAVING, Moment, Plan
 from tests.faults.servers import Postgres, Redis, fresh_database
@@ -231,11 +232,12 @@ class Play:
 
     def lift_pauses(self) -> None:
         """As an operator who has mended the cause: nothing need wait any longer."""
-        self._write(
-            "DELETE FROM endpoint_pause",
-            f"UPDATE inbox_event SET due_at = '{_now()}' WHERE state IN ('waiting', 'failed')"
-            f" AND due_at > '{_now()}'",
-        )
+        api = Remote(f"{self.stack.place.web_url}/api/v1", self.token)
+        try:
+            for pause in api.get("/pauses")["items"]:
+                api.post(f"/pauses/{quote(pause['name'])}/lift")
+        except (OSError, http.client.HTTPException, RemoteError) as error:
+            self.note(f"pauses not lifted: {type(error).__name__}")
 
     def let_a_minute_pass(self) -> None:
         """Kegui's clock cannot be moved: what it remembers of the adds is made older instead."""

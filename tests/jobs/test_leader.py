@@ -124,6 +124,17 @@ def test_how_a_job_ended_is_remembered(store: str) -> None:
     assert run.finished_at >= run.struck_at
 
 
+def test_a_job_that_our_own_bug_ended_is_no_job_that_still_runs(store: str) -> None:
+    def a_bug(_kegui: Kegui) -> None:
+        raise KeyError("zhangsan")
+
+    with pytest.raises(KeyError):
+        strikes([]).strike(a_bug)
+
+    [run] = JobRun.select()
+    assert (run.finished_at is None, run.error) == (False, "KeyError")
+
+
 @pytest.mark.parametrize(
     ("trigger", "last", "due"),
     [
