@@ -13,7 +13,7 @@ from bot.db import database, transaction
 from bot.models.inbox_event import DONE, IGNORED, InboxArchive, InboxEvent, StoredEvent
 
 # So many make a commit that nobody at the doors notices.
-BATCH = 1000
+BATCH = 500
 
 
 def move_settled(before: datetime) -> Iterator[int]:

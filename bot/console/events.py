@@ -10,6 +10,9 @@ from bot.reports.home import EVENT_COLUMNS, inbox_by_state
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_query
 
+# Whoever looks for an older one asks for its customer.
+MOST_EVENTS = 10_000
+
 blueprint = APIBlueprint("events", __name__, url_prefix="/events", enable_openapi=False)
 
 
@@ -20,7 +23,9 @@ def index() -> str:
     query = InboxHistory.select(*EVENT_COLUMNS)
     if state:
         query = query.where(InboxHistory.state == state)
-    page = page_of_query(query.order_by(InboxHistory.id.desc()), page_number(), PAGE_SIZE)
+    page = page_of_query(
+        query.order_by(InboxHistory.id.desc()), page_number(), PAGE_SIZE, MOST_EVENTS
+    )
     events: list[InboxHistory] = list(page.rows)
     return render_template(
         "events/index.html",
