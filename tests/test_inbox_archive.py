@@ -281,7 +281,11 @@ def seconds(days: float) -> str:
     return str(int(ago(days).timestamp()))
 
 
-@pytest.mark.parametrize("created", [seconds(DAYS + 2), "", "soon", seconds(-400)])
+@pytest.mark.parametrize(
+    "created",
+    [seconds(DAYS + 2), "", "soon", seconds(-400)],
+    ids=["long ago", "absent", "odd", "in a year"],
+)
 def test_a_repeated_delivery_of_an_archived_event_is_no_new_one(created: str) -> None:
     event_id, newest = an_event(1, created=created), deliver(2)
     archive(KEGUI)

@@ -13,8 +13,8 @@ log = structlog.get_logger(__name__)
 
 # On SQLite there is one writer: the doors come in between.
 REST_SECONDS = 0.1
-# Years of rows are moved in several nights, so that a stop of the clock waits a minute at most.
-MOST_COMMITS = 400
+# Years of rows are moved in several nights: a stop of the clock waits for the job, half a minute.
+MOST_COMMITS = 200
 
 
 def archive(kegui: Kegui) -> None:
