@@ -16,6 +16,7 @@ from peewee import PostgresqlDatabase
 
 from bot import clock, db, events, inbox, inbox_archive
 from bot.doctor.storage import check_vault
+from bot.jobs import schedule
 from bot.jobs.inbox import archive
 from bot.kegui import Kegui
 from bot.models import InboxArchive, InboxEvent, InboxHistory
@@ -108,6 +109,16 @@ def test_what_was_settled_is_moved_after_the_days_and_not_before() -> None:
     for row in InboxArchive.select():
         assert row.__data__ == before[row.id].__data__
     assert inbox.open_event(InboxArchive.get_by_id(old[0]), VAULT).external_userid == "wm_1"
+
+
+def test_the_clock_does_it_every_night() -> None:
+    job = schedule(KEGUI).get_job("inbox.archive")
+
+    struck = [
+        job.trigger.get_next_fire_time(None, datetime(2026, 11, day, tzinfo=UTC))
+        for day in (24, 25)
+    ]
+    assert [f"{moment:%d %H:%M %Z}" for moment in struck] == ["25 03:40 CST", "26 03:40 CST"]
 
 
 def test_the_setting_says_how_many_days() -> None:
