@@ -89,7 +89,7 @@ def give_up(identity: str) -> Effect | None:
     effect: Effect | None = Effect.get_or_none(Effect.identity == identity)
     if effect is None or effect.state != STARTED:
         return effect
-    if effect.lease_until > clock.now():
+    if clock.holds(effect.lease_until, clock.now()):
         raise Busy(effect.kind)
     return _record(effect, UNKNOWN, error=_UNCERTAIN)
 
@@ -118,7 +118,7 @@ def _begin(identity: str, kind: str, event_id: int | None, lease: timedelta) -> 
     effect = Effect.get(Effect.identity == identity)
     if effect.is_settled:
         return effect
-    if effect.state == STARTED and effect.lease_until > now:
+    if effect.state == STARTED and clock.holds(effect.lease_until, now):
         raise Busy(kind)
     uncertain = effect.state == STARTED
     taken = (

@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from peewee import PostgresqlDatabase
+from peewee import Expression, PostgresqlDatabase
 
-from bot import events, inbox_archive
+from bot import clock, events, inbox_archive
 from bot.db import database, transaction
 from bot.events import Event
 from bot.models.inbox_event import (
@@ -140,12 +140,13 @@ def _as_text(value: bytes | datetime) -> str:
 
 def due(lane: Lane, *, now: datetime, limit: int) -> list[int]:
     """Return the ids of rows to try again, whose worker is gone, or whose wake-up was lost."""
-    woken = (InboxEvent.attempts == 0) & (InboxEvent.due_at > now - WAKE_UP_TAKES)
-    open_rows = InboxEvent.state.in_((WAITING, FAILED)) & (InboxEvent.due_at <= now) & ~woken
-    orphans = (InboxEvent.state == CLAIMED) & (InboxEvent.lease_until < now)
+    just_come = (InboxEvent.due_at > now - WAKE_UP_TAKES) & (
+        InboxEvent.due_at < now + WAKE_UP_TAKES
+    )
+    woken = (InboxEvent.attempts == 0) & just_come
     query = (
         InboxEvent.select(InboxEvent.id)
-        .where(UNSETTLED, InboxEvent.lane == lane, open_rows | orphans)
+        .where(UNSETTLED, InboxEvent.lane == lane, (_is_due(now) & ~woken) | _is_orphan(now))
         .order_by(InboxEvent.due_at)
         .limit(limit)
     )
@@ -155,15 +156,28 @@ def due(lane: Lane, *, now: datetime, limit: int) -> list[int]:
 def claim(event_id: int, lane: Lane, *, now: datetime) -> InboxEvent | None:
     """Take a due row; None when somebody else has it or it is settled."""
     lease = WELCOME_LEASE if lane == Lane.WELCOME else WORK_LEASE
-    open_row = (InboxEvent.state.in_((WAITING, FAILED))) & (InboxEvent.due_at <= now)
-    orphan = (InboxEvent.state == CLAIMED) & (InboxEvent.lease_until < now)
     taken = list(
         InboxEvent.update(state=CLAIMED, lease_until=now + lease, attempts=InboxEvent.attempts + 1)
-        .where(InboxEvent.id == event_id, InboxEvent.lane == lane, open_row | orphan)
+        .where(InboxEvent.id == event_id, InboxEvent.lane == lane, _is_due(now) | _is_orphan(now))
         .returning(InboxEvent)
         .execute()
     )
     return taken[0] if taken else None
+
+
+def _is_due(now: datetime) -> Expression:
+    # What nobody has tried is due at once, also when the clock was set back since it came.
+    open_row: Expression = InboxEvent.state.in_((WAITING, FAILED)) & (
+        (InboxEvent.attempts == 0) | (InboxEvent.due_at <= now)
+    )
+    return open_row
+
+
+def _is_orphan(now: datetime) -> Expression:
+    """The SQL of a claim that ``clock.holds`` no more."""
+    over = (InboxEvent.lease_until < now) | (InboxEvent.lease_until > now + clock.LONGEST_LEASE)
+    orphan: Expression = (InboxEvent.state == CLAIMED) & over
+    return orphan
 
 
 def open_event(row: StoredEvent, vault: Vault) -> Event:

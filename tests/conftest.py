@@ -96,6 +96,8 @@ def store(database_url: str) -> Iterator[str]:
     with db.connection():
         yield database_url
     made.close_all()
+    # A thread that outlives its test must fail, rather than open a connection for nobody.
+    db.database.initialize(None)
 
 
 @pytest.fixture

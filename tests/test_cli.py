@@ -250,7 +250,7 @@ def test_sync_says_that_wecom_cannot_be_reached_without_its_secrets(kegui: Kegui
 
 def test_two_syncs_do_not_read_at_once(kegui: Kegui) -> None:
     with db.connection():
-        Lease.create(name="sync", holder="other", until=clock.now() + timedelta(minutes=5))
+        Lease.create(name="sync", holder="other", until=clock.now() + timedelta(minutes=1))
 
     assert_one_clear_line(kegui("sync"), "another process is reading")
 

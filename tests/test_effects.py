@@ -192,6 +192,13 @@ def test_a_crash_in_the_act_leaves_a_record_and_blocks_only_for_the_lease() -> N
     assert do(Act(), AfterCrash.REPEAT).state == DONE
 
 
+def test_a_crash_before_the_clock_was_set_back_does_not_block_until_it_has_caught_up() -> None:
+    crash_in_the_act()
+    Effect.update(lease_until=clock.now() + timedelta(hours=1)).execute()
+
+    assert do(Act(), AfterCrash.REPEAT).state == DONE
+
+
 def test_after_a_crash_what_must_not_be_repeated_is_unknown_for_ever() -> None:
     crash_in_the_act()
     act = Act()

@@ -137,6 +137,22 @@ def test_when_a_lease_runs_out_another_worker_gets_the_row(lane: Lane, lease: ti
     assert claim(event_id, lane, at=seconds + 1).attempts == 2
 
 
+def test_a_new_row_need_not_wait_until_a_clock_that_was_set_back_has_caught_up() -> None:
+    event_id = put_in(Lane.WORK)
+
+    assert inbox.due(Lane.WORK, now=after(-3600), limit=9) == [event_id]
+    assert claim(event_id, at=-3600).attempts == 1
+
+
+def test_a_dead_worker_does_not_hold_a_row_until_a_clock_that_was_set_back_has_caught_up() -> None:
+    event_id = put_in(Lane.WORK)
+    claim(event_id)
+
+    assert inbox.due(Lane.WORK, now=after(-60), limit=9) == []
+    assert inbox.due(Lane.WORK, now=after(-3600), limit=9) == [event_id]
+    assert claim(event_id, at=-3600).attempts == 2
+
+
 def test_the_worker_that_lost_its_claim_can_no_longer_settle_the_row() -> None:
     event_id = put_in(Lane.WORK)
     slow = claim(event_id)

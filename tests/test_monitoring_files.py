@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
+from bot import db
 from bot.exposition import Everything
 from bot.metrics import Storing
 from bot.queue import Queue
@@ -21,9 +22,11 @@ ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
 @pytest.fixture
 def exported(sqlite_url: str) -> dict[str, str]:
     """The kind of each metric at /metrics."""
+    database = db.connect(sqlite_url)
     registry = CollectorRegistry()
     registry.register(Everything(Queue(sqlite_url), Storing(CollectorRegistry())))
     text = generate_latest(registry).decode()
+    database.close_all()
     return dict(re.findall(r"^# TYPE (\S+) (\S+)$", text, re.MULTILINE))
 
 

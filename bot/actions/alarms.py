@@ -25,24 +25,28 @@ def raise_alarm(kind: str, subject: str, text: str, what_to_do: str, kegui: Kegu
             kind=kind, subject=subject, text=text, what_to_do=what_to_do, since=clock.now()
         )
         .on_conflict_ignore()
-        .returning(Alarm.id)
+        .returning(Alarm)
         .execute()
     )
-    if not opened:
-        return
-    log.error("alarm", kind=kind, subject=subject)
+    if opened:
+        log.error("alarm", kind=kind, subject=subject)
+        tell_operators(opened[0], kegui)
+
+
+def tell_operators(alarm: Alarm, kegui: Kegui) -> None:
+    """Tell those operators who have not heard of an alarm; safe to repeat, never fails."""
     for operator in kegui.settings.operators:
         try:
             tell(
                 operator,
                 "alarm.text",
-                about=f"alarm {opened[0].id}",
+                about=f"alarm {alarm.id}",
                 kegui=kegui,
-                text=text,
-                what_to_do=what_to_do,
+                text=alarm.text,
+                what_to_do=alarm.what_to_do,
             )
         except (WeComError, Busy) as error:
-            log.warning("alarm_not_told", kind=kind, error=type(error).__name__)
+            log.warning("alarm_not_told", kind=alarm.kind, error=type(error).__name__)
 
 
 def report(error: Exception, kegui: Kegui) -> None:

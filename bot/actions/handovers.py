@@ -9,7 +9,7 @@ from bot import clock
 from bot.actions import staff
 from bot.db import transaction
 from bot.kegui import Kegui
-from bot.models import Allocation, Handover, HandoverItem
+from bot.models import Allocation, Handover, HandoverItem, IdempotencyKey
 from bot.models.handover import (
     AWAITING_APPROVAL,
     CANCELLED,
@@ -99,18 +99,25 @@ def open_handover(
     source: str,
     kegui: Kegui,
     transfer_success_msg: str = "",
+    asked_by: IdempotencyKey | None = None,
 ) -> Handover:
     """Move customers of a member in service, by a manager's word: it starts at once.
 
     Args:
         external_userids: the customers, or None for all.
         takeover_userid: who gets them, or None: the rules choose.
+        asked_by: the call that asks; the handover that it opened before its process died is
+            the one that it gets.
 
     Raises:
         UnknownStaff: no such member is known.
         NotPossible: the member has left: that is an offboarding's work.
         UnfitSuccessor: the takeover member may not take over.
     """
+    if asked_by is not None and asked_by.handover_id is not None:
+        opened: Handover = Handover.get_by_id(asked_by.handover_id)
+        wake(opened, kegui)
+        return opened
     member = staff.find(handover_userid, kegui)
     if member is None:
         raise UnknownStaff(handover_userid)
@@ -133,6 +140,10 @@ def open_handover(
             updated_at=now,
         )
         _add_named_items(handover)
+        if asked_by is not None:
+            IdempotencyKey.update(handover_id=handover.id).where(
+                IdempotencyKey.id == asked_by.id
+            ).execute()
     wake(handover, kegui)
     return handover
 

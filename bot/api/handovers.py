@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, StrictBool, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from bot.actions import handovers
-from bot.api import context
+from bot.api import context, idempotency
 from bot.api.auth import READ, needs
 from bot.api.case_shapes import (
     CaseOut,
@@ -85,6 +85,7 @@ def create(json_data: HandoverIn) -> dict[str, Any]:
         source="api",
         kegui=context.kegui(),
         transfer_success_msg=json_data.transfer_success_msg,
+        asked_by=idempotency.current(),
     )
     return show_case(case)
 

@@ -40,6 +40,12 @@ def begin() -> Response | None:
     return None
 
 
+def current() -> IdempotencyKey | None:
+    """Return the row of the request's key, with what an earlier try did; None without a key."""
+    row: IdempotencyKey | None = g.get("idempotency_row")
+    return row
+
+
 def remember(response: Response) -> Response:
     """Store the answer of a request that claimed a key; one of ours that failed is forgotten."""
     row: IdempotencyKey | None = g.pop("idempotency_row", None)

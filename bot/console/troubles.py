@@ -38,6 +38,11 @@ PATTERNS: Mapping[str, LazyString] = {
         "请检查企业微信后台是否为该成员配置了欢迎语；如有，请移除，由客规发送"
     ),
     r"请设置 (?P<variable>\w+)": _l("请设置 %(variable)s"),
+    r"企业微信可能因多次使用错误的 Secret 封禁了本机 IP 一小时：请核对 Secret，"
+    r"必要时使用企业微信的“频率自助解封”": _l(
+        "企业微信可能因多次使用错误的 Secret 封禁了本机 IP 一小时：请核对 Secret，"
+        "必要时使用企业微信的“频率自助解封”"
+    ),
     r"换取新的 access_token 后仍被拒绝，请检查该应用的 Secret 与权限": _l(
         "换取新的 access_token 后仍被拒绝，请检查该应用的 Secret 与权限"
     ),

@@ -15,9 +15,10 @@ from bot.setup import known_secrets
 from bot.stores import DatabasePauseStore, DatabaseTokenStore
 from bot.vault import Vault
 from bot.wecom import Budgets, PauseStore, SecretName, TokenStore, WeCom
+from bot.wecom.errors import GETTOKEN
 from bot.wecom.pauses import MemoryPauseStore
 from bot.wecom.tokens import MemoryTokenStore
-from bot.wecom.transport import GETTOKEN, VARIABLES
+from bot.wecom.transport import VARIABLES
 from config.settings import Door, Settings
 
 GREETING = "客规体检：收到本消息说明应用消息可以送达。"

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.wecom.errors import GETTOKEN
 from bot.wecom.pauses import Pause, PauseStore
-from bot.wecom.transport import GETTOKEN, WRONG_SECRET
+from bot.wecom.pausing import WRONG_SECRET
 
 LIMITS = (45009, 45033, 45036)
 

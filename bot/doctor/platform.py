@@ -14,8 +14,9 @@ from bot.wecom import (
     WeCom,
     WeComError,
 )
+from bot.wecom.errors import GETTOKEN
 from bot.wecom.probe import probe
-from bot.wecom.transport import GETTOKEN, VARIABLES
+from bot.wecom.transport import VARIABLES
 
 WRONG_CORP_ID = (40013,)
 WRONG_SECRETS = (40001, 40091, 45031, 41004, 41024)

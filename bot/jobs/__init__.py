@@ -50,6 +50,7 @@ def schedule(kegui: Kegui, leads: Callable[[], bool] = lambda: True) -> Backgrou
     every(60, alarms.look_for_outages)
     every(60, alarms.look_for_silent_members)
     every(60, alarms.end_finished_alarms)
+    every(60, alarms.tell_untold)
     every(kegui.settings.transfer_poll_seconds, handovers.wake_pending)
     every(60, readings.first_import)
     _soon(scheduler, readings.first_import)

@@ -3,7 +3,13 @@
 from datetime import timedelta
 
 from bot import clock
-from bot.actions.alarms import WECOM_AWAY, WECOM_REFUSES, end_alarm, raise_alarm
+from bot.actions.alarms import (
+    WECOM_AWAY,
+    WECOM_REFUSES,
+    end_alarm,
+    raise_alarm,
+    tell_operators,
+)
 from bot.db import released
 from bot.kegui import Kegui
 from bot.models import Alarm, EndpointPause, Staff
@@ -61,6 +67,12 @@ def look_for_silent_members(kegui: Kegui) -> None:
     for alarm in Alarm.select().where(Alarm.kind == KIND_SILENT, Alarm.ended_at.is_null()):
         if alarm.subject not in silent:
             end_alarm(KIND_SILENT, alarm.subject)
+
+
+def tell_untold(kegui: Kegui) -> None:
+    """Tell of each open alarm whoever could not be told when it was raised."""
+    for alarm in Alarm.select().where(Alarm.ended_at.is_null()).order_by(Alarm.since):
+        tell_operators(alarm, kegui)
 
 
 def end_finished_alarms(kegui: Kegui) -> None:

@@ -1,6 +1,14 @@
 """Who may call the REST API, and what was answered to repeated calls."""
 
-from peewee import BigAutoField, CharField, ForeignKeyField, IntegerField, JSONField, TextField
+from peewee import (
+    BigAutoField,
+    BigIntegerField,
+    CharField,
+    ForeignKeyField,
+    IntegerField,
+    JSONField,
+    TextField,
+)
 
 from bot.db import Model, UTCDateTimeField
 
@@ -26,6 +34,8 @@ class IdempotencyKey(Model):
     body_sha256 = CharField(max_length=64)
     status = IntegerField(null=True)
     answer = TextField(null=True)
+    # What a call did whose process died before it could answer.
+    handover_id = BigIntegerField(null=True)
     created_at = UTCDateTimeField()
 
     class Meta:

@@ -85,6 +85,7 @@ class Paused(WeComError):
         return needs_operator(self.cause)
 
 
+GETTOKEN = "gettoken"
 TOKEN_CODES = (40014, 42001)
 # path 90313: only these may be repeated without looking first; 41096 and 41063 by their rows.
 _TRANSIENT = (-1, 6000, 45035, 41096, 41063, 81026)
@@ -113,6 +114,12 @@ _OPERATOR: dict[Iterable[int], str] = {
     (40201, 40204): "企业微信判定内容有风险，请检查发送内容",
 }
 _WHAT_TO_DO = {code: text for codes, text in _OPERATOR.items() for code in codes}
+TOO_OFTEN = 45009
+# With gettoken it may be the ban of an address for an hour (help of 45009).
+BANNED = (
+    "企业微信可能因多次使用错误的 Secret 封禁了本机 IP 一小时：请核对 Secret，"
+    "必要时使用企业微信的“频率自助解封”"
+)
 STILL_REFUSED = "换取新的 access_token 后仍被拒绝，请检查该应用的 Secret 与权限"
 
 
@@ -129,6 +136,8 @@ def classify(endpoint: str, errcode: int, errmsg: str) -> WeComError:
     """
     if errcode in _TRANSIENT:
         return Transient(endpoint, errcode, errmsg)
+    if endpoint == GETTOKEN and errcode == TOO_OFTEN:
+        return OperatorNeeded(endpoint, errcode, errmsg, what_to_do=BANNED)
     if errcode in _WAITS:
         return Throttled(endpoint, errcode, errmsg, wait_seconds=_WAITS[errcode])
     if errcode in TOKEN_CODES:

@@ -3,8 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from random import random
@@ -18,15 +17,15 @@ from urllib3.exceptions import HTTPError, NewConnectionError
 from bot import clock
 from bot.wecom.budgets import WELCOME, Budgets
 from bot.wecom.errors import (
+    GETTOKEN,
     TOKEN_CODES,
     OperatorNeeded,
-    Paused,
-    Throttled,
     Transient,
     WeComError,
     classify,
 )
-from bot.wecom.pauses import Pause, PauseStore
+from bot.wecom.pauses import PauseStore
+from bot.wecom.pausing import Pausing
 from bot.wecom.tokens import Token, TokenStore
 
 log = structlog.get_logger(__name__)
@@ -38,25 +37,11 @@ VARIABLES: Mapping[SecretName, str] = {
     "contacts": "KEGUI_CONTACTS_SECRET",
     "archive": "KEGUI_ARCHIVE_SECRET",
 }
-GETTOKEN = "gettoken"
 RENEWAL_SECONDS = 60
 RENEWALS = 2
 GETTOKEN_TIMEOUT_SECONDS = 5.0
 MAX_ANSWER_BYTES = 16 * 1024 * 1024
 TRIES = 3
-OPERATOR_PAUSE = timedelta(seconds=300)
-# Repeated wrong secrets ban our address for an hour (path 90313, 45009): never hammer.
-WRONG_SECRET_PAUSE = timedelta(hours=1)
-WRONG_SECRET = (40001, 40013, 40091)
-FAILURES_BEFORE_PAUSE = 3
-OUTAGE_PAUSE_SECONDS = 10.0
-LONGEST_OUTAGE_PAUSE_SECONDS = 120.0
-PAUSE_CACHE_SECONDS = 1.0
-# Above the time-out of any one call: whoever tries first is not joined by a second one.
-PROBE = timedelta(seconds=15)
-PROBE_LOOK = timedelta(seconds=1)
-# -1: "system busy"; of it and of silence, three in a row are an outage.
-OUTAGE_CODES = (None, -1)
 
 
 @dataclass(frozen=True)
@@ -89,16 +74,14 @@ class Transport:
         self._secrets = dict(secrets)
         self._base = api_base.rstrip("/") + "/cgi-bin/"
         self._tokens = tokens
-        self._pauses = pauses
         self._budgets = budgets
+        self._pausing = Pausing(pauses, budgets)
         self._timeout = timeout_seconds
         self._welcome_timeout = welcome_timeout_seconds
         self._on_call = on_call
         self._local = threading.local()
         self._lock = threading.Lock()
         self._renewal_tried_at: dict[str, float] = {}
-        self._failures: dict[tuple[str, str], int] = {}
-        self._pause_cache: dict[tuple[str, str], tuple[float, Pause | None]] = {}
 
     def read(
         self,
@@ -163,10 +146,10 @@ class Transport:
         *,
         is_read: bool,
     ) -> dict[str, Any]:
-        self._refuse_if_paused(secret_name, endpoint)
+        self._pausing.refuse_if_paused(secret_name, endpoint)
         budget = self._budgets.of(endpoint)
         # Others may have met trouble while this call waited for its turn.
-        with budget.spend(), self._unless_paused(secret_name, endpoint):
+        with budget.spend(), self._pausing.unless_paused(secret_name, endpoint):
             token = self._token(secret_name)
             answer = self._send(endpoint, secret_name, token, query, body, is_read=is_read)
             # The first replacement may be another process's, and ended meanwhile as well.
@@ -299,7 +282,7 @@ class Transport:
             return token
         try:
             return self._refresh(secret_name, token.value)
-        except (Transient, Throttled, Paused) as error:
+        except WeComError as error:
             log.warning("token_not_renewed", secret=secret_name, why=str(error))
             return token
 
@@ -322,7 +305,7 @@ class Transport:
                 GETTOKEN, None, "no secret", what_to_do=f"请设置 {VARIABLES[secret_name]}"
             )
         parameters = {"corpid": self._corp_id, "corpsecret": secret}
-        with self._unless_paused(secret_name, GETTOKEN):
+        with self._pausing.unless_paused(secret_name, GETTOKEN):
             answer = self._exchange(
                 GETTOKEN,
                 secret_name,
@@ -337,107 +320,6 @@ class Transport:
         if not isinstance(value, str) or not value or type(seconds) is not int:
             raise Transient(GETTOKEN, None, "no token in the answer")
         return Token(value, clock.now() + timedelta(seconds=seconds))
-
-    def _known_pause(self, secret_name: SecretName, endpoint: str) -> Pause | None:
-        """Return the pause that the store knows; it is asked once a second at most."""
-        place = (secret_name, endpoint)
-        asked_at, pause = self._pause_cache.get(place, (float("-inf"), None))
-        if time.monotonic() - asked_at > PAUSE_CACHE_SECONDS:
-            pause = self._pauses.get(secret_name, endpoint)
-            self._pause_cache[place] = (time.monotonic(), pause)
-        return pause
-
-    def _refuse_if_paused(self, secret_name: SecretName, endpoint: str) -> Pause | None:
-        """Raise Paused while a pause holds; return one whose time is over, if there is one."""
-        pause = self._known_pause(secret_name, endpoint)
-        if pause is not None and pause.until > clock.now():
-            raise Paused(endpoint, pause.until, pause.reason, pause.errcode)
-        return pause
-
-    @contextmanager
-    def _unless_paused(self, secret_name: SecretName, endpoint: str) -> Iterator[None]:
-        """Let the call of the block be made unless a pause holds, and learn from how it ends.
-
-        Of those who come when a pause's time is over, one calls; the others wait for how that
-        went. Trouble begins or lengthens the pause, any other answer ends it.
-
-        Raises:
-            Paused: the call must not be made.
-        """
-        probe = self._refuse_if_paused(secret_name, endpoint)
-        if probe is not None:
-            self._pause_cache.pop((secret_name, endpoint), None)
-            now = clock.now()
-            if not self._pauses.probe(probe, now + PROBE):
-                raise Paused(endpoint, now + PROBE_LOOK, probe.reason, probe.errcode)
-        try:
-            yield
-        except WeComError as error:
-            # What is refused may be another endpoint: no token, no call.
-            if error.endpoint == endpoint:
-                self._learn(secret_name, endpoint, error, probe)
-            raise
-        self._works(secret_name, endpoint, probe)
-
-    def _learn(
-        self, secret_name: SecretName, endpoint: str, error: WeComError, probe: Pause | None
-    ) -> None:
-        """Begin the pause that a failure asks for, if it does."""
-        if isinstance(error, Paused):
-            return
-        if isinstance(error, Throttled):
-            if error.errcode == 45033:
-                self._budgets.of(endpoint).halve()
-            length = timedelta(seconds=error.wait_seconds)
-        elif isinstance(error, OperatorNeeded):
-            wrong_secret = endpoint == GETTOKEN and error.errcode in WRONG_SECRET
-            length = WRONG_SECRET_PAUSE if wrong_secret else OPERATOR_PAUSE
-        elif isinstance(error, Transient) and error.errcode in OUTAGE_CODES:
-            self._count_failure(secret_name, endpoint, error, probe)
-            return
-        else:
-            self._works(secret_name, endpoint, probe)
-            return
-        self._pause(secret_name, endpoint, length, error.errmsg or "refused", error.errcode)
-
-    def _count_failure(
-        self, secret_name: SecretName, endpoint: str, error: WeComError, probe: Pause | None
-    ) -> None:
-        """After three failures in a row everybody waits, after each that follows longer."""
-        place = (secret_name, endpoint)
-        with self._lock:
-            in_a_row = self._failures[place] = self._failures.get(place, 0) + 1
-        if probe is None and in_a_row < FAILURES_BEFORE_PAUSE:
-            return
-        known = self._pauses.get(secret_name, endpoint)
-        if known is not None and known.until > clock.now():
-            # Calls that were under way when the trouble began say nothing new.
-            return
-        before = known.failures if known is not None else 0
-        seconds = min(OUTAGE_PAUSE_SECONDS * 2 ** min(before, 5), LONGEST_OUTAGE_PAUSE_SECONDS)
-        reason = "network errors" if error.errcode is None else "system busy"
-        self._pause(secret_name, endpoint, timedelta(seconds=seconds), reason, error.errcode)
-
-    def _works(self, secret_name: SecretName, endpoint: str, probe: Pause | None) -> None:
-        """WeCom answers this endpoint: what paused it is over."""
-        with self._lock:
-            self._failures.pop((secret_name, endpoint), None)
-        if probe is not None:
-            self._pauses.clear(probe.secret_name, probe.endpoint)
-            self._pause_cache.pop((secret_name, endpoint), None)
-            log.info("wecom_pause_over", endpoint=endpoint, secret=secret_name)
-
-    def _pause(
-        self,
-        secret_name: SecretName,
-        endpoint: str,
-        length: timedelta,
-        reason: str,
-        errcode: int | None,
-    ) -> None:
-        self._pauses.set(Pause(secret_name, endpoint, clock.now() + length, reason, errcode))
-        self._pause_cache.pop((secret_name, endpoint), None)
-        log.warning("wecom_paused", endpoint=endpoint, secret=secret_name, errcode=errcode)
 
 
 def _is_refused(error: requests.RequestException) -> bool:

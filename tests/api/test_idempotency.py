@@ -91,7 +91,7 @@ def _age(seconds: float, **changes: Any) -> None:
 def test_a_call_whose_process_died_is_made_again_after_a_minute(call: Call) -> None:
     call("POST", "/handovers", MOVE, Idempotency_Key="k1")
 
-    _age(30, status=None, answer=None)
+    _age(30, status=None, answer=None, handover_id=None)
     response = call("POST", "/handovers", MOVE, Idempotency_Key="k1")
     problem(response, 409)
     assert response.headers["Retry-After"] == "1"
@@ -99,6 +99,18 @@ def test_a_call_whose_process_died_is_made_again_after_a_minute(call: Call) -> N
     _age(61)
     assert call("POST", "/handovers", MOVE, Idempotency_Key="k1").status_code == 201
     assert Handover.select().count() == 2
+
+
+def test_a_handover_whose_process_died_before_it_answered_is_not_opened_again(
+    call: Call,
+) -> None:
+    opened = call("POST", "/handovers", MOVE, Idempotency_Key="k1").get_json()["id"]
+    _age(61, status=None, answer=None)
+
+    again = call("POST", "/handovers", MOVE, Idempotency_Key="k1")
+
+    assert (again.status_code, again.get_json()["id"]) == (201, opened)
+    assert Handover.select().count() == 1
 
 
 def test_an_answer_is_forgotten_after_seven_days(call: Call) -> None:

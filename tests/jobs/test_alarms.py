@@ -1,4 +1,4 @@
-"""An outage is one alarm from its fifth minute to its end, whatever was being asked."""
+"""An outage is one alarm from its fifth minute to its end; an alarm is told when it can be."""
 
 from datetime import timedelta
 from typing import Any, cast
@@ -6,7 +6,8 @@ from typing import Any, cast
 import pytest
 
 from bot import clock
-from bot.jobs.alarms import look_for_outages
+from bot.actions.alarms import end_alarm, raise_alarm
+from bot.jobs.alarms import look_for_outages, tell_untold
 from bot.kegui import Kegui
 from bot.models import Alarm, EndpointPause
 from bot.stores import DatabasePauseStore
@@ -17,11 +18,12 @@ pytestmark = pytest.mark.usefixtures("store")
 
 
 class FakeWeCom:
-    """Answers one harmless question, or does not."""
+    """Answers one harmless question and takes messages, or does not."""
 
     def __init__(self) -> None:
         self.error: Exception | None = None
         self.asked = 0
+        self.told: list[str] = []
 
     def follow_users(self) -> list[str]:
         self.asked += 1
@@ -29,9 +31,15 @@ class FakeWeCom:
             raise self.error
         return []
 
+    def send_message(self, userids: list[str], _text: str) -> None:
+        if self.error is not None:
+            raise self.error
+        self.told += userids
+
 
 WECOM = FakeWeCom()
-KEGUI = Kegui(settings.load({}), cast(Any, WECOM), cast(Any, None), cast(Any, None))
+OPERATORS = {"KEGUI_OPERATORS": "it1,it2"}
+KEGUI = Kegui(settings.load(OPERATORS), cast(Any, WECOM), cast(Any, None), cast(Any, None))
 
 
 def met_again_and_again(
@@ -109,3 +117,21 @@ def test_while_the_endpoint_is_tried_anyway_nothing_more_is_asked() -> None:
 
     assert WECOM.asked == 0
     assert open_alarms() == ["wecom_unreachable"]
+
+
+def test_an_alarm_that_could_not_be_told_is_told_once_when_it_can_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(WECOM, "told", [])
+    monkeypatch.setattr(WECOM, "error", Transient("message/send", None, "network"))
+    for subject in ("lasts", "is over"):
+        raise_alarm("no_welcome_codes", subject, "text", "what to do", KEGUI)
+    end_alarm("no_welcome_codes", "is over")
+    tell_untold(KEGUI)
+    assert WECOM.told == []
+
+    monkeypatch.setattr(WECOM, "error", None)
+    tell_untold(KEGUI)
+    tell_untold(KEGUI)
+
+    assert WECOM.told == ["it1", "it2"]

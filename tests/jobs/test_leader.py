@@ -64,6 +64,12 @@ def test_a_leader_that_died_is_followed_when_its_lease_is_over(
     assert not dead.seek()
 
 
+def test_a_dead_leader_is_followed_though_the_clock_was_set_back(store: str) -> None:
+    Lease.create(name=leaders.LEASE_NAME, holder="dead", until=clock.now() + timedelta(hours=1))
+
+    assert Leader().seek()
+
+
 def test_a_leader_without_its_database_leads_only_as_long_as_its_lease(
     store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -186,7 +192,18 @@ def assert_nothing_began_twice(folder: Path) -> None:
             assert after - before > timedelta(seconds=0.8), job
 
 
-@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
+# Each waits for a lease to run out; what the signal decides is the same on both databases.
+@pytest.mark.parametrize(
+    ("database_url", "how"),
+    [
+        ("sqlite", signal.SIGKILL),
+        *(
+            pytest.param("postgres", how, marks=pytest.mark.postgres)
+            for how in (signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM)
+        ),
+    ],
+    indirect=["database_url"],
+)
 def test_when_the_leading_clock_falls_silent_the_other_takes_over_within_15_seconds(
     database_url: str, queue_url: str, tmp_path: Path, how: signal.Signals
 ) -> None:

@@ -19,7 +19,7 @@ from bot import clock, db, stores
 from bot.models import AccessToken, Lease
 from bot.stores import DatabaseTokenStore
 from bot.vault import Vault
-from bot.wecom import OperatorNeeded, Paused, Throttled, Token, TokenStore, Transient
+from bot.wecom import OperatorNeeded, Paused, Token, TokenStore, Transient
 from bot.wecom.tokens import EARLY, MemoryTokenStore
 from bot.wecom.transport import GETTOKEN_TIMEOUT_SECONDS
 from tests.wecom.speaking import CORP_ID, answer, asked, give_token, refuse, speak, url
@@ -252,16 +252,19 @@ def test_a_wrong_secret_is_not_tried_again_for_an_hour(network: responses.Reques
     assert len(asked(network, "gettoken")) == 1
 
 
-def test_throttled_gettoken_waits_a_minute_at_least(network: responses.RequestsMock) -> None:
+def test_gettoken_that_is_limited_may_be_a_ban_and_is_left_in_peace(
+    network: responses.RequestsMock,
+) -> None:
     refuse(network, "gettoken", 45009, method="GET")
     speaker = speak()
 
-    with pytest.raises(Throttled):
+    with pytest.raises(OperatorNeeded) as banned:
         speaker.follow_users()
     with pytest.raises(Paused) as paused:
         speaker.follow_users()
 
-    assert paused.value.until - clock.now() > timedelta(seconds=59)
+    assert "频率自助解封" in banned.value.what_to_do
+    assert paused.value.until - clock.now() > timedelta(seconds=290)
 
 
 def test_a_missing_secret_names_the_setting(network: responses.RequestsMock) -> None:
