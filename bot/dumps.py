@@ -15,12 +15,13 @@ import psycopg
 from playhouse.db_url import parse
 from psycopg import pq, sql
 
-# What a restore is compared with; every schema since the first has them.
+# What a restore is compared with, as far as the schema has it.
 COUNTED = (
     "customer",
     "effect",
     "handover",
     "handover_item",
+    "inbox_archive",
     "inbox_event",
     "notice",
     "ownership",
@@ -128,7 +129,7 @@ class SqliteFile:
             applied = copy.execute(f"SELECT name FROM {HISTORY} ORDER BY name")  # noqa: S608
             return Content(
                 tuple(name for (name,) in applied),
-                {table: _count(copy, table) for table in COUNTED},
+                {table: _count(copy, table) for table in _counted(_tables(copy))},
             )
 
     def check_dump(self, path: Path) -> None:
@@ -212,7 +213,8 @@ class PostgresDatabase:
         with self._connect() as server:
             self._check_tool("pg_dump", server.info.server_version)
             server.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
-            if not _has_history(_pg_tables(server)):
+            tables = _pg_tables(server)
+            if not _has_history(tables):
                 raise DumpError("there is nothing to back up: run `kegui migrate` first")
             snapshot = _one(server, "SELECT pg_export_snapshot()")
             content = Content(
@@ -222,7 +224,7 @@ class PostgresDatabase:
                         sql.SQL("SELECT name FROM {} ORDER BY name").format(sql.Identifier(HISTORY))
                     )
                 ),
-                {table: _pg_count(server, table) for table in COUNTED},
+                {table: _pg_count(server, table) for table in _counted(tables)},
             )
             self._run(
                 "pg_dump",
@@ -346,6 +348,10 @@ def _pg_has_row(server: psycopg.Connection, table: str) -> bool:
 def _one(server: psycopg.Connection, query: "str | sql.Composed") -> str:
     row = server.execute(query if isinstance(query, sql.Composed) else query.encode()).fetchone()
     return "" if row is None else row[0]
+
+
+def _counted(tables: list[str]) -> list[str]:
+    return [table for table in COUNTED if table in tables]
 
 
 def _has_history(tables: list[str]) -> bool:

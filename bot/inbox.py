@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
 from peewee import Expression, PostgresqlDatabase
 
-from bot import clock, events
-from bot.db import database
+from bot import clock, events, inbox_archive
+from bot.db import database, transaction
 from bot.events import Event
 from bot.models.inbox_event import (
     CLAIMED,
@@ -20,6 +21,7 @@ from bot.models.inbox_event import (
     UNSETTLED,
     WAITING,
     InboxEvent,
+    StoredEvent,
 )
 from bot.queue import Lane
 from bot.vault import Vault
@@ -32,6 +34,16 @@ WELCOME_LEASE = timedelta(seconds=8)
 WORK_LEASE = timedelta(seconds=30)
 # A new row's wake-up is in the queue; only one that was lost is looked for.
 WAKE_UP_TAKES = timedelta(seconds=2)
+# The archive takes nothing that came within the day (KEGUI_INBOX_ARCHIVE_AFTER_DAYS).
+NOT_YET_ARCHIVED = timedelta(hours=12)
+
+
+@dataclass(frozen=True)
+class NewRow:
+    """The row of an event that has just come; ``is_late``: it may be in the archive already."""
+
+    columns: dict[str, Any]
+    is_late: bool
 
 
 class Lost(Exception):
@@ -51,14 +63,12 @@ def put(source: str, event: Event, plaintext: bytes, *, vault: Vault, now: datet
     return put_all([new_row(source, event, plaintext, vault=vault, now=now)])[0]
 
 
-def new_row(
-    source: str, event: Event, plaintext: bytes, *, vault: Vault, now: datetime
-) -> dict[str, Any]:
+def new_row(source: str, event: Event, plaintext: bytes, *, vault: Vault, now: datetime) -> NewRow:
     """Return the row of an event that has just come.
 
     An event that carries a welcome code goes to the welcome lane: the code lives 20 seconds.
     """
-    return {
+    columns = {
         "key": events.key(source, event),
         "source": source,
         "event": event.event[:64],
@@ -72,14 +82,34 @@ def new_row(
         "received_at": now,
         "due_at": now,
     }
+    # An event without a moment of its own, or from the future, may have come at any time.
+    return NewRow(columns, is_late=abs(now - event.created_at) > NOT_YET_ARCHIVED)
 
 
-def put_all(rows: Sequence[Mapping[str, Any]]) -> list[int | None]:
+def put_all(rows: Sequence[NewRow]) -> list[int | None]:
     """Store new rows in one commit; for each its id, or None when it is there already."""
     put = _put_as_json if isinstance(database.obj, PostgresqlDatabase) else _put
-    ids = {key: event_id for event_id, key in put(rows)}
+    columns = [row.columns for row in rows]
+    if late := [row.columns["key"] for row in rows if row.is_late]:
+        with transaction():
+            ids = _without_archived(late, put(columns))
+    else:
+        ids = {key: event_id for event_id, key in put(columns)}
     # Of the same event twice, the first one is the new one.
-    return [ids.pop(row["key"], None) for row in rows]
+    return [ids.pop(row["key"], None) for row in columns]
+
+
+def _without_archived(late: Sequence[str], put: Iterable[tuple[int, str]]) -> dict[str, int]:
+    """Take out again what stands in the archive.
+
+    Looked up after the row was put: what was archived before that is seen, and what was not
+    stands in the row's way.
+    """
+    ids = {key: event_id for event_id, key in put}
+    archived = [ids.pop(key) for key in inbox_archive.keys_among(late) if key in ids]
+    if archived:
+        InboxEvent.delete().where(InboxEvent.id.in_(archived)).execute()
+    return ids
 
 
 def _put(rows: Sequence[Mapping[str, Any]]) -> Iterable[tuple[int, str]]:
@@ -150,7 +180,7 @@ def _is_orphan(now: datetime) -> Expression:
     return orphan
 
 
-def open_event(row: InboxEvent, vault: Vault) -> Event:
+def open_event(row: StoredEvent, vault: Vault) -> Event:
     """Decrypt and parse the event of a row."""
     return events.parse(vault.open(PAYLOAD, row.payload))
 
@@ -180,10 +210,18 @@ def bury(row: InboxEvent, *, now: datetime, error: str) -> None:
 
 
 def replay(event_id: int, *, now: datetime) -> InboxEvent | None:
-    """Let a settled row be worked on again; None when it is not settled.
+    """Let a settled row be worked on again, an archived one too; None when it is not settled.
 
     Whatever it already caused is not done twice: effects know themselves.
     """
+    with transaction():
+        again = _reopen(event_id, now)
+        if again is None and inbox_archive.take_back(event_id):
+            again = _reopen(event_id, now)
+    return again
+
+
+def _reopen(event_id: int, now: datetime) -> InboxEvent | None:
     changed = (
         InboxEvent.update(
             state=WAITING,

@@ -6,13 +6,13 @@ A commit costs the disk the same for one row as for fifty, and one writer meets 
 import threading
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Any
 
 from peewee import InterfaceError, OperationalError
 from playhouse.pool import MaxConnectionsExceeded
 
 from bot import inbox
 from bot.db import connection
+from bot.inbox import NewRow
 
 MOST_AT_ONCE = 100
 # How long a commit waits for the other requests in the house; whoever is alone does not wait.
@@ -26,7 +26,7 @@ DATABASE_IS_AWAY = (OperationalError, InterfaceError, MaxConnectionsExceeded)
 class Arrival:
     """A row on its way into the inbox, and who waits for it."""
 
-    row: dict[str, Any]
+    row: NewRow
     stored: "Future[int | None]" = field(default_factory=Future)
 
 
@@ -51,7 +51,7 @@ class Intake:
             if self._arrived and self._all_are_here():
                 self._turn.notify()
 
-    def put(self, row: dict[str, Any]) -> int | None:
+    def put(self, row: NewRow) -> int | None:
         """Store a row of ``inbox.new_row`` durably; None when this very event is there already.
 
         Raises:

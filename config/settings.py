@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     handover_lead_hours: float = Field(72, ge=0, allow_inf_nan=False)
     inbox_retry_seconds: Annotated[tuple[float, ...], NoDecode] = (1, 5, 30, 120, 600)
     inbox_give_up_hours: float = Field(168, gt=0, allow_inf_nan=False)
+    inbox_archive_after_days: float = Field(90, ge=1, le=36_500, allow_inf_nan=False)
     welcome_parallel: int = Field(64, gt=0)
     api_parallel: int = Field(5, gt=0)
     api_per_second: float = Field(20, gt=0, allow_inf_nan=False)
@@ -147,6 +148,10 @@ class Settings(BaseSettings):
     @property
     def handover_lead(self) -> timedelta:
         return timedelta(hours=self.handover_lead_hours)
+
+    @property
+    def inbox_archive_after(self) -> timedelta:
+        return timedelta(days=self.inbox_archive_after_days)
 
     def callback_keys(self, door: Door) -> tuple[str, str] | None:
         """Token and EncodingAESKey of a door; the customer door's serve where it has none."""

@@ -15,9 +15,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from bot import backup, clock, db, migrations
+from bot import backup, clock, db, inbox_archive, migrations
 from bot.backup import BackupError
-from bot.models import Customer, Staff
+from bot.models import Customer, InboxArchive, InboxEvent, InboxHistory, Staff
 from tests.conftest import POSTGRES_URL
 
 KEY = base64.urlsafe_b64encode(bytes(32)).decode()
@@ -86,6 +86,49 @@ def test_a_backup_brings_back_the_state_of_its_moment(url: str, made: Path) -> N
     assert customers(url) == ["wm_1", "wm_2"]
     assert done.manifest.rows["customer"] == 2
     assert done.migrated == ()
+
+
+def test_archived_events_are_in_the_backup(url: str, tmp_path: Path) -> None:
+    pool = db.connect(url)
+    with db.connection():
+        for number in range(3):
+            _event(number)
+        assert sum(inbox_archive.move_settled(clock.now())) == 2
+    pool.close_all()
+    backup.make(url, tmp_path / "backup", KEY)
+    pool = db.connect(url)
+    with db.connection():
+        InboxArchive.delete().execute()
+        InboxEvent.delete().execute()
+    pool.close_all()
+
+    done = backup.restore(url, tmp_path / "backup", KEY, replace=True)
+
+    pool = db.connect(url)
+    with db.connection():
+        kept = InboxHistory.select().order_by(InboxHistory.id)
+        assert [bytes(row.payload) for row in kept] == [b"0", b"1", b"2"]
+        assert [row.key for row in InboxArchive.select()] == ["event 0", "event 1"]
+        # The next number is a new one.
+        assert _event(9).id > max(row.id for row in kept)
+    pool.close_all()
+    assert (done.manifest.rows["inbox_event"], done.manifest.rows["inbox_archive"]) == (1, 2)
+
+
+def _event(number: int) -> InboxEvent:
+    then = clock.now()
+    return InboxEvent.create(
+        key=f"event {number}",
+        source="customer",
+        event="change_external_contact",
+        change_type="",
+        lane="work",
+        payload=str(number).encode(),
+        state="done",
+        received_at=then,
+        due_at=then,
+        finished_at=then,
+    )
 
 
 def test_a_backup_holds_a_manifest_and_no_key_and_only_its_owner_may_look(

@@ -1,6 +1,7 @@
 """What arrives at the same moment is committed together, and each answer is its own."""
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import Mock
@@ -9,6 +10,7 @@ import pytest
 from peewee import DataError
 
 from bot import db, events, inbox
+from bot.inbox import NewRow
 from bot.intake import Intake
 from bot.models import InboxEvent
 from bot.vault import Vault
@@ -21,15 +23,16 @@ VAULT = Vault("A" * 43 + "=")
 pytestmark = pytest.mark.usefixtures("store")
 
 
-def row(number: int) -> dict[str, Any]:
+def row(number: int, **changes: Any) -> NewRow:
     body = (
         "<xml><Event>change_external_contact</Event><ChangeType>add_external_contact</ChangeType>"
         f"<UserID>zhangsan</UserID><ExternalUserID>wm_{number}</ExternalUserID></xml>"
     ).encode()
-    return inbox.new_row("customer", events.parse(body), body, vault=VAULT, now=NOW)
+    new = inbox.new_row("customer", events.parse(body), body, vault=VAULT, now=NOW)
+    return replace(new, columns={**new.columns, **changes})
 
 
-def put_from_many_threads(rows: list[dict[str, Any]]) -> list[int | None]:
+def put_from_many_threads(rows: list[NewRow]) -> list[int | None]:
     intake = Intake()
     with db.released(), ThreadPoolExecutor(16) as pool:
         return list(pool.map(intake.put, rows))
@@ -41,7 +44,7 @@ def test_every_thread_gets_the_id_of_its_own_row() -> None:
     ids = put_from_many_threads(rows)
 
     stored = {one.key: one.id for one in InboxEvent.select(InboxEvent.key, InboxEvent.id)}
-    assert ids == [stored[one["key"]] for one in rows]
+    assert ids == [stored[one.columns["key"]] for one in rows]
 
 
 def test_the_same_event_in_one_commit_and_in_the_next_is_new_once() -> None:
@@ -55,13 +58,13 @@ def test_the_same_event_in_one_commit_and_in_the_next_is_new_once() -> None:
 def test_a_row_that_the_database_refuses_keeps_no_other_out() -> None:
     intake = Intake()
 
-    def put(one: dict[str, Any]) -> int | None:
+    def put(one: NewRow) -> int | None:
         try:
             return intake.put(one)
         except NOT_A_MOMENT:
             return -1
 
-    broken = [{**row(number), "received_at": "noon"} for number in range(100, 103)]
+    broken = [row(number, received_at="noon") for number in range(100, 103)]
     with db.released(), ThreadPoolExecutor(16) as pool:
         ids = list(pool.map(put, [*broken, *[row(number) for number in range(20)]]))
 
@@ -74,7 +77,7 @@ def test_a_bug_reaches_whoever_waits_and_the_next_one_is_served() -> None:
     intake = Intake()
     with db.released():
         with pytest.raises(NOT_A_MOMENT):
-            intake.put({**row(2), "due_at": "noon"})
+            intake.put(row(2, due_at="noon"))
         assert intake.put(row(1)) is not None
 
 

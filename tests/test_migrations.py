@@ -1,9 +1,20 @@
 """The migrations make what the models need, and can be taken back with data in the tables."""
 
+from datetime import timedelta
+from typing import Any
+
 from playhouse.schema_diff import diff_models
 
-from bot import clock, db, migrations
-from bot.models import TABLES, Customer, Ownership, Staff
+from bot import clock, db, inbox_archive, migrations
+from bot.models import (
+    TABLES,
+    Customer,
+    InboxArchive,
+    InboxEvent,
+    InboxHistory,
+    Ownership,
+    Staff,
+)
 
 
 def test_the_migrated_database_is_what_the_models_need(store: str) -> None:
@@ -24,3 +35,41 @@ def test_all_can_be_taken_back_and_brought_again_with_data_in_the_tables(store: 
     assert taken == names[::-1]
     assert migrations.up() == names
     assert Customer.select().count() == 0
+
+
+def test_the_view_of_all_events_has_every_column_of_an_event(store: str) -> None:
+    assert list(InboxHistory.select()) == []
+    columns = {field.column_name for field in InboxEvent._meta.sorted_fields}
+    for name in ("inbox_event", "inbox_archive", "inbox_history"):
+        assert {one.name for one in db.database.get_columns(name)} == columns
+
+
+def test_archived_events_come_back_when_the_archive_is_taken_back(store: str) -> None:
+    then = clock.now()
+    for number in range(5):
+        InboxEvent.create(
+            key=f"event {number}",
+            source="customer",
+            event="change_external_contact",
+            change_type="",
+            lane="work",
+            payload=bytes([number, 0, 255]),
+            state="done",
+            received_at=then,
+            due_at=then,
+            finished_at=then,
+        )
+    before = _rows(InboxEvent)
+    assert sum(inbox_archive.move_settled(then + timedelta(days=1))) == 4
+
+    while "0013_inbox_archive" not in migrations.down():
+        pass
+
+    assert _rows(InboxEvent) == before
+    migrations.up()
+    assert (_rows(InboxEvent), InboxArchive.select().count()) == (before, 0)
+    assert InboxEvent.create(**before[0] | {"id": None, "key": "the next one"}).id == 6
+
+
+def _rows(table: Any) -> list[dict[str, Any]]:
+    return list(table.select().order_by(table.id).dicts())

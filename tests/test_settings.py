@@ -125,6 +125,8 @@ MALFORMED = [
     ("INBOX_RETRY_SECONDS", "infinity"),
     ("INBOX_RETRY_SECONDS", " , "),
     ("INBOX_GIVE_UP_HOURS", "infinity"),
+    ("INBOX_ARCHIVE_AFTER_DAYS", "0.5"),
+    ("INBOX_ARCHIVE_AFTER_DAYS", "infinity"),
     ("WELCOME_PARALLEL", "0000"),
     ("API_PARALLEL", "2.75"),
     ("API_PER_SECOND", "infinity"),

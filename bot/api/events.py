@@ -12,7 +12,7 @@ from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import Problem
 from bot.api.schemas import Shown, one_of
-from bot.models import InboxEvent
+from bot.models import InboxEvent, InboxHistory
 from bot.queue import Lane
 from bot.reports.home import EVENT_COLUMNS
 from bot.vault import VaultError
@@ -58,19 +58,19 @@ class EventsOut(PageOut):
 @blueprint.output(EventsOut)
 def index(query_data: EventsQuery) -> dict[str, Any]:
     """List events, the latest first."""
-    query = InboxEvent.select(*EVENT_COLUMNS)
+    query = InboxHistory.select(*EVENT_COLUMNS)
     if query_data.state:
-        query = query.where(InboxEvent.state == query_data.state)
+        query = query.where(InboxHistory.state == query_data.state)
     if query_data.type:
-        of_type = (InboxEvent.event == query_data.type) | (
-            InboxEvent.change_type == query_data.type
+        of_type = (InboxHistory.event == query_data.type) | (
+            InboxHistory.change_type == query_data.type
         )
         query = query.where(of_type)
     if query_data.userid:
-        query = query.where(InboxEvent.userid == query_data.userid)
+        query = query.where(InboxHistory.userid == query_data.userid)
     if query_data.external_userid:
-        query = query.where(InboxEvent.external_userid == query_data.external_userid)
-    rows, next_cursor = paging.page_of_query(query, InboxEvent.id, query_data)
+        query = query.where(InboxHistory.external_userid == query_data.external_userid)
+    rows, next_cursor = paging.page_of_query(query, InboxHistory.id, query_data)
     return {"items": rows, "next_cursor": next_cursor}
 
 
@@ -104,12 +104,12 @@ def replay(number: int) -> InboxEvent:
     return again
 
 
-def _find(number: int) -> InboxEvent:
-    row: InboxEvent = one_of(InboxEvent, number, "事件", "event")
+def _find(number: int) -> InboxHistory:
+    row: InboxHistory = one_of(InboxHistory, number, "事件", "event")
     return row
 
 
-def _fields(row: InboxEvent) -> dict[str, Any] | None:
+def _fields(row: InboxHistory) -> dict[str, Any] | None:
     try:
         return events.redacted(inbox.open_event(row, context.kegui().vault))
     except (VaultError, events.MalformedEvent):

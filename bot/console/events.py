@@ -4,11 +4,14 @@ from apiflask import APIBlueprint
 from flask import render_template
 
 from bot.console.pages import PAGE_SIZE, choice, page_number
-from bot.models import InboxEvent
+from bot.models import InboxHistory
 from bot.models.inbox_event import STATES
 from bot.reports.home import EVENT_COLUMNS, inbox_by_state
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_query
+
+# Whoever looks for an older one asks for its customer.
+MOST_EVENTS = 10_000
 
 blueprint = APIBlueprint("events", __name__, url_prefix="/events", enable_openapi=False)
 
@@ -17,11 +20,13 @@ blueprint = APIBlueprint("events", __name__, url_prefix="/events", enable_openap
 def index() -> str:
     """Events by state, the latest first, with the error of those that went wrong."""
     state = choice("state", ("", *STATES), "")
-    query = InboxEvent.select(*EVENT_COLUMNS)
+    query = InboxHistory.select(*EVENT_COLUMNS)
     if state:
-        query = query.where(InboxEvent.state == state)
-    page = page_of_query(query.order_by(InboxEvent.id.desc()), page_number(), PAGE_SIZE)
-    events: list[InboxEvent] = list(page.rows)
+        query = query.where(InboxHistory.state == state)
+    page = page_of_query(
+        query.order_by(InboxHistory.id.desc()), page_number(), PAGE_SIZE, MOST_EVENTS
+    )
+    events: list[InboxHistory] = list(page.rows)
     return render_template(
         "events/index.html",
         events=events,

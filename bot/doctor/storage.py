@@ -10,7 +10,7 @@ from playhouse.pool import MaxConnectionsExceeded
 from bot import clock, db, migrations
 from bot.doctor.findings import Finding, failed, not_checked, ok, warning
 from bot.inbox import PAYLOAD
-from bot.models import AccessToken, InboxEvent
+from bot.models import AccessToken, InboxHistory
 from bot.queue import Queue, QueueAway
 from bot.setup import connect, queue_url
 from bot.stores import PURPOSE
@@ -121,8 +121,8 @@ def check_vault(settings: Settings) -> Finding:
                 for row in AccessToken.select()
                 if row.sealed is not None
             ]
-            for order in (InboxEvent.id, InboxEvent.id.desc()):
-                for event in InboxEvent.select().order_by(order).limit(1):
+            for order in (InboxHistory.id, InboxHistory.id.desc()):
+                for event in InboxHistory.select().order_by(order).limit(1):
                     sealed.append((f"inbox event {event.id}", PAYLOAD, event.payload))
     except (PeeweeException, MaxConnectionsExceeded):
         return not_checked("data key", "database")

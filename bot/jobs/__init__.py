@@ -15,7 +15,7 @@ from bot import clock
 from bot.actions.alarms import report
 from bot.db import connection
 from bot.effects import Busy
-from bot.jobs import alarms, api_access, conflicts, handovers, notices, readings
+from bot.jobs import alarms, api_access, conflicts, handovers, inbox, notices, readings
 from bot.kegui import Kegui
 from bot.models import JobRun
 from bot.wecom import WeComError
@@ -66,6 +66,7 @@ def timetable(settings: Settings) -> list[tuple[Job, BaseTrigger]]:
         every(300, readings.go_on),
         every(3600, readings.unassigned),
         at(2, 10, readings.everything),
+        at(3, 40, inbox.archive),
         at(4, 40, api_access.forget_old_answers),
     ]
 

@@ -11,7 +11,7 @@ from bot.models.customer import Customer, Ownership, Relation
 from bot.models.effect import Effect
 from bot.models.group_chat import GroupChat
 from bot.models.handover import Handover, HandoverItem, HandWork, TransferAttempt
-from bot.models.inbox_event import InboxEvent
+from bot.models.inbox_event import InboxArchive, InboxEvent, InboxHistory
 from bot.models.job_run import JobRun
 from bot.models.metric_count import MetricCount
 from bot.models.notice import GapDigest, Notice
@@ -37,6 +37,7 @@ TABLES: tuple[type[Model], ...] = (
     HandoverItem,
     HandWork,
     IdempotencyKey,
+    InboxArchive,
     InboxEvent,
     JobRun,
     Lease,
@@ -71,7 +72,9 @@ __all__ = [
     "Handover",
     "HandoverItem",
     "IdempotencyKey",
+    "InboxArchive",
     "InboxEvent",
+    "InboxHistory",
     "JobRun",
     "Lease",
     "MetricCount",

@@ -15,7 +15,7 @@ OPEN_STATES = (WAITING, CLAIMED, FAILED)
 SETTLED = (DONE, IGNORED)
 
 
-class InboxEvent(Model):
+class StoredEvent(Model):
     """One delivery of one event: repeated deliveries are the same row.
 
     ``waiting`` and ``failed`` rows are due at ``due_at``; a ``claimed`` one is again anybody's
@@ -40,19 +40,43 @@ class InboxEvent(Model):
     replayed_at = UTCDateTimeField(null=True)
     error = TextField(null=True)
 
+
+class InboxEvent(StoredEvent):
+    """An event in the inbox: all that are not settled, and those settled lately."""
+
     class Meta:
         table_name = "inbox_event"
         indexes = (
             (("event", "change_type"), False),
             (("userid", "external_userid"), False),
+            (("external_userid",), False),
         )
+
+
+class InboxArchive(StoredEvent):
+    """An event done or ignored long ago, moved here under its own number."""
+
+    class Meta:
+        table_name = "inbox_archive"
+        indexes = (
+            (("state", "id"), False),
+            (("userid", "id"), False),
+            (("external_userid", "id"), False),
+        )
+
+
+class InboxHistory(StoredEvent):
+    """Every event, in the inbox or archived: a view, for those who only read."""
+
+    class Meta:
+        table_name = "inbox_history"
 
 
 # Not done and not ignored. Written out, because an index of some rows serves only a query that
 # names the same ones.
 UNSETTLED = SQL("state IN ('waiting', 'claimed', 'failed', 'dead')")
 
-# Years of settled rows must not stand in the way of the few that somebody looks for every second.
+# Settled rows must not stand in the way of the few that somebody looks for every second.
 InboxEvent.add_index(
     InboxEvent.index(
         InboxEvent.lane,

@@ -13,6 +13,7 @@ from bot.models import (
     Handover,
     HandWork,
     InboxEvent,
+    InboxHistory,
     Ownership,
     Staff,
 )
@@ -35,7 +36,7 @@ MOST_COUNTED = 10_000
 
 # All of an event but its sealed payload, which no page shows.
 EVENT_COLUMNS = tuple(
-    column for column in InboxEvent._meta.sorted_fields if column is not InboxEvent.payload
+    column for column in InboxHistory._meta.sorted_fields if column is not InboxHistory.payload
 )
 
 
@@ -128,9 +129,9 @@ def inbox_by_state() -> dict[str, int | None]:
     return {state: None if state in SETTLED else found.get(state, 0) for state in STATES}
 
 
-def recent_events(limit: int) -> list[InboxEvent]:
+def recent_events(limit: int) -> list[InboxHistory]:
     """Return the latest events, newest first, without their payloads."""
-    return list(InboxEvent.select(*EVENT_COLUMNS).order_by(InboxEvent.id.desc()).limit(limit))
+    return list(InboxHistory.select(*EVENT_COLUMNS).order_by(InboxHistory.id.desc()).limit(limit))
 
 
 def open_alarms() -> list[Alarm]:

@@ -14,7 +14,7 @@ from bot.models import (
     GapDigest,
     Handover,
     HandoverItem,
-    InboxEvent,
+    InboxHistory,
     Notice,
     Ownership,
     Relation,
@@ -93,9 +93,9 @@ def journey_of(external_userid: str) -> Journey | None:
 
 def _steps(external_userid: str, consents: list[Any]) -> list[Step]:
     events = list(
-        InboxEvent.select(*EVENT_COLUMNS)
-        .where(InboxEvent.external_userid == external_userid)
-        .order_by(InboxEvent.id.desc())
+        InboxHistory.select(*EVENT_COLUMNS)
+        .where(InboxHistory.external_userid == external_userid)
+        .order_by(InboxHistory.id.desc())
         .limit(LATEST_EVENTS)
     )
     conflicts = _rows(Conflict, external_userid)

@@ -11,12 +11,16 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class Page(Generic[Row]):
-    """One page of a list, and where it stands; the first page is 1."""
+    """One page of a list, and where it stands; the first page is 1.
+
+    ``is_cut``: there is more behind the last page, which is neither counted nor shown.
+    """
 
     rows: Sequence[Row]
     number: int
     size: int
     total: int
+    is_cut: bool = False
 
     @property
     def last(self) -> int:
@@ -31,11 +35,21 @@ class Page(Generic[Row]):
         return min(self.number * self.size, self.total)
 
 
-def page_of_query(query: "ModelSelect[Any]", number: int, size: int) -> Page[Any]:
-    """Read one page of a query; a number beyond the end gives the last page."""
-    total = query.count()
+def page_of_query(
+    query: "ModelSelect[Any]", number: int, size: int, most: int | None = None
+) -> Page[Any]:
+    """Read one page of a query; a number beyond the end gives the last page.
+
+    Args:
+        most: of a list that grows for years, so many rows are enough to turn pages in.
+    """
+    total = query.count() if most is None else query.limit(most + 1).count()
+    is_cut = most is not None and total > most
+    if is_cut:
+        total -= 1
     number = _within(number, total, size)
-    return Page(list(query.paginate(number, size)), number, size, total)
+    rows = list(query.paginate(number, size))[: max(0, total - (number - 1) * size)]
+    return Page(rows, number, size, total, is_cut)
 
 
 def page_of_list(rows: Sequence[Row], number: int, size: int) -> Page[Row]:

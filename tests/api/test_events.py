@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from bot import events, inbox
+from bot import events, inbox, inbox_archive
 from bot.kegui import Kegui
-from bot.models import InboxEvent
+from bot.models import InboxArchive, InboxEvent
 from bot.queue import Lane
 from tests.api.conftest import Call, at, problem
 
@@ -92,3 +92,74 @@ def test_an_event_sealed_with_a_lost_key_is_shown_without_fields(call: Call, put
     put("add_external_contact", payload=b"\x01 not ours")
 
     assert call("GET", "/events/1").get_json()["fields"] is None
+
+
+@pytest.fixture
+def archived(put: Any) -> None:
+    """Of seven events the settled ones are archived, among those that are not and after them."""
+    states = ["done", "dead", "ignored", "done", "waiting", "done", "done"]
+    for number, state in enumerate(states):
+        put(f"change_{number}", state=state, finished_at=at(1), attempts=1)
+    assert sum(inbox_archive.move_settled(at(2))) == 4
+    assert [row.id for row in InboxArchive.select().order_by(InboxArchive.id)] == [1, 3, 4, 6]
+
+
+@pytest.mark.usefixtures("archived")
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_archived_events_are_listed_with_the_others(call: Call, limit: int) -> None:
+    def listed(query: str) -> list[int]:
+        ids, cursor = [], ""
+        while True:
+            body = call("GET", f"/events?limit={limit}&{query}{cursor}").get_json()
+            ids += [one["id"] for one in body["items"]]
+            if body["next_cursor"] is None:
+                return ids
+            cursor = f"&cursor={body['next_cursor']}"
+
+    assert listed("") == [7, 6, 5, 4, 3, 2, 1]
+    assert listed("state=done") == [7, 6, 4, 1]
+    assert listed("state=ignored") == [3]
+    assert listed("state=dead") == [2]
+    assert listed("type=change_3") == [4]
+    assert listed("external_userid=wm_chen&userid=zhangsan") == [7, 6, 5, 4, 3, 2, 1]
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3])
+def test_an_event_archived_between_two_pages_is_neither_skipped_nor_repeated(
+    call: Call, put: Any, limit: int
+) -> None:
+    for number in range(8):
+        put(f"change_{number}", state="done", finished_at=at(number), attempts=1)
+
+    ids, cursor = [], ""
+    for minute in range(1, 20):
+        body = call("GET", f"/events?limit={limit}{cursor}").get_json()
+        ids += [one["id"] for one in body["items"]]
+        cursor = f"&cursor={body['next_cursor']}"
+        sum(inbox_archive.move_settled(at(minute)))
+        if body["next_cursor"] is None:
+            break
+
+    assert ids == [8, 7, 6, 5, 4, 3, 2, 1]
+    assert InboxArchive.select().count() > 0
+
+
+@pytest.mark.usefixtures("archived")
+def test_an_archived_event_is_shown_and_replayed_like_any_other(call: Call, kegui: Kegui) -> None:
+    shown = call("GET", "/events/1").get_json()
+    assert (shown["state"], shown["fields"]["State"]) == ("done", "expo")
+
+    body = call("POST", "/events/1/replay").get_json()
+
+    assert (body["id"], body["state"]) == (1, "waiting")
+    assert kegui.queue.take(Lane.WORK) == ["event:1"]
+    problem(call("POST", "/events/1/replay"), 409)
+    assert [one["id"] for one in call("GET", "/events").get_json()["items"]] == [
+        7,
+        6,
+        5,
+        4,
+        3,
+        2,
+        1,
+    ]

@@ -65,7 +65,7 @@ def customer_added(corp_id: str, number: int) -> bytes:
     """Return the event that comes when somebody adds a member."""
     return (
         f"<xml><ToUserName><![CDATA[{corp_id}]]></ToUserName>"
-        "<FromUserName><![CDATA[sys]]></FromUserName><CreateTime>1790000000</CreateTime>"
+        f"<FromUserName><![CDATA[sys]]></FromUserName><CreateTime>{int(time.time())}</CreateTime>"
         "<MsgType><![CDATA[event]]></MsgType><Event><![CDATA[change_external_contact]]></Event>"
         "<ChangeType><![CDATA[add_external_contact]]></ChangeType>"
         f"<UserID><![CDATA[member{number % 50}]]></UserID>"

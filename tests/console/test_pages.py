@@ -3,7 +3,8 @@
 import pytest
 from flask.testing import FlaskClient
 
-from bot.models import Alarm, Conflict, Handover, Notice, Ownership
+from bot import clock, inbox_archive
+from bot.models import Alarm, Conflict, Handover, InboxArchive, InboxEvent, Notice, Ownership
 from tests.console.conftest import add_event, at
 
 pytestmark = pytest.mark.usefixtures("firm")
@@ -198,3 +199,35 @@ def test_an_unknown_event_keeps_wecoms_own_name(client: FlaskClient) -> None:
     add_event("", "lihua", 40, event="brand_new_event", state="ignored")
 
     assert "brand_new_event" in page(client, "/events")
+
+
+def test_an_archived_event_stays_on_every_page_that_showed_it(client: FlaskClient) -> None:
+    paths = ("/", "/events", "/events?state=done", "/customers/wm_chen")
+    add_event("transfer_fail", "lihua", 40, event="brand_new_event", finished_at=at(41))
+    add_event("", "lihua", 50)
+    before = [page(client, path).count("brand_new_event") for path in paths]
+
+    assert sum(inbox_archive.move_settled(clock.now())) == 1
+
+    assert InboxArchive.get().event == "brand_new_event"
+    assert [page(client, path).count("brand_new_event") for path in paths] == before
+    assert min(before) > 0
+
+
+def test_the_list_of_events_ends_after_its_latest(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.console.events.MOST_EVENTS", 60)
+    InboxEvent.delete().execute()
+    for number in range(60):
+        add_event(f"change_{number}", "lihua", number)
+    assert "共 60 条" in page(client, "/events?page=2")
+
+    add_event("change_60", "lihua", 60)
+    last = page(client, "/events?page=9")
+
+    assert "仅列出最近 60 条" in last
+    assert "page=1" in last
+    assert "page=3" not in last
+    assert "change_1<" in last
+    assert "change_0<" not in last

@@ -198,9 +198,9 @@ def assert_nothing_began_twice(folder: Path) -> None:
     began = lines(folder, "job_begins")
     assert len({name for name, _, _ in began}) == 2
     for job in {job for _, job, _ in began}:
-        moments = [moment for _, of, moment in began if of == job]
-        for before, after in pairwise(moments):
-            assert after - before > timedelta(seconds=0.8), job
+        for (one, _, before), (other, _, after) in pairwise(row for row in began if row[1] == job):
+            # One clock that was late may make up for it shortly before the next strike.
+            assert one == other or after - before > timedelta(seconds=0.8), job
 
 
 # Each waits for a lease to run out; what the signal decides is the same on both databases.
