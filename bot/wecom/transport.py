@@ -4,7 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import random
 from typing import Any, Literal
@@ -54,6 +54,18 @@ class CallRecord:
     seconds: float
 
 
+@dataclass(frozen=True)
+class _Call:
+    """One thing wanted of WeCom: a GET, or with a ``body`` a POST; ``is_read``: repeat at will."""
+
+    endpoint: str
+    secret_name: SecretName
+    # Token, secret and texts are no part of what may be printed.
+    query: Mapping[str, Any] = field(repr=False)
+    body: Mapping[str, Any] | None = field(repr=False)
+    is_read: bool
+
+
 class Transport:
     """Makes calls for one corporation; safe to share between threads."""
 
@@ -90,13 +102,13 @@ class Transport:
         secret_name: SecretName = APP,
     ) -> dict[str, Any]:
         """GET an endpoint; harmless to repeat, so a transient failure is tried again."""
-        return self._call(endpoint, secret_name, query or {}, None, is_read=True)
+        return self._call(_Call(endpoint, secret_name, query or {}, None, is_read=True))
 
     def ask(
         self, endpoint: str, body: Mapping[str, Any], secret_name: SecretName = APP
     ) -> dict[str, Any]:
         """POST a question: harmless to repeat."""
-        return self._call(endpoint, secret_name, {}, body, is_read=True)
+        return self._call(_Call(endpoint, secret_name, {}, body, is_read=True))
 
     def act(
         self, endpoint: str, body: Mapping[str, Any], secret_name: SecretName = APP
@@ -106,7 +118,7 @@ class Transport:
         Raises:
             WeComError: ``Transient.maybe_executed`` says that we cannot tell.
         """
-        return self._call(endpoint, secret_name, {}, body, is_read=False)
+        return self._call(_Call(endpoint, secret_name, {}, body, is_read=False))
 
     def renew_token(self, secret_name: SecretName) -> None:
         """Ask for a token with the secret itself, also while the shared one lives (path 91039).
@@ -117,126 +129,86 @@ class Transport:
         token = self._tokens.get(secret_name)
         self._refresh(secret_name, token.value if token else None)
 
-    def _call(
-        self,
-        endpoint: str,
-        secret_name: SecretName,
-        query: Mapping[str, Any],
-        body: Mapping[str, Any] | None,
-        *,
-        is_read: bool,
-    ) -> dict[str, Any]:
+    def _call(self, call: _Call) -> dict[str, Any]:
         # The welcome's caller owns its 20 seconds and repeats by itself.
-        tries = 1 if endpoint == WELCOME else TRIES
+        tries = 1 if call.endpoint == WELCOME else TRIES
         for attempt in range(1, tries + 1):
             try:
-                return self._once(endpoint, secret_name, query, body, is_read=is_read)
+                return self._once(call)
             except Transient as error:
-                if attempt == tries or (error.maybe_executed and not is_read):
+                if attempt == tries or (error.maybe_executed and not call.is_read):
                     raise
                 time.sleep(0.1 * attempt * (1 + random()))  # noqa: S311 - jitter, not a secret
         raise AssertionError("unreachable")
 
-    def _once(
-        self,
-        endpoint: str,
-        secret_name: SecretName,
-        query: Mapping[str, Any],
-        body: Mapping[str, Any] | None,
-        *,
-        is_read: bool,
-    ) -> dict[str, Any]:
+    def _once(self, call: _Call) -> dict[str, Any]:
+        endpoint, secret_name = call.endpoint, call.secret_name
         self._pausing.refuse_if_paused(secret_name, endpoint)
         budget = self._budgets.of(endpoint)
         # Others may have met trouble while this call waited for its turn.
         with budget.spend(), self._pausing.unless_paused(secret_name, endpoint):
             token = self._token(secret_name)
-            answer = self._send(endpoint, secret_name, token, query, body, is_read=is_read)
+            answer = self._send(call, token)
             # The first replacement may be another process's, and ended meanwhile as well.
             for _ in range(RENEWALS):
                 if answer["errcode"] not in TOKEN_CODES:
                     break
                 token = self._refresh(secret_name, token.value)
-                answer = self._send(endpoint, secret_name, token, query, body, is_read=is_read)
-            if answer["errcode"] != 0:
-                raise classify(endpoint, answer["errcode"], str(answer.get("errmsg", "")))
+                answer = self._send(call, token)
+            _raise_refusal(endpoint, answer)
         budget.succeed()
         return answer
 
-    def _send(
-        self,
-        endpoint: str,
-        secret_name: SecretName,
-        token: Token,
-        query: Mapping[str, Any],
-        body: Mapping[str, Any] | None,
-        *,
-        is_read: bool,
-    ) -> dict[str, Any]:
-        timeout = self._welcome_timeout if endpoint == WELCOME else self._timeout
-        parameters = {"access_token": token.value, **query}
-        return self._exchange(
-            endpoint, secret_name, parameters, body, timeout=timeout, is_read=is_read
-        )
+    def _send(self, call: _Call, token: Token) -> dict[str, Any]:
+        timeout = self._welcome_timeout if call.endpoint == WELCOME else self._timeout
+        query = {"access_token": token.value, **call.query}
+        return self._exchange(replace(call, query=query), timeout)
 
-    def _exchange(
-        self,
-        endpoint: str,
-        secret_name: SecretName,
-        parameters: Mapping[str, Any],
-        body: Mapping[str, Any] | None,
-        *,
-        timeout: float,
-        is_read: bool,
-    ) -> dict[str, Any]:
+    def _exchange(self, call: _Call, timeout: float) -> dict[str, Any]:
         """Send one request and read one answer; every failure becomes a Transient.
 
         Nothing of requests' own errors is passed on: their text holds the address, and with it
         the token.
         """
+        endpoint = call.endpoint
         began = time.monotonic()
         answer: dict[str, Any] = {"errcode": None}
         trouble: Transient | None = None
         try:
-            answer = self._request(endpoint, parameters, body, timeout)
+            answer = self._request(call, timeout)
         except (requests.ConnectionError, requests.Timeout) as error:
             never_sent = isinstance(error, requests.ConnectTimeout) or _is_refused(error)
             trouble = Transient(
                 endpoint,
                 None,
                 f"network: {type(error).__name__}",
-                maybe_executed=not never_sent and not is_read,
+                maybe_executed=not never_sent and not call.is_read,
             )
         except (requests.RequestException, HTTPError, ValueError, RecursionError) as error:
             trouble = Transient(
                 endpoint,
                 None,
                 f"unreadable answer: {type(error).__name__}",
-                maybe_executed=not is_read,
+                maybe_executed=not call.is_read,
             )
         finally:
             errcode, seconds = answer["errcode"], time.monotonic() - began
             log.debug("wecom_call", endpoint=endpoint, errcode=errcode, seconds=round(seconds, 3))
             if self._on_call is not None:
-                self._on_call(CallRecord(endpoint, secret_name, errcode, seconds))
+                self._on_call(CallRecord(endpoint, call.secret_name, errcode, seconds))
         if trouble is not None:
             # Out here the library's error is no longer its context.
             raise trouble
         return answer
 
-    def _request(
-        self,
-        endpoint: str,
-        parameters: Mapping[str, Any],
-        body: Mapping[str, Any] | None,
-        timeout: float,
-    ) -> dict[str, Any]:
+    def _request(self, call: _Call, timeout: float) -> dict[str, Any]:
         # Raw UTF-8: some endpoints refuse \\uXXXX in the request (40033).
+        body = call.body
         data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         with self._session.request(
             "GET" if body is None else "POST",
-            self._base + endpoint,
-            params=dict(parameters),
+            self._base + call.endpoint,
+            params=dict(call.query),
             data=data,
             headers={"Content-Type": "application/json; charset=utf-8"} if data else None,
             timeout=(min(timeout, 3.05), timeout),
@@ -253,7 +225,7 @@ class Transport:
             raise ValueError("shape")
         if "wrong json format" in str(answer.get("errmsg", "")).lower():
             # The one case in which errcode 0 does not mean that all was understood.
-            log.warning("wecom_wrong_json_format", endpoint=endpoint)
+            log.warning("wecom_wrong_json_format", endpoint=call.endpoint)
         return answer
 
     @property
@@ -304,22 +276,21 @@ class Transport:
             raise OperatorNeeded(
                 GETTOKEN, None, "no secret", what_to_do=f"请设置 {VARIABLES[secret_name]}"
             )
-        parameters = {"corpid": self._corp_id, "corpsecret": secret}
+        query = {"corpid": self._corp_id, "corpsecret": secret}
         with self._pausing.unless_paused(secret_name, GETTOKEN):
             answer = self._exchange(
-                GETTOKEN,
-                secret_name,
-                parameters,
-                None,
-                timeout=GETTOKEN_TIMEOUT_SECONDS,
-                is_read=True,
+                _Call(GETTOKEN, secret_name, query, None, is_read=True), GETTOKEN_TIMEOUT_SECONDS
             )
-            if answer["errcode"] != 0:
-                raise classify(GETTOKEN, answer["errcode"], str(answer.get("errmsg", "")))
+            _raise_refusal(GETTOKEN, answer)
         value, seconds = answer.get("access_token"), answer.get("expires_in")
         if not isinstance(value, str) or not value or type(seconds) is not int:
             raise Transient(GETTOKEN, None, "no token in the answer")
         return Token(value, clock.now() + timedelta(seconds=seconds))
+
+
+def _raise_refusal(endpoint: str, answer: Mapping[str, Any]) -> None:
+    if answer["errcode"] != 0:
+        raise classify(endpoint, answer["errcode"], str(answer.get("errmsg", "")))
 
 
 def _is_refused(error: requests.RequestException) -> bool:
