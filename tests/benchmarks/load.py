@@ -8,6 +8,7 @@ import select
 import socket
 import statistics
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlencode, urlsplit
@@ -113,12 +114,15 @@ def _drive(url: str, requests: Sequence[bytes], connections: int, per_second: fl
     open_now: dict[int, socket.socket] = {}
     due: dict[int, float] = {}
     waits: list[float] = []
-    for _ in range(min(connections, len(requests))):
+
+    def connect() -> int:
         connection = socket.create_connection(address, 30)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         open_now[connection.fileno()] = connection
         poll.register(connection, select.EPOLLIN)
-    free = list(open_now)
+        return connection.fileno()
+
+    free = deque(connect() for _ in range(min(connections, len(requests))))
     sent = accepted = refused = 0
     pause = 1 / per_second if per_second else 0.0
     began, used = time.perf_counter(), time.process_time()
@@ -130,7 +134,7 @@ def _drive(url: str, requests: Sequence[bytes], connections: int, per_second: fl
             if patience > 0:
                 break
             patience = 30.0
-            number = free.pop()
+            number = free.popleft()
             due[number] = at
             open_now[number].sendall(requests[sent])
             sent += 1
@@ -139,6 +143,12 @@ def _drive(url: str, requests: Sequence[bytes], connections: int, per_second: fl
             raise TimeoutError(f"no answer for 30 s after {accepted + refused}")
         for number, _ in ready:
             answer = open_now[number].recv(65536)
+            if not answer and number in free:
+                # Nobody had asked anything for a while.
+                free.remove(number)
+                open_now.pop(number).close()
+                free.append(connect())
+                continue
             if not answer:
                 raise ConnectionError("the server hung up")
             waits.append(time.perf_counter() - due[number])
