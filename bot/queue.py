@@ -17,6 +17,8 @@ import structlog
 from huey.storage import BaseStorage, PostgresStorage, RedisStorage, SqliteStorage
 from playhouse.db_url import parse
 
+from bot import db
+
 SEPARATOR = ","
 MOST_AT_ONCE = 100
 
@@ -128,8 +130,9 @@ def _storage(url: str, name: str) -> BaseStorage:
         return RedisStorage(name, url=url)
     if scheme in ("postgresql", "postgres"):
         # A lost wake-up is repaired; waiting for the disk twice per event would be a waste.
-        options: dict[str, Any] = {"options": "-c synchronous_commit=off"}
-        return PostgresStorage(name, dsn=url, table_prefix="kegui_queue", **options)
+        session = db.session_options({**db.POSTGRES_SESSION, "synchronous_commit": "off"})
+        line: dict[str, Any] = {**db.POSTGRES_LINE, "options": session}
+        return PostgresStorage(name, dsn=url, table_prefix="kegui_queue", **line)
     if scheme == "sqlite":
         path = Path(parse(url)["database"])
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
@@ -65,12 +65,16 @@ class Stack:
 
     Args:
         code: where the processes' code stands, if not here.
+        where: what stands before each command, to run it in another place.
     """
 
-    def __init__(self, place: Place, folder: Path, code: Path | None = None) -> None:
+    def __init__(
+        self, place: Place, folder: Path, code: Path | None = None, where: Sequence[str] = ()
+    ) -> None:
         self.place = place
         self.folder = folder
         self.code = code
+        self.where = where
         self.sandbox = Remote(place.sandbox_url)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._seen = 0
@@ -88,7 +92,7 @@ class Stack:
 
     def _run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         done = subprocess.run(
-            [sys.executable, "-m", "bot", *arguments],
+            [*self.where, sys.executable, "-m", "bot", *arguments],
             env=self._environment,
             cwd=self.code,
             capture_output=True,
@@ -111,7 +115,7 @@ class Stack:
         """Start a process and wait for nothing; ``worker 2`` is a second worker."""
         with self.log_file(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "bot", name.partition(" ")[0]],
+                [*self.where, sys.executable, "-m", "bot", name.partition(" ")[0]],
                 env=self._environment,
                 cwd=self.code,
                 stdout=log,

@@ -18,7 +18,7 @@ KINDS = ("sqlite", "postgres")
 
 
 @contextmanager
-def storage(kind: str) -> Iterator[tuple[Path, str, str]]:
+def storage(kind: str, redis_url: str = REDIS_URL) -> Iterator[tuple[Path, str, str]]:
     """Give a folder, the URL of an empty database, and the URL of its queue.
 
     The folder is made where the benchmark is started, because a temporary one may be in memory,
@@ -32,10 +32,10 @@ def storage(kind: str) -> Iterator[tuple[Path, str, str]]:
         name = f"kegui_benchmark_{uuid4().hex[:12]}"
         with psycopg.connect(f"{POSTGRES_URL}/postgres", autocommit=True) as server:
             server.execute(f"CREATE DATABASE {name}".encode())
-            queue = redis.Redis.from_url(REDIS_URL)
+            queue = redis.Redis.from_url(redis_url)
             queue.flushdb()
             try:
-                yield Path(folder), f"{POSTGRES_URL}/{name}", REDIS_URL
+                yield Path(folder), f"{POSTGRES_URL}/{name}", redis_url
             finally:
                 server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
                 queue.flushdb()

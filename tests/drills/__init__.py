@@ -1,1 +1,1 @@
-"""Drills with real processes: `python -m tests.drills.restore`, and `.upgrade`."""
+"""Drills with real processes: `python -m tests.drills.restore`, `.upgrade`, `.two_hosts`."""

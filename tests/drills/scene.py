@@ -1,11 +1,13 @@
 """What both drills need: customers who keep coming, and the books that prove what was done."""
 
+import shutil
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Any, Protocol
 
 from bot.sandbox.remote import RemoteError
 from tests.stack import Stack, until
@@ -13,6 +15,7 @@ from tests.stack import Stack, until
 DAY_SECONDS = 86_401
 PAUSE_SECONDS = 0.15
 MEMBERS = ("zhangsan", "lisi", "wangwu")
+HERE = Path(__file__).resolve().parents[2]
 
 
 def say(text: str) -> None:
@@ -29,10 +32,23 @@ def check(holds: bool, what: str) -> None:
         raise SystemExit(f"the drill failed: {what}")
 
 
+def copy_code(folder: Path) -> Path:
+    """Copy what a process needs, so that it stands in a folder of its own."""
+    for name in ("bot", "handlers", "config", "migrations"):
+        shutil.copytree(HERE / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+class Meeting(Protocol):
+    """Where customers add members."""
+
+    def meet(self, userid: str, external_userid: str, /) -> Any: ...
+
+
 class Arrivals:
     """New customers, one after another, each with a member of their own."""
 
-    def __init__(self, stack: Stack, name: str) -> None:
+    def __init__(self, stack: Meeting, name: str) -> None:
         self.met: dict[str, str] = {}
         self._stack = stack
         self._name = name

@@ -12,7 +12,6 @@ the migrated database, the migrations are taken back and brought again, and the 
 import dataclasses
 import hashlib
 import io
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -27,11 +26,13 @@ from bot import db
 from bot.sandbox.place import CALLBACKS, make_place
 from tests.drills.scene import (
     DAY_SECONDS,
+    HERE,
     Arrivals,
     check,
     check_all_transferred,
     check_nothing_twice,
     check_owners,
+    copy_code,
     log_tail,
     say,
     start_leaving,
@@ -41,7 +42,6 @@ from tests.stack import ALL, Stack, free_port, until
 from tests.stories.conftest import QUICK, empty_redis, own_database
 
 OLD = "df2dcf7"
-HERE = Path(__file__).resolve().parents[2]
 # A reading that is under way begins anew after an upgrade (0010).
 NOT_COMPARED = ("schema_migration", "sync_progress")
 OF_TOMORROW = "9999_of_tomorrow"
@@ -87,8 +87,7 @@ def old_code(folder: Path) -> Path:
 
 
 def new_code(folder: Path) -> Path:
-    for name in ("bot", "handlers", "config", "migrations"):
-        shutil.copytree(HERE / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    copy_code(folder)
     (folder / "migrations" / f"{OF_TOMORROW}.py").write_text(MIGRATION.lstrip())
     return folder
 

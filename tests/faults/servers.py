@@ -22,18 +22,21 @@ ACCOUNT = "postgres"
 
 
 class Postgres:
-    """A cluster on a free port, in a folder of its own."""
+    """A cluster on a free port, in a folder of its own; whoever reaches ``host`` is let in."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, host: str = "127.0.0.1") -> None:
         self.folder = folder
+        self.host = host
         self.port = free_port()
-        self.url = f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+        self.url = f"postgresql://postgres@{host}:{self.port}/postgres"
         self._run("initdb", "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8")
+        with (folder / "data" / "pg_hba.conf").open("a") as admitted:
+            admitted.write("host all all all trust\n")
         self.start()
 
     def start(self) -> None:
         """Start, and return when it answers."""
-        options = f"{POSTGRES_OPTIONS} -p {self.port} -k {self.folder} -h 127.0.0.1"
+        options = f"{POSTGRES_OPTIONS} -p {self.port} -k {self.folder} -h {self.host}"
         self._run("pg_ctl", "-w", "-l", str(self.folder / "server.log"), "-o", options, "start")
 
     def stop(self, mode: str = "immediate") -> None:
@@ -68,14 +71,14 @@ def _path(program: str) -> str:
 
 
 @contextmanager
-def own_postgres() -> Iterator[Postgres]:
+def own_postgres(host: str = "127.0.0.1") -> Iterator[Postgres]:
     """Give a cluster, and take it away afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="kegui_pg_"))
     if os.geteuid() == 0:
         account = pwd.getpwnam(ACCOUNT)
         os.chown(folder, account.pw_uid, account.pw_gid)
     try:
-        server = Postgres(folder)
+        server = Postgres(folder, host)
         try:
             yield server
         finally:
@@ -94,9 +97,10 @@ def fresh_database(server: Postgres, name: str) -> str:
 class Redis:
     """A server on a free port that keeps nothing: killed and started anew it is empty."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: str = "127.0.0.1") -> None:
+        self.host = host
         self.port = free_port()
-        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self.url = f"redis://{host}:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -106,7 +110,10 @@ class Redis:
         if program is None:
             missing_service("redis-server")
         self._process = subprocess.Popen(
-            [str(program), "--port", str(self.port), "--save", "", "--appendonly", "no"],
+            [
+                *(str(program), "--bind", self.host, "--port", str(self.port)),
+                *("--protected-mode", "no", "--save", "", "--appendonly", "no"),
+            ],
             cwd=tempfile.gettempdir(),
             stdout=subprocess.DEVNULL,
         )
@@ -130,9 +137,9 @@ class Redis:
 
 
 @contextmanager
-def own_redis() -> Iterator[Redis]:
+def own_redis(host: str = "127.0.0.1") -> Iterator[Redis]:
     """Give a server, and end it afterwards."""
-    server = Redis()
+    server = Redis(host)
     try:
         yield server
     finally:

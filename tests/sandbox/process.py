@@ -13,27 +13,28 @@ START_SECONDS = 20
 
 
 @contextmanager
-def running_sandbox() -> Iterator[str]:
+def running_sandbox(host: str = "127.0.0.1") -> Iterator[str]:
     """Start a sandbox on a free port, wait until it answers, give its URL, end it."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((host, 0))
         port = probe.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if name != "KEGUI_ENV"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "bot.sandbox", "--port", str(port)], env=environment
+        [sys.executable, "-m", "bot.sandbox", "--host", host, "--port", str(port)],
+        env=environment,
     )
     try:
-        _wait_until_it_answers(process, port)
-        yield f"http://127.0.0.1:{port}"
+        _wait_until_it_answers(process, host, port)
+        yield f"http://{host}:{port}"
     finally:
         process.terminate()
         process.wait(timeout=START_SECONDS)
 
 
-def _wait_until_it_answers(process: "subprocess.Popen[bytes]", port: int) -> None:
+def _wait_until_it_answers(process: "subprocess.Popen[bytes]", host: str, port: int) -> None:
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until and process.poll() is None:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+        connection = http.client.HTTPConnection(host, port, timeout=1)
         try:
             connection.request("GET", "/")
             connection.getresponse().read()
