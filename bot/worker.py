@@ -34,6 +34,7 @@ LOOK_SECONDS = 1.0
 POLL_SECONDS = 0.05
 PATIENCE_SECONDS = 20
 LIFTED = timedelta(seconds=1)
+LATE = timedelta(seconds=0.5)
 
 
 class Worker:
@@ -43,8 +44,7 @@ class Worker:
         self._kegui = kegui
         self._router = router
         self._stopping = threading.Event()
-        self._lock = threading.Lock()
-        self._busy = dict.fromkeys(Lane, 0)
+        self._welcome_was_late_at = float("-inf")
 
     def run(self) -> None:
         """Work until ``stop``; what was begun is finished first."""
@@ -74,12 +74,7 @@ class Worker:
             if lane == Lane.WORK:
                 self._let_welcomes_pass()
             free.acquire()
-            self._count(lane, 1)
-            pool.submit(self._guarded, lane, message).add_done_callback(done)
-
-        def done(_: object) -> None:
-            self._count(lane, -1)
-            free.release()
+            pool.submit(self._guarded, lane, message).add_done_callback(lambda _: free.release())
 
         looked = 0.0
         while not self._stopping.is_set():
@@ -91,19 +86,14 @@ class Worker:
                     start(message)
         pool.shutdown(wait=True)
 
-    def _count(self, lane: Lane, change: int) -> None:
-        with self._lock:
-            self._busy[lane] += change
-
     def _let_welcomes_pass(self) -> None:
-        """Begin no other work while every welcome thread is busy, for a window's time at most.
+        """Begin no other work while welcomes begin late, for a window's time at most.
 
         Threads share one interpreter: what can wait would take the welcomes' seconds away.
         """
         until = time.monotonic() + PATIENCE_SECONDS
         while (
-            self._busy[Lane.WELCOME] >= self._kegui.settings.welcome_parallel
-            and time.monotonic() < until
+            time.monotonic() < min(until, self._welcome_was_late_at + LOOK_SECONDS)
             and not self._stopping.is_set()
         ):
             self._stopping.wait(POLL_SECONDS)
@@ -152,9 +142,12 @@ class Worker:
 
     def answer(self, event_id: int, lane: Lane) -> None:
         """Claim an event, let its handler of this lane answer, and record how it ended."""
-        row = inbox.claim(event_id, lane, now=clock.now())
+        now = clock.now()
+        row = inbox.claim(event_id, lane, now=now)
         if row is None:
             return
+        if lane == Lane.WELCOME and now - row.due_at > LATE:
+            self._welcome_was_late_at = time.monotonic()
         try:
             self._handle(row, lane)
         except Lost:

@@ -2,6 +2,7 @@
 
 import base64
 import threading
+import time as real_time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -472,6 +473,29 @@ def test_a_row_whose_worker_was_killed_is_found(kegui: Kegui) -> None:
     run(kegui, handled, until=lambda: handled.wait(20))
 
     assert (read(event_id).state, read(event_id).attempts) == (DONE, 2)
+
+
+def test_while_welcomes_begin_late_other_work_waits(kegui: Kegui) -> None:
+    handled = threading.Event()
+    router = Router()
+    router.on(*ADDED)(lambda _received, _kegui: handled.set())
+    serving = Worker(kegui, router)
+    late = put(kegui, code="CODE")
+    InboxEvent.update(due_at=clock.now() - timedelta(seconds=3)).execute()
+    serving.answer(late, Lane.WELCOME)
+    put(kegui, userid="another")
+
+    began = real_time.monotonic()
+    thread = threading.Thread(target=serving.run)
+    thread.start()
+    try:
+        assert handled.wait(20)
+        waited = real_time.monotonic() - began
+    finally:
+        serving.stop()
+        thread.join(timeout=30)
+
+    assert waited > worker.LOOK_SECONDS / 2
 
 
 def test_what_was_begun_is_finished_before_the_worker_ends(kegui: Kegui) -> None:
