@@ -12,12 +12,26 @@ from uuid import uuid4
 import psycopg
 import pytest
 import redis
+import structlog
 
 from bot import db, migrations
 from bot.models import TABLES
 
 POSTGRES_URL = os.environ.get("KEGUI_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
 REDIS_URL = os.environ.get("KEGUI_TEST_REDIS_URL", "redis://127.0.0.1:6379/13")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _loggers_are_not_kept() -> Iterator[None]:
+    """A program keeps its loggers as they are at first use; here each test may look into them."""
+    configure = structlog.configure
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            structlog,
+            "configure",
+            lambda *given, **more: configure(*given, **more | {"cache_logger_on_first_use": False}),
+        )
+        yield
 
 
 def missing_service(name: str) -> None:

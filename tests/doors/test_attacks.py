@@ -371,7 +371,8 @@ def test_without_its_database_the_door_says_so_and_goes_on_when_it_is_back(
         knocks = [good(door) for _ in range(8)]
         before = len(lines(stack))
         refused = [door.knock(knock) for knock in knocks]
-        told = lines(stack)[before:]
+        # The wake-ups of the events before have nowhere to go either, sooner or later.
+        told = [line for line in lines(stack)[before:] if "queue_wake_failed" not in line]
         server.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true".encode())
         again = [until(partial(is_taken, door, knock), 10) for knock in knocks]
 
