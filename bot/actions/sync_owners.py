@@ -7,11 +7,21 @@ from peewee import JOIN, fn
 
 from bot import clock
 from bot.actions.reading import Reading
-from bot.models import Conflict, Customer, Handover, HandoverItem, Ownership, Relation, Staff
+from bot.models import (
+    Conflict,
+    Customer,
+    Handover,
+    HandoverItem,
+    InboxEvent,
+    Ownership,
+    Relation,
+    Staff,
+)
 from bot.models import conflict as conflicts
 from bot.models.customer import LIVE_RELATIONS, RELATION_ACTIVE
 from bot.models.customer import SEVERAL_FOLLOWERS as TO_REVIEW
 from bot.models.handover import HANDOVER_OPEN, ITEM_OPEN
+from bot.models.inbox_event import OPEN_STATES
 from bot.models.staff import ACTIVE
 from bot.rules.repair import (
     OWNER_GONE,
@@ -29,6 +39,7 @@ CHUNK = 250
 def settle(reading: Reading) -> None:
     """Give every customer without an owner to the only member in contact; several: a review.
 
+    A customer of whom an event is still to be handled is left to it: it knows who came first.
     Where it stands is read from the rows themselves, so that it may be interrupted anywhere.
     """
     last = ""
@@ -46,12 +57,17 @@ def _without_owner(last: str) -> list[tuple[str, str, int]]:
     owned = owner.select(owner.id).where(
         owner.external_userid == Relation.external_userid, owner.until.is_null()
     )
+    heard_of = InboxEvent.select(InboxEvent.id).where(
+        InboxEvent.external_userid == Relation.external_userid,
+        InboxEvent.state.in_(OPEN_STATES),
+    )
     query = (
         Relation.select(Relation.external_userid, fn.MIN(Relation.userid), fn.COUNT(Relation.id))
         .where(
             Relation.state == RELATION_ACTIVE,
             Relation.external_userid > last,
             ~fn.EXISTS(owned),
+            ~fn.EXISTS(heard_of),
         )
         .group_by(Relation.external_userid)
         .order_by(Relation.external_userid)

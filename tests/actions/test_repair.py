@@ -19,6 +19,7 @@ from bot.actions.reading import Reading, resume_or_begin
 from bot.models import (
     Customer,
     Handover,
+    InboxEvent,
     Lease,
     Notice,
     Ownership,
@@ -29,6 +30,7 @@ from bot.models import (
     SyncRun,
 )
 from bot.models.sync_run import REPAIR, UNASSIGNED
+from bot.queue import Lane
 from bot.reports import sync_runs
 from bot.rules.repair import NAME_CHANGED, Difference
 from bot.wecom import Page, Refused, Transient
@@ -129,6 +131,35 @@ def test_a_callback_while_the_reading_runs_wins_over_the_older_page(
     }
     assert (states[ended], states[met]) == ("ended", "active")
     assert Customer.get_by_id(renamed).name == "新"
+
+
+def test_a_customer_of_whom_an_event_is_to_be_handled_is_left_to_it(firm: Firm) -> None:
+    customer = "wm_met_before_the_crash"
+    for userid in (firm.userid(0), firm.userid(1)):
+        firm.sandbox.post(
+            "/sandbox/customers", userid=userid, external_userid=customer, silent=True
+        )
+    now = clock.now()
+    event = InboxEvent.create(
+        key="open",
+        source="customer",
+        event="change_external_contact",
+        change_type="add_external_contact",
+        userid=firm.userid(0),
+        external_userid=customer,
+        lane=Lane.WORK,
+        payload=b"",
+        received_at=now,
+        due_at=now,
+    )
+
+    sync.read_everything(firm.kegui)
+    assert Customer.get_by_id(customer).review is None
+
+    event.state = "done"
+    event.save()
+    sync.read_everything(firm.kegui)
+    assert Customer.get_by_id(customer).review is not None
 
 
 def test_a_customer_whom_the_pages_skipped_is_not_called_gone(
