@@ -132,6 +132,7 @@ def web() -> None:
 @main.command()
 def worker() -> None:
     """Answer events and carry handovers forward."""
+    from bot import processors
     from bot.worker import Worker
     from handlers import router
 
@@ -140,9 +141,13 @@ def worker() -> None:
     kegui = _wait_until_ready(stopping)
     if kegui is None:
         return
+    processor = None
+    if kegui.settings.own_processor:
+        crew = f"worker {kegui.settings.database_url.get_secret_value()}"
+        processor = processors.take_one(crew, from_the_last=True)
     serving = Worker(kegui, router)
     _on_stop(serving.stop)
-    log.info("worker_started")
+    log.info("worker_started", processor=processor)
     serving.run()
     log.info("worker_stopped")
 

@@ -86,6 +86,14 @@ def when_ready(_server: Any) -> None:
     _metrics_listeners.append(listener)
 
 
+def post_fork(_server: Any, _worker: Any) -> None:
+    """Keep this process on a processor of its own, before it starts its threads."""
+    from bot import processors
+
+    if _loaded.own_processor:
+        processors.take_one(f"web {_loaded.bind}")
+
+
 def post_worker_init(_worker: Any) -> None:
     """Store what this process counts, and answer for all."""
     from bot import exposition, metrics

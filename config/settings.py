@@ -82,6 +82,7 @@ class Settings(BaseSettings):
     default_capacity: int | None = Field(None, ge=0)
     timezone: str = "Asia/Shanghai"
     welcome_after_transfer: bool = False
+    own_processor: bool = True
     sandbox: bool = False
     log_level: str = "INFO"
 
