@@ -6,7 +6,7 @@ from enum import Enum
 
 from bot import clock
 from bot.db import released
-from bot.models.effect import DONE, FAILED, REFUSED, STARTED, UNKNOWN, Effect
+from bot.models.effect import DONE, FAILED, REFUSED, SETTLED, STARTED, UNKNOWN, Effect
 from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, Transient, WeComError
 
 
@@ -30,6 +30,7 @@ def once(
     event_id: int | None = None,
     after_crash: AfterCrash = AfterCrash.UNKNOWN,
     lease: timedelta = timedelta(seconds=30),
+    sealed_text: bytes | None = None,
 ) -> Effect:
     """Do ``act`` unless the same thing was settled before, and return how it stands.
 
@@ -44,12 +45,13 @@ def once(
         event_id: the inbox row that caused it.
         after_crash: what to do with an act that was begun and never ended.
         lease: longer than the act can take.
+        sealed_text: what the act says, kept with its row until it is settled.
 
     Raises:
         Busy: another process holds the lease of this act.
         WeComError: WeCom could not be asked, or did not do it for now.
     """
-    effect = _begin(identity, kind, event_id, lease)
+    effect = _begin(identity, kind, event_id, lease, sealed_text)
     if effect.is_settled:
         return effect
     if effect.attempts > 1 and effect.error == _UNCERTAIN and not _may_repeat(effect, after_crash):
@@ -97,7 +99,9 @@ def give_up(identity: str) -> Effect | None:
 _UNCERTAIN = "begun and never answered: it may have been done"
 
 
-def _begin(identity: str, kind: str, event_id: int | None, lease: timedelta) -> Effect:
+def _begin(
+    identity: str, kind: str, event_id: int | None, lease: timedelta, sealed_text: bytes | None
+) -> Effect:
     """Insert the row, or take over one that failed or whose process is gone."""
     now = clock.now()
     inserted = list(
@@ -105,6 +109,7 @@ def _begin(identity: str, kind: str, event_id: int | None, lease: timedelta) -> 
             identity=identity,
             kind=kind,
             event_id=event_id,
+            sealed_text=sealed_text,
             started_at=now,
             lease_until=now + lease,
         )
@@ -151,8 +156,11 @@ def _record(
     effect: Effect, state: str, *, errcode: int | None = None, error: str | None = None
 ) -> Effect:
     now = clock.now()
+    changes = {"state": state, "errcode": errcode, "error": error}
+    if state in SETTLED:
+        changes["sealed_text"] = None
     recorded = list(
-        Effect.update(state=state, errcode=errcode, error=error, finished_at=now, lease_until=now)
+        Effect.update(finished_at=now, lease_until=now, **changes)
         .where(Effect.id == effect.id, Effect.attempts == effect.attempts)
         .returning(Effect)
         .execute()

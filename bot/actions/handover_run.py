@@ -8,6 +8,7 @@ from peewee import fn
 from bot import clock
 from bot.actions import contact_ways, group_transfers, handover_plan, staff, transfers
 from bot.actions.alarms import raise_alarm
+from bot.effects import Busy
 from bot.kegui import Kegui
 from bot.models import Handover, HandoverItem, Lease, Staff
 from bot.models.handover import (
@@ -24,6 +25,7 @@ from bot.models.handover import (
 )
 from bot.models.staff import LEFT
 from bot.rules.handover import Counts, starts_at
+from bot.wecom import WeComError
 
 log = structlog.get_logger(__name__)
 
@@ -34,25 +36,50 @@ def advance(handover_id: int, kegui: Kegui) -> bool:
     """Do all that can be done now; safe at any moment and any number of times.
 
     One process at a time works on one handover member, because WeCom refuses two transfers of
-    one member at once (45035). False when another process is at it.
+    one member at once (45035). It does the member's other handovers too: who came for one of
+    them meanwhile was turned away. False when another process is at it.
+
+    Raises:
+        WeComError, Busy: the first trouble, after every handover was tried.
     """
-    handover = Handover.get_by_id(handover_id)
-    with Lease.held(f"handover of {handover.userid}") as held:
+    userid = Handover.get_by_id(handover_id).userid
+    done: set[int] = set()
+    troubles: list[Exception] = []
+    with Lease.held(f"handover of {userid}") as held:
         if not held:
             return False
-        _advance(Handover.get_by_id(handover_id), kegui)
+        to_do = [handover_id]
+        while to_do:
+            for one in to_do:
+                done.add(one)
+                try:
+                    _advance(Handover.get_by_id(one), kegui)
+                except (WeComError, Busy) as trouble:
+                    troubles.append(trouble)
+            to_do = [one for one in pending(userid) if one not in done]
+    if troubles:
+        raise troubles[0]
     return True
 
 
-def pending() -> list[int]:
-    """Return the handovers that have something to do or to follow."""
+def pending(userid: str | None = None) -> list[int]:
+    """Return the handovers that have something to do or to follow, of one member or of all."""
     in_flight = HandoverItem.select(HandoverItem.handover).where(
         HandoverItem.state.in_(ITEM_IN_FLIGHT)
     )
     query = Handover.select(Handover.id).where(
         Handover.state.in_((PLANNED, SCHEDULED, RUNNING)) | Handover.id.in_(in_flight)
     )
+    if userid is not None:
+        query = query.where(Handover.userid == userid)
     return [handover.id for handover in query.order_by(Handover.id)]
+
+
+def first_of_each() -> list[int]:
+    """Return one handover of each member of whom there is any: who advances it does the rest."""
+    ids = pending()
+    query = Handover.select(fn.MIN(Handover.id)).where(Handover.id.in_(ids))
+    return [number for (number,) in cast(Any, query.group_by(Handover.userid).tuples())]
 
 
 def counts(handover: Handover) -> Counts:

@@ -7,6 +7,8 @@ from bot.kegui import Kegui
 from bot.models import Effect
 from config import table
 
+PURPOSE = "app message"
+
 
 def tell(
     userid: str,
@@ -28,13 +30,26 @@ def tell(
     Raises:
         WeComError: it could not be sent for now; repeating is safe, WeCom drops duplicates.
     """
-    section, key = template.split(".")
-    text = table("notices")[section][key].format(**values)
     digest = hashlib.sha256(f"{about} {template}".encode()).hexdigest()[:32]
+    identity = f"message:{userid}:{digest}"
+    text = _text_begun(identity, kegui)
+    if text is None:
+        section, key = template.split(".")
+        text = table("notices")[section][key].format(**values)
+    said = text
     return once(
-        f"message:{userid}:{digest}",
+        identity,
         "app_message",
-        lambda: kegui.wecom.send_message([userid], text),
+        lambda: kegui.wecom.send_message([userid], said),
         event_id=event_id,
         after_crash=AfterCrash.REPEAT,
+        sealed_text=kegui.vault.seal(PURPOSE, said.encode()),
     )
+
+
+def _text_begun(identity: str, kegui: Kegui) -> str | None:
+    """Return the text of an earlier try: WeCom drops as a repetition only what is the same."""
+    begun = Effect.get_or_none(Effect.identity == identity)
+    if begun is None or begun.sealed_text is None:
+        return None
+    return kegui.vault.open(PURPOSE, begun.sealed_text).decode()

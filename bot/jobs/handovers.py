@@ -6,5 +6,5 @@ from bot.queue import Lane
 
 
 def wake_pending(kegui: Kegui) -> None:
-    for handover_id in handover_run.pending():
+    for handover_id in handover_run.first_of_each():
         kegui.queue.wake(Lane.WORK, f"handover:{handover_id}")

@@ -1,6 +1,6 @@
 """An act on the outside: recorded before it is done, and how it went."""
 
-from peewee import BigAutoField, BigIntegerField, CharField, IntegerField, TextField
+from peewee import BigAutoField, BigIntegerField, BlobField, CharField, IntegerField, TextField
 
 from bot.db import Model, UTCDateTimeField
 
@@ -26,6 +26,8 @@ class Effect(Model):
     attempts = IntegerField(default=1)
     errcode = IntegerField(null=True)
     error = TextField(null=True)
+    # What is repeated must be the same to the letter, though a name in it is known by now.
+    sealed_text = BlobField(null=True)
     started_at = UTCDateTimeField()
     lease_until = UTCDateTimeField()
     finished_at = UTCDateTimeField(null=True)

@@ -11,6 +11,7 @@ from bot.jobs.alarms import look_for_outages, tell_untold
 from bot.kegui import Kegui
 from bot.models import Alarm, EndpointPause
 from bot.stores import DatabasePauseStore
+from bot.vault import Vault
 from bot.wecom import Pause, Paused, Refused, Transient
 from config import settings
 
@@ -39,7 +40,8 @@ class FakeWeCom:
 
 WECOM = FakeWeCom()
 OPERATORS = {"KEGUI_OPERATORS": "it1,it2"}
-KEGUI = Kegui(settings.load(OPERATORS), cast(Any, WECOM), cast(Any, None), cast(Any, None))
+VAULT = Vault("A" * 43 + "=")
+KEGUI = Kegui(settings.load(OPERATORS), cast(Any, WECOM), cast(Any, None), VAULT)
 
 
 def met_again_and_again(

@@ -40,6 +40,16 @@ def test_ownership_moves_only_when_wecom_is_done(stack: Stack) -> None:
     assert call["parameters"]["transfer_success_msg"] == "您好，今后由李四为您服务。"
 
 
+def test_two_moves_of_one_member_both_come_to_their_end(stack: Stack) -> None:
+    """WeCom wants one call at a time for a member: neither must wait for ever for its turn."""
+    cases = [meet_and_move(stack, ["wm_first"]), meet_and_move(stack, ["wm_second"], "wangwu")]
+
+    stack.pass_time(DAY)
+
+    assert [stack.reached(case, "done")["counts"] for case in cases] == [{"done": 1}] * 2
+    assert (stack.owner("wm_first"), stack.owner("wm_second")) == ("lisi", "wangwu")
+
+
 @pytest.mark.parametrize("named", ["takeover", "handover"])
 def test_who_refuses_stays(stack: Stack, named: str) -> None:
     stack.sandbox.patch("/sandbox/switches", transfer_fail_userid=named)

@@ -1,0 +1,56 @@
+"""A message that is sent again is the same to the letter: WeCom knows repetitions by their text."""
+
+from typing import Any, cast
+
+import pytest
+
+from bot.actions.messages import tell
+from bot.kegui import Kegui
+from bot.models import Effect
+from bot.queue import Queue
+from bot.vault import Vault
+from bot.wecom import Transient
+from config import settings
+
+NO_ANSWER = Transient("message/send", None, "network: ReadTimeout", maybe_executed=True)
+
+
+class FakeWeCom:
+    """Keeps what it is asked to send, and loses the first answer."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def send_message(self, _userids: list[str], text: str) -> None:
+        self.sent.append(text)
+        if len(self.sent) == 1:
+            raise NO_ANSWER
+
+
+def test_what_is_repeated_says_the_same_though_a_name_is_known_by_now(
+    sqlite_url: str, store: str
+) -> None:
+    wecom = FakeWeCom()
+    kegui = Kegui(settings.load({}), cast(Any, wecom), Queue(sqlite_url), Vault("A" * 43 + "="))
+
+    def tell_of(customer: str) -> Effect:
+        return tell(
+            "lisi",
+            "conflict.owner",
+            about="conflict 1 wangwu",
+            kegui=kegui,
+            customer=customer,
+            owner="lisi",
+            contender="wangwu",
+        )
+
+    with pytest.raises(Transient):
+        tell_of("wm_chen")
+    kept = Effect.get().sealed_text
+    effect = tell_of("陈先生")
+
+    assert "wm_chen" in wecom.sent[0]
+    assert wecom.sent == [wecom.sent[0]] * 2
+    assert kept is not None
+    assert b"wm_chen" not in bytes(kept)
+    assert (effect.state, Effect.get().sealed_text) == ("done", None)
