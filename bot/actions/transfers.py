@@ -350,8 +350,27 @@ def _judge_results(
     elif attempts[-1].status == STARTED:
         # WeCom shows nothing of it: the call never arrived.
         _settle(item, PLANNED, NOT_SENT)
+    elif _was_in_another_transfer(item, attempts[-1]):
+        _settle(item, PLANNED, NOT_SENT, reason="another transfer of this customer was under way")
     elif clock.now() - attempts[-1].submitted_at > LOST_AFTER:
         _settle(item, FAILED, FAILED, reason="WeCom shows nothing of this transfer")
+
+
+def _was_in_another_transfer(item: HandoverItem, attempt: TransferAttempt) -> bool:
+    """Whether WeCom spoke of a transfer of the same customer from somebody else, now over.
+
+    Two members who leave may both have had the customer; WeCom moves one contact at a time.
+    """
+    if attempt.errcode is None or judge(attempt.errcode) is not Verdict.LOOK_UP:
+        return False
+    others = HandoverItem.select().where(
+        HandoverItem.kind == CUSTOMER,
+        HandoverItem.subject == item.subject,
+        HandoverItem.handover != item.handover,
+        HandoverItem.updated_at >= attempt.submitted_at,
+    )
+    states = {other.state for other in others}
+    return bool(states) and not states & set(ITEM_IN_FLIGHT)
 
 
 def _unassigned_of(userid: str, kegui: Kegui) -> set[str]:

@@ -41,6 +41,7 @@ SENTENCES: Mapping[str, LazyString] = {
     "the handover was cancelled": _l("交接已取消"),
     "the account vanished while it was waiting": _l("等待期间账号已注销，改为离职接替"),
     "WeCom shows nothing of this transfer": _l("企业微信查不到该次接替"),
+    "another transfer of this customer was under way": _l("该客户当时正由另一成员交接，将再次接替"),
     "daily limit of groups for one owner: goes on tomorrow": _l(
         "已达每位群主每日接收上限，明日继续"
     ),

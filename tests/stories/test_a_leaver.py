@@ -193,6 +193,37 @@ def test_a_barred_member_is_no_leaver(stack: Stack) -> None:
     assert stack.api.every("/offboardings", userid="shen") == []
 
 
+def test_a_customer_of_two_leavers_leaves_both(stack: Stack) -> None:
+    stack.hire("shen", "qian", "sq_a", "sq_b", department=47)
+    for leaver in ("shen", "qian"):
+        stack.customers(leaver, ["wm_of_both"])
+    stack.command("sync")
+    # Both plans are made before either begins: neither leaver is the other's heir.
+    for leaver, heir in (("shen", "sq_a"), ("qian", "sq_b")):
+        stack.offboard(leaver, [heir], mode="approve")
+    for leaver in ("shen", "qian"):
+        case = stack.case(leaver, "awaiting_approval")
+        stack.api.post(f"/offboardings/{case['id']}/approve")
+        # WeCom moves one contact of a customer at a time, and says so (40100).
+        until(lambda leaver=leaver: stack.case(leaver, "running")["counts"] == {"waiting": 1})
+
+    stack.pass_time(DAY)
+    stack.case("shen", "done")
+    until(lambda: len(stack.executed("transfer_started", handover="qian")) == 1, 60)
+    stack.pass_time(DAY)
+    stack.case("qian", "done")
+
+    contacts = {
+        relation["userid"]
+        for customer in stack.sandbox.get("/sandbox/state")["customers"]
+        if customer["external_userid"] == "wm_of_both"
+        for relation in customer["relations"]
+        if relation["status"] == "full"
+    }
+    assert contacts.isdisjoint({"shen", "qian"})
+    assert stack.owner("wm_of_both") in contacts
+
+
 def test_groups_move_in_service_and_after(stack: Stack) -> None:
     stack.hire("han", "han_a", "yang", department=48)
     stack.command("sync")
