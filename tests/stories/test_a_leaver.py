@@ -5,6 +5,7 @@ import signal
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -193,6 +194,10 @@ def test_a_barred_member_is_no_leaver(stack: Stack) -> None:
     assert stack.api.every("/offboardings", userid="shen") == []
 
 
+def waits_for_wecom(stack: Stack, leaver: str) -> bool:
+    return bool(stack.case(leaver, "running")["counts"] == {"waiting": 1})
+
+
 def test_a_customer_of_two_leavers_leaves_both(stack: Stack) -> None:
     stack.hire("shen", "qian", "sq_a", "sq_b", department=47)
     for leaver in ("shen", "qian"):
@@ -205,7 +210,7 @@ def test_a_customer_of_two_leavers_leaves_both(stack: Stack) -> None:
         case = stack.case(leaver, "awaiting_approval")
         stack.api.post(f"/offboardings/{case['id']}/approve")
         # WeCom moves one contact of a customer at a time, and says so (40100).
-        until(lambda leaver=leaver: stack.case(leaver, "running")["counts"] == {"waiting": 1})
+        until(partial(waits_for_wecom, stack, leaver))
 
     stack.pass_time(DAY)
     stack.case("shen", "done")
