@@ -199,24 +199,24 @@ def waits_for_wecom(stack: Stack, leaver: str) -> bool:
 
 
 def test_a_customer_of_two_leavers_leaves_both(stack: Stack) -> None:
-    stack.hire("shen", "qian", "sq_a", "sq_b", department=47)
-    for leaver in ("shen", "qian"):
+    stack.hire("jiang", "tao", "jt_a", "jt_b", department=58)
+    for leaver in ("jiang", "tao"):
         stack.customers(leaver, ["wm_of_both"])
     stack.command("sync")
     # Both plans are made before either begins: neither leaver is the other's heir.
-    for leaver, heir in (("shen", "sq_a"), ("qian", "sq_b")):
+    for leaver, heir in (("jiang", "jt_a"), ("tao", "jt_b")):
         stack.offboard(leaver, [heir], mode="approve")
-    for leaver in ("shen", "qian"):
+    for leaver in ("jiang", "tao"):
         case = stack.case(leaver, "awaiting_approval")
         stack.api.post(f"/offboardings/{case['id']}/approve")
         # WeCom moves one contact of a customer at a time, and says so (40100).
         until(partial(waits_for_wecom, stack, leaver))
 
     stack.pass_time(DAY)
-    stack.case("shen", "done")
-    until(lambda: len(stack.executed("transfer_started", handover="qian")) == 1, 60)
+    stack.case("jiang", "done")
+    until(lambda: len(stack.executed("transfer_started", handover="tao")) == 1, 60)
     stack.pass_time(DAY)
-    stack.case("qian", "done")
+    stack.case("tao", "done")
 
     contacts = {
         relation["userid"]
@@ -225,7 +225,7 @@ def test_a_customer_of_two_leavers_leaves_both(stack: Stack) -> None:
         for relation in customer["relations"]
         if relation["status"] == "full"
     }
-    assert contacts.isdisjoint({"shen", "qian"})
+    assert contacts.isdisjoint({"jiang", "tao"})
     assert stack.owner("wm_of_both") in contacts
 
 
