@@ -81,6 +81,12 @@ class UTCDateTimeField(peewee.Field):
         return moment.astimezone(UTC)
 
 
+def is_over(until: peewee.Field, now: datetime) -> peewee.Expression:
+    """Return the SQL of a lease, taken until that moment, that ``clock.holds`` no more."""
+    over: peewee.Expression = (until < now) | (until > now + clock.LONGEST_LEASE)
+    return over
+
+
 class Model(peewee.Model):
     """The base of all that Kegui remembers."""
 

@@ -9,8 +9,8 @@ from typing import Any
 import structlog
 from peewee import Expression, PostgresqlDatabase
 
-from bot import clock, events, inbox_archive
-from bot.db import database, transaction
+from bot import events, inbox_archive
+from bot.db import database, is_over, transaction
 from bot.events import Event
 from bot.models.inbox_event import (
     CLAIMED,
@@ -174,9 +174,7 @@ def _is_due(now: datetime) -> Expression:
 
 
 def _is_orphan(now: datetime) -> Expression:
-    """The SQL of a claim that ``clock.holds`` no more."""
-    over = (InboxEvent.lease_until < now) | (InboxEvent.lease_until > now + clock.LONGEST_LEASE)
-    orphan: Expression = (InboxEvent.state == CLAIMED) & over
+    orphan: Expression = (InboxEvent.state == CLAIMED) & is_over(InboxEvent.lease_until, now)
     return orphan
 
 

@@ -37,8 +37,7 @@ def show(queue_url: str, *, as_json: bool) -> tuple[str, bool]:
         PeeweeException: the database cannot be asked.
     """
     operation, sizes = read_operation(clock.now()), _queue_sizes(queue_url)
-    found = [*operation.troubles, *([] if sizes else [Trouble(QUEUE_AWAY)])]
-    troubles = [_sentence(trouble) for trouble in found]
+    troubles = [_sentence(trouble) for trouble in operation.troubles(sizes)]
     if as_json:
         return _as_json(operation, sizes, troubles), not troubles
     return "\n".join(_lines(operation, sizes, troubles)), not troubles

@@ -64,22 +64,23 @@ def advance(handover_id: int, kegui: Kegui) -> bool:
 
 def pending(userid: str | None = None) -> list[int]:
     """Return the handovers that have something to do or to follow, of one member or of all."""
-    in_flight = HandoverItem.select(HandoverItem.handover).where(
-        HandoverItem.state.in_(ITEM_IN_FLIGHT)
-    )
-    query = Handover.select(Handover.id).where(
-        Handover.state.in_((PLANNED, SCHEDULED, RUNNING)) | Handover.id.in_(in_flight)
-    )
+    query = Handover.select(Handover.id).where(_is_pending())
     if userid is not None:
         query = query.where(Handover.userid == userid)
     return [handover.id for handover in query.order_by(Handover.id)]
 
 
 def first_of_each() -> list[int]:
-    """Return one handover of each member of whom there is any: who advances it does the rest."""
-    ids = pending()
-    query = Handover.select(fn.MIN(Handover.id)).where(Handover.id.in_(ids))
-    return [number for (number,) in cast(Any, query.group_by(Handover.userid).tuples())]
+    """Return one handover of each member of whom any is pending: who advances it does the rest."""
+    query = Handover.select(fn.MIN(Handover.id)).where(_is_pending()).group_by(Handover.userid)
+    return [number for (number,) in cast(Any, query.tuples())]
+
+
+def _is_pending() -> object:
+    in_flight = HandoverItem.select(HandoverItem.handover).where(
+        HandoverItem.state.in_(ITEM_IN_FLIGHT)
+    )
+    return Handover.state.in_((PLANNED, SCHEDULED, RUNNING)) | Handover.id.in_(in_flight)
 
 
 def counts(handover: Handover) -> Counts:

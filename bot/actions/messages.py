@@ -32,24 +32,20 @@ def tell(
     """
     digest = hashlib.sha256(f"{about} {template}".encode()).hexdigest()[:32]
     identity = f"message:{userid}:{digest}"
-    text = _text_begun(identity, kegui)
-    if text is None:
+    begun: Effect | None = Effect.get_or_none(Effect.identity == identity)
+    if begun is not None and begun.is_settled:
+        return begun
+    if begun is not None and begun.sealed_text is not None:
+        # WeCom drops as a repetition only what is the same to the letter.
+        text = kegui.vault.open(PURPOSE, begun.sealed_text).decode()
+    else:
         section, key = template.split(".")
         text = table("notices")[section][key].format(**values)
-    said = text
     return once(
         identity,
         "app_message",
-        lambda: kegui.wecom.send_message([userid], said),
+        lambda: kegui.wecom.send_message([userid], text),
         event_id=event_id,
         after_crash=AfterCrash.REPEAT,
-        sealed_text=kegui.vault.seal(PURPOSE, said.encode()),
+        sealed_text=kegui.vault.seal(PURPOSE, text.encode()),
     )
-
-
-def _text_begun(identity: str, kegui: Kegui) -> str | None:
-    """Return the text of an earlier try: WeCom drops as a repetition only what is the same."""
-    begun = Effect.get_or_none(Effect.identity == identity)
-    if begun is None or begun.sealed_text is None:
-        return None
-    return kegui.vault.open(PURPOSE, begun.sealed_text).decode()

@@ -17,7 +17,7 @@ from bot.actions import (
 from bot.actions.reading import Reading, finish_run, open_run, resume_or_begin
 from bot.effects import Busy
 from bot.kegui import Kegui
-from bot.models import Customer, GroupChat, HandoverItem, Lease, SyncRun
+from bot.models import Customer, GroupChat, Handover, HandoverItem, Lease, SyncRun
 from bot.models.handover import DONE, ITEM_IN_FLIGHT
 from bot.models.sync_run import IMPORT, REPAIR, WHOLE
 from bot.rules.repair import HANDOVER_FINISHED, Difference
@@ -98,24 +98,29 @@ def _read_members(
 
 def _look_at_handovers(reading: Reading) -> None:
     """Ask once more how running transfers stand, and record those that had ended unnoticed."""
-    for handover_id in handover_run.pending():
+    for first in handover_run.first_of_each():
+        # Whoever advances one handover does the member's others with it.
+        mine = handover_run.pending(Handover.get_by_id(first).userid)
         in_flight = HandoverItem.select(HandoverItem.id).where(
-            HandoverItem.handover == handover_id, HandoverItem.state.in_(ITEM_IN_FLIGHT)
+            HandoverItem.handover.in_(mine), HandoverItem.state.in_(ITEM_IN_FLIGHT)
         )
-        numbers = [item.id for item in in_flight]
-        if not numbers:
+        waited = {item.id for item in in_flight}
+        if not waited:
             continue
         began = clock.now()
         try:
-            handover_run.advance(handover_id, reading.kegui)
+            handover_run.advance(first, reading.kegui)
         except (WeComError, Busy) as error:
-            log.warning("handover_waits", handover=handover_id, why=str(error))
-        query = HandoverItem.select().where(
-            HandoverItem.handover == handover_id,
-            HandoverItem.state == DONE,
-            HandoverItem.updated_at >= began,
+            log.warning("handover_waits", handover=first, why=str(error))
+        query = (
+            HandoverItem.select(HandoverItem, Handover)
+            .join(Handover)
+            .where(
+                HandoverItem.handover.in_(mine),
+                HandoverItem.state == DONE,
+                HandoverItem.updated_at >= began,
+            )
         )
-        waited = set(numbers)
         done = [item for item in query if item.id in waited]
         with reading.writing():
             reading.note(
@@ -124,7 +129,7 @@ def _look_at_handovers(reading: Reading) -> None:
                         HANDOVER_FINISHED,
                         item.subject,
                         item.takeover_userid,
-                        here=f"handover {handover_id} was waiting",
+                        here=f"handover {item.handover.id} was waiting",
                         wecom="done",
                     )
                     for item in done

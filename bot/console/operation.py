@@ -114,11 +114,10 @@ def index() -> str:
     """What needs an operator; queue, pauses, dead events, readings, jobs."""
     sizes = _sizes(kegui().queue)
     operation = read_operation(clock.now())
-    troubles = [*operation.troubles, *([] if sizes else [Trouble(QUEUE_AWAY)])]
     return render_template(
         "operation/index.html",
         operation=operation,
-        tasks=[_task(trouble) for trouble in troubles],
+        tasks=[_task(trouble) for trouble in operation.troubles(sizes)],
         lanes=_lanes(operation, sizes),
         states=(*OPEN_STATES, DEAD),
         pauses=_pauses(operation),

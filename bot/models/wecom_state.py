@@ -9,7 +9,7 @@ from uuid import uuid4
 import structlog
 from peewee import SQL, BlobField, CharField, IntegerField, PeeweeException, TextField
 
-from bot import clock, db
+from bot import db
 from bot.db import Model, UTCDateTimeField
 
 log = structlog.get_logger(__name__)
@@ -74,8 +74,7 @@ class Lease(Model):
         inserted = cls.insert(name=name, **fresh).on_conflict_ignore().returning(cls.name).execute()
         if list(inserted):
             return True
-        over = (cls.until < now) | (cls.until > now + clock.LONGEST_LEASE)
-        mine_or_over = (cls.holder == holder) | over
+        mine_or_over = (cls.holder == holder) | db.is_over(cls.until, now)
         return bool(cls.update(fresh).where(cls.name == name, mine_or_over).execute())
 
     @classmethod

@@ -161,9 +161,12 @@ class Operation:
         """How long ago the last job was begun; nothing where none ever was."""
         return self.at - max((job.begun_at for job in self.jobs), default=self.at)
 
-    @property
-    def troubles(self) -> list[Trouble]:
-        """Name what needs an operator, the most urgent first; nothing when all is well."""
+    def troubles(self, wake_ups: Mapping[Lane, int] | None) -> list[Trouble]:
+        """Name what needs an operator, the most urgent first; nothing when all is well.
+
+        Args:
+            wake_ups: what the queue says of its sizes; None: it cannot be reached.
+        """
         overdue = {lane: self.overdue(lane) for lane in Lane}
         return [
             *(
@@ -179,6 +182,7 @@ class Operation:
             *(Trouble(PAUSED, subject=one.endpoint) for one in self.pauses if one.needs_operator),
             *([Trouble(DEAD_EVENTS, self.dead_number)] if self.dead_number else []),
             *([Trouble(OPEN_ALARMS, len(self.alarms))] if self.alarms else []),
+            *([] if wake_ups else [Trouble(QUEUE_AWAY)]),
         ]
 
 

@@ -27,7 +27,12 @@ def main() -> int:
         for seed in range(asked.first, asked.first + asked.seeds):
             for on in ("sqlite", "postgres") if asked.on == "both" else (asked.on,):
                 drawn = plan(seed, servers=on == "postgres")
-                result = play(drawn, servers if on == "postgres" else None, asked.keep)
+                try:
+                    result = play(drawn, servers if on == "postgres" else None, asked.keep)
+                except (AssertionError, TimeoutError) as trouble:
+                    bad += 1
+                    print(f"| {seed} | {on} | {', '.join(drawn.names)} | {trouble!r} |", flush=True)
+                    continue
                 bad += bool(result.violations)
                 print(
                     f"| {seed} | {on} | {', '.join(drawn.names)} | {result.seconds:.0f}"
