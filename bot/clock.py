@@ -2,8 +2,9 @@
 
 from datetime import UTC, datetime, timedelta
 
-# Longer than any lease lasts, and than the clocks of two hosts may differ.
-LONGEST_LEASE = timedelta(minutes=2)
+# Longer than any lease lasts, and than the clocks of two hosts may differ: what lies further ahead
+# was written before the clock was set back.
+MOST_AHEAD = timedelta(minutes=2)
 
 
 def now() -> datetime:
@@ -16,4 +17,4 @@ def holds(until: datetime, now: datetime) -> bool:
 
     One that would hold for longer than any is given was taken before the clock was set back.
     """
-    return now < until < now + LONGEST_LEASE
+    return now < until < now + MOST_AHEAD

@@ -83,7 +83,7 @@ class UTCDateTimeField(peewee.Field):
 
 def is_over(until: peewee.Field, now: datetime) -> peewee.Expression:
     """Return the SQL of a lease, taken until that moment, that ``clock.holds`` no more."""
-    over: peewee.Expression = (until < now) | (until > now + clock.LONGEST_LEASE)
+    over: peewee.Expression = (until < now) | (until > now + clock.MOST_AHEAD)
     return over
 
 

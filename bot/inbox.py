@@ -207,6 +207,13 @@ def bury(row: InboxEvent, *, now: datetime, error: str) -> None:
     _settle(row, state=DEAD, finished_at=now, error=error)
 
 
+def hasten(*which: Expression, now: datetime) -> int:
+    """Let open rows that wait for their next try be due now; returns how many waited."""
+    waits = (InboxEvent.state.in_((WAITING, FAILED)), InboxEvent.due_at > now)
+    hastened: int = InboxEvent.update(due_at=now).where(UNSETTLED, *waits, *which).execute()
+    return hastened
+
+
 def replay(event_id: int, *, now: datetime) -> InboxEvent | None:
     """Let a settled row be worked on again, an archived one too; None when it is not settled.
 

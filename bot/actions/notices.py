@@ -183,7 +183,8 @@ def send_digests(kegui: Kegui) -> None:
     recent = {
         row.userid
         for row in GapDigest.select(GapDigest.userid).where(
-            GapDigest.told_at > now - timedelta(seconds=settings["digest_every_seconds"])
+            GapDigest.told_at > now - timedelta(seconds=settings["digest_every_seconds"]),
+            GapDigest.told_at < now + clock.MOST_AHEAD,
         )
     }
     untold: dict[str, list[Gap]] = {}

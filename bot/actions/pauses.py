@@ -4,9 +4,8 @@ from datetime import datetime
 
 from peewee import fn
 
-from bot import clock
+from bot import clock, inbox
 from bot.models import EndpointPause, InboxEvent
-from bot.models.inbox_event import FAILED, UNSETTLED, WAITING
 from bot.wecom.pauses import EVERY_ENDPOINT
 
 
@@ -24,12 +23,7 @@ def lift(pause: EndpointPause) -> int:
     if pause.endpoint != EVERY_ENDPOINT:
         # Also the events that met the trouble first: they wait as long for their next try.
         waits &= InboxEvent.error.contains(pause.endpoint)
-    woken: int = (
-        InboxEvent.update(due_at=now)
-        .where(UNSETTLED, InboxEvent.state.in_((WAITING, FAILED)), InboxEvent.due_at > now, waits)
-        .execute()
-    )
-    return woken
+    return inbox.hasten(waits, now=now)
 
 
 def ends_at(endpoint: str) -> datetime:

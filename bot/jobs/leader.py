@@ -10,6 +10,8 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
+from bot import clock
+from bot.actions import set_back
 from bot.db import connection
 from bot.jobs import schedule
 from bot.kegui import Kegui
@@ -57,6 +59,11 @@ class Leader:
             log.warning("clock_lease_not_given_back", error=type(error).__name__)
 
 
+def _heal() -> bool:
+    with connection():
+        return set_back.heal(clock.now())
+
+
 def keep_time(kegui: Kegui, stopping: threading.Event) -> None:
     """Strike whenever we lead, until told to stop; a job that was begun is finished first."""
     leader = Leader()
@@ -64,6 +71,10 @@ def keep_time(kegui: Kegui, stopping: threading.Event) -> None:
     while not stopping.is_set():
         leads = leader.seek()
         try:
+            if leads and _heal() and scheduler is not None:
+                # Its next strikes are all by the old time.
+                scheduler.shutdown(wait=False)
+                scheduler = None
             if leads and scheduler is None:
                 scheduler = schedule(kegui, leader.leads)
                 scheduler.start()

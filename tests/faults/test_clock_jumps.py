@@ -1,7 +1,10 @@
-"""The machine's clock jumps while customers come: nothing is lost, nothing is done twice."""
+"""The clock jumps: nothing is lost, nothing is done twice, nothing waits for the old time."""
 
+import sqlite3
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -62,3 +65,34 @@ def test_customers_who_come_while_the_clock_jumps_are_told_once_or_listed(
         stack.meet("zhangsan", customer)
 
     check(stack, customers)
+
+
+def test_what_waits_when_the_clock_is_set_back_goes_on_at_once(stack: Stack) -> None:
+    """Eight hours too late, as when local time was taken for UTC: a retry and all jobs wait."""
+    ahead = 8 * 3600
+    stack.sandbox.post("/sandbox/faults", endpoint="user/get", errcode=60011)
+    MovedClock(stack.folder).set(ahead)
+    stack.hire("qianliu", department=7)
+    stack.meet("qianliu", "wm_back")
+    until(lambda: stack.api.get("/events", state="failed")["items"], 30)
+    until(lambda: last_strike(stack) > now() + timedelta(seconds=ahead / 2), 30)
+    stack.sandbox.delete("/sandbox/faults")
+
+    MovedClock(stack.folder).set(0)
+
+    assert {event["state"] for event in stack.settled(30)} == {"done"}
+    assert "qianliu" in {member["userid"] for member in stack.api.every("/staff")}
+    until(lambda: last_strike(stack) <= now(), 30)
+    seen_at = now()
+    until(lambda: seen_at < last_strike(stack) <= now(), 40)
+
+
+def last_strike(stack: Stack) -> datetime:
+    """Return when a job was begun last."""
+    with closing(sqlite3.connect(stack.folder / "kegui.db")) as database:
+        [(latest,)] = database.execute("SELECT max(struck_at) FROM job_run")
+    return datetime.fromisoformat(latest)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
