@@ -108,8 +108,11 @@ def migrate(take_back: bool) -> None:
     """Bring the database to the shape that this version needs."""
     loaded = _load()
     db.connect(_owner_url(loaded))
-    for name in migrations.down() if take_back else migrations.up():
-        click.echo(name)
+    try:
+        for name in migrations.down() if take_back else migrations.up():
+            click.echo(name)
+    except migrations.WrongEncoding as error:
+        raise click.ClickException(str(error)) from None
 
 
 @main.command()

@@ -134,6 +134,13 @@ def now() -> datetime:
     return clock.now()
 
 
+def encoding() -> str:
+    """Return the encoding of the database as the server calls it: ``UTF8`` can hold every name."""
+    if isinstance(database.obj, peewee.PostgresqlDatabase):
+        return str(database.connection().info.parameter_status("server_encoding"))
+    return "UTF8"
+
+
 def session_options(settings: Mapping[str, str]) -> str:
     """Return PostgreSQL's settings in the form in which a connection asks for them."""
     return " ".join(f"-c {name}={value}" for name, value in settings.items())

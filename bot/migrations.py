@@ -4,14 +4,27 @@ from pathlib import Path
 
 from playhouse.migrations import Runner
 
-from bot.db import connection, database
+from bot.db import connection, database, encoding
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "migrations"
 
 
+class WrongEncoding(Exception):
+    """The database cannot hold every name; the text says what to do."""
+
+
 def up() -> list[str]:
-    """Apply what is pending, in order; returns the names."""
+    """Apply what is pending, in order; returns the names.
+
+    Raises:
+        WrongEncoding: the database's encoding is not UTF8.
+    """
     with connection():
+        if (found := encoding()) != "UTF8":
+            raise WrongEncoding(
+                f"the database's encoding is {found}, which cannot hold every name:"
+                " make it anew with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
+            )
         return list(_runner().up())
 
 

@@ -190,8 +190,9 @@ def load(environment: Mapping[str, str] | None = None) -> Settings:
         if path := source.get(variable + "_FILE"):
             try:
                 content = Path(path).read_text(encoding="utf-8").strip()
-            except (OSError, ValueError):
-                problems.append(f"{variable}_FILE: the file cannot be read")
+            except (OSError, ValueError) as error:
+                why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+                problems.append(f"{variable}_FILE: the file cannot be read ({why})")
                 continue
             if content:
                 values[name] = content

@@ -70,6 +70,17 @@ def postgres_database() -> Iterator[str]:
 
 
 @pytest.fixture
+def ascii_url(postgres_database: str) -> Iterator[str]:
+    """The URL of a PostgreSQL database whose encoding is not UTF8."""
+    name = f"kegui_test_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres_database, autocommit=True) as server:
+        encoding = "ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0"
+        server.execute(f"CREATE DATABASE {name} {encoding}".encode())
+        yield f"{POSTGRES_URL}/{name}"
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
+@pytest.fixture
 def sqlite_url(migrated_sqlite: Path, tmp_path: Path) -> str:
     """The URL of a fresh SQLite database."""
     shutil.copy(migrated_sqlite, tmp_path / "kegui.db")

@@ -1,8 +1,13 @@
 """The migrations make what the models need, and can be taken back with data in the tables."""
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from typing import Any
 
+import psycopg
+import pytest
 from playhouse.schema_diff import diff_models
 
 from bot import clock, db, inbox_archive, migrations
@@ -35,6 +40,23 @@ def test_all_can_be_taken_back_and_brought_again_with_data_in_the_tables(store: 
     assert taken == names[::-1]
     assert migrations.up() == names
     assert Customer.select().count() == 0
+
+
+@pytest.mark.postgres
+def test_a_database_that_cannot_hold_every_name_is_refused(ascii_url: str) -> None:
+    env = {**os.environ, "KEGUI_DATABASE_URL": ascii_url}
+
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "migrate"], env=env, capture_output=True, text=True
+    )
+
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "SQL_ASCII" in done.stderr
+    assert "ENCODING 'UTF8' TEMPLATE template0" in done.stderr
+    with psycopg.connect(ascii_url) as server:
+        assert server.execute(
+            "SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+        ).fetchone() == (0,)
 
 
 def test_the_view_of_all_events_has_every_column_of_an_event(store: str) -> None:

@@ -84,8 +84,12 @@ def test_the_file_goes_before_the_variable(tmp_path: Path) -> None:
     assert settings.app_secret == SecretStr("from-the-file")
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe\xfd"])
-def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+@pytest.mark.parametrize(
+    ("content", "why"), [(None, "No such file"), (b"\xff\xfe\xfd", "it is not UTF-8")]
+)
+def test_a_file_that_cannot_be_read_is_named(
+    tmp_path: Path, content: bytes | None, why: str
+) -> None:
     path = tmp_path / "secret-place"
     if content is not None:
         path.write_bytes(content)
@@ -94,6 +98,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | No
         load({"KEGUI_APP_SECRET_FILE": str(path)})
 
     assert "secret-place" not in str(raised.value)
+    assert why in str(raised.value)
 
 
 def test_an_empty_file_or_variable_is_a_missing_setting(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from peewee import PeeweeException, PostgresqlDatabase
 from playhouse.pool import MaxConnectionsExceeded
 
 from bot import clock, db, migrations
-from bot.doctor.findings import Finding, failed, not_checked, ok, warning
+from bot.doctor.findings import FAILED, Finding, failed, not_checked, ok, warning
 from bot.inbox import PAYLOAD
 from bot.models import AccessToken, InboxHistory
 from bot.queue import Queue, QueueAway
@@ -47,12 +47,13 @@ def check_database(settings: Settings, processes: Processes) -> list[Finding]:
     try:
         connect(settings)
         with db.connection():
-            db.database.execute_sql("SELECT 1")
-            return [
-                ok("database"),
-                _check_migrations(),
-                *_check_server(processes),
-            ]
+            if (encoding := db.encoding()) != "UTF8":
+                wrong = failed("database", "wrong_encoding", encoding=encoding)
+                return [wrong, *(not_checked(name, "database") for name in rest)]
+            role, *others = _check_server(processes)
+            usable = role.status != FAILED
+            migrated = _check_migrations() if usable else not_checked("migrations", "database role")
+            return [ok("database"), migrated, role, *others]
     except (PeeweeException, MaxConnectionsExceeded, OSError, ValueError) as error:
         # The driver's own words may quote the address with its password.
         found = failed("database", "database_unreachable", error=type(error).__name__)
@@ -70,17 +71,29 @@ def _check_server(processes: Processes) -> list[Finding]:
     if not isinstance(db.database.obj, PostgresqlDatabase):
         # A file on this machine: no role, no connections to count, our own clock.
         return [ok(name) for name in ("database role", "connections", "database clock")]
-    owns, now, most, reserved = db.database.execute_sql(
-        "SELECT EXISTS (SELECT 1 FROM pg_tables WHERE schemaname = current_schema()"
-        " AND pg_has_role(current_user, tableowner, 'MEMBER')), clock_timestamp(),"
+    owns, lacks, now, most, reserved = db.database.execute_sql(
+        "SELECT count(*) FILTER (WHERE pg_has_role(current_user, tableowner, 'MEMBER')),"
+        " count(*) FILTER (WHERE NOT (has_table_privilege(place, 'SELECT') AND"
+        " has_table_privilege(place, 'INSERT') AND has_table_privilege(place, 'UPDATE') AND"
+        " has_table_privilege(place, 'DELETE'))), clock_timestamp(),"
         " current_setting('max_connections')::int,"
         " current_setting('superuser_reserved_connections')::int"
+        " FROM (SELECT tableowner,"
+        " quote_ident(schemaname) || '.' || quote_ident(tablename) AS place"
+        " FROM pg_tables WHERE schemaname = current_schema()) AS tables"
     ).fetchone()
     return [
-        warning("database role", "role_owns_tables") if owns else ok("database role"),
+        _judge_role(owns, lacks),
         judge_connections(most - reserved, processes.connections, reserved),
         _judge_database_clock(now),
     ]
+
+
+def _judge_role(owns: int, lacks: int) -> Finding:
+    """Of how many tables the application's role is the owner, and on how many it lacks a right."""
+    if lacks:
+        return failed("database role", "role_lacks_rights", count=lacks)
+    return warning("database role", "role_owns_tables") if owns else ok("database role")
 
 
 def judge_connections(available: int, needed: int, reserved: int = 0) -> Finding:

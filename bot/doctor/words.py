@@ -128,6 +128,30 @@ SENTENCES = {
             " write in KEGUI_DATABASE_URL.",
         ),
     ),
+    "role_lacks_rights": Sentence(
+        (
+            "应用所用的数据库角色在 {count} 张表上缺少读写权限",
+            "the application's role may not read and write {count} of the tables",
+        ),
+        (
+            "请以表的所有者对该角色执行 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES 和"
+            " GRANT USAGE ON ALL SEQUENCES（见 docs/installation.md）",
+            "As the owner of the tables, give the role GRANT SELECT, INSERT, UPDATE, DELETE ON ALL"
+            " TABLES and GRANT USAGE ON ALL SEQUENCES (docs/installation.md).",
+        ),
+    ),
+    "wrong_encoding": Sentence(
+        (
+            "数据库编码是 {encoding}，无法保存所有姓名",
+            "the database's encoding is {encoding}, which cannot hold every name",
+        ),
+        (
+            "请用 CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0 重建数据库，"
+            "再执行 kegui migrate",
+            "Make the database anew with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0,"
+            " then run kegui migrate.",
+        ),
+    ),
     "few_connections": Sentence(
         (
             "max_connections 可供使用 {available} 个，全部进程最多需要 {needed} 个",

@@ -91,6 +91,25 @@ def test_compose_names_only_secrets_that_it_declares(compose: dict[str, Any]) ->
     assert used == set(compose["secrets"])
 
 
+def test_the_secrets_of_compose_are_made_once_and_kept_from_others(
+    compose: dict[str, Any], tmp_path: Path
+) -> None:
+    make = ["sh", str(ROOT / "deploy" / "compose" / "secrets.sh")]
+    subprocess.run(make, cwd=tmp_path, check=True)
+    folder = tmp_path / "secrets"
+    made = {f"./secrets/{path.name}": path.read_text().strip() for path in folder.iterdir()}
+
+    assert set(made) == {secret["file"] for secret in compose["secrets"].values()}
+    assert folder.stat().st_mode & 0o777 == 0o700
+    for role, name in {"kegui": "owner", "kegui_app": "application"}.items():
+        password = made[f"./secrets/{name}_password"]
+        assert len(password) == 48
+        assert f"postgresql://{role}:{password}@database/kegui" in made.values()
+    # A second run would lock the database's own password out.
+    assert subprocess.run(make, cwd=tmp_path, capture_output=True, check=False).returncode
+    assert {f"./secrets/{path.name}": path.read_text().strip() for path in folder.iterdir()} == made
+
+
 def test_the_outside_reaches_only_what_it_needs() -> None:
     public = NGINX.read_text().split("server {")[1]
 

@@ -41,6 +41,27 @@ def test_a_role_that_owns_nothing_is_green(patient: Patient, application_url: st
     assert (report.failed, report.warnings) == ({}, {})
 
 
+def test_a_role_that_lacks_a_right_is_told_which(
+    patient: Patient, postgres_url: str, application_url: str
+) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(f"REVOKE INSERT ON customer, staff FROM {ROLE}".encode())
+
+    report = patient.examine(KEGUI_DATABASE_URL=application_url)
+
+    assert report.failed == {"database role": "role_lacks_rights"}
+    assert report.row("database role")["facts"] == {"count": 2}
+    assert "GRANT" in report.row("database role")["what_to_do"]
+    assert report.row("migrations")["status"] == "not checked"
+
+
+def test_a_database_that_cannot_hold_every_name(patient: Patient, ascii_url: str) -> None:
+    report = patient.examine(KEGUI_DATABASE_URL=ascii_url)
+
+    assert report.failed == {"database": "wrong_encoding"}
+    assert "UTF8" in report.row("database")["what_to_do"]
+
+
 def test_more_processes_than_the_server_has_connections_for(
     patient: Patient, postgres_url: str
 ) -> None:
