@@ -7,6 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 from uuid import uuid4
 
 import psycopg
@@ -34,7 +35,7 @@ def _loggers_are_not_kept() -> Iterator[None]:
         yield
 
 
-def missing_service(name: str) -> None:
+def missing_service(name: str) -> NoReturn:
     """Skip on a laptop, fail where the services are promised."""
     if os.environ.get("KEGUI_REQUIRE_SERVICES") == "1":
         pytest.fail(f"{name} is not there, and KEGUI_REQUIRE_SERVICES=1 asks for it")

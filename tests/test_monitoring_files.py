@@ -3,6 +3,8 @@
 import importlib
 import json
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from bot import db
 from bot.exposition import Everything
 from bot.metrics import Storing
 from bot.queue import Queue
+from tests.conftest import missing_service
 
 ROOT = Path(__file__).parent.parent
 DOC = ROOT / "docs" / "monitoring.md"
@@ -52,6 +55,27 @@ def expressions() -> dict[str, str]:
         for target in panel["targets"]
     }
     return found | {rule["alert"]: rule["expr"] for group in groups for rule in group["rules"]}
+
+
+def test_prometheus_accepts_the_rules_and_understands_every_query(tmp_path: Path) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        missing_service("promtool")
+    queries = [
+        {"record": f"query_{number}", "expr": expr.replace("$__rate_interval", "5m")}
+        for number, expr in enumerate(expressions().values())
+    ]
+    of_the_dashboard = tmp_path / "queries.yml"
+    of_the_dashboard.write_text(json.dumps({"groups": [{"name": "all", "rules": queries}]}))
+
+    done = subprocess.run(
+        [promtool, "check", "rules", ALERTS, of_the_dashboard],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_every_query_asks_for_a_metric_that_there_is(exported: dict[str, str]) -> None:

@@ -1,6 +1,7 @@
 """The example files of an installation agree with the Procfile and with each other."""
 
 import configparser
+import os
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
@@ -14,6 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from bot.doctor.storage import MOST_WEB_PROCESSES, Processes
+from tests.conftest import missing_service
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = dict(
@@ -120,9 +122,9 @@ def test_the_outside_reaches_only_what_it_needs() -> None:
 
 
 def test_nginx_accepts_the_configuration(tmp_path: Path) -> None:
-    nginx = shutil.which("nginx")
+    nginx = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
     if nginx is None:
-        pytest.skip("nginx is not there")
+        missing_service("nginx")
     make_certificate(tmp_path)
     site = NGINX.read_text().replace("/etc/nginx/certs", str(tmp_path))
     main = f"pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off; "
