@@ -171,11 +171,13 @@ def _told_other_endpoint(handover: Handover, kind: str) -> bool:
 def _finish_already_contacts(handover: Handover) -> None:
     """A customer with another eligible contact is not transferred: only the ownership moves."""
     now = clock.now()
-    for item in HandoverItem.select().where(
+    planned = HandoverItem.select().where(
         HandoverItem.handover == handover,
         HandoverItem.state == PLANNED,
         HandoverItem.reason == handover_plan.ALREADY_CONTACT,
-    ):
+    )
+    # Read to its end first: SQLite lets nobody write who still reads what another has changed.
+    for item in list(planned):
         transfers.give_ownership(handover, item, str(item.takeover_userid))
         item.state, item.updated_at = DONE, now
         item.save()

@@ -32,11 +32,14 @@ def send_consent_notice(received: Received, kegui: Kegui) -> None:
     """Send the notice with the event's welcome code, and record what became of it.
 
     Nothing else is asked of WeCom before. A failure is tried again while the code lives; a code
-    that runs out is recorded as missed at once, and the gap list shows the pair.
+    that runs out is recorded as missed at once, and the gap list shows the pair. What was
+    recorded stays: a worker that died afterwards is not followed by another try.
 
     Raises:
         Later: there is time for another try.
     """
+    if Notice.select().where(Notice.event_id == received.id).exists():
+        return
     event = received.event
     closes_at = received.received_at + WINDOW
     text = table("notices")["consent"]["text"]

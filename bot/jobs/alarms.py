@@ -63,14 +63,14 @@ def look_for_silent_members(kegui: Kegui) -> None:
             "请检查企业微信后台是否为该成员配置了欢迎语；如有，请移除，由客规发送",
             kegui,
         )
-    for alarm in Alarm.select().where(Alarm.kind == KIND_SILENT, Alarm.ended_at.is_null()):
+    for alarm in list(Alarm.select().where(Alarm.kind == KIND_SILENT, Alarm.ended_at.is_null())):
         if alarm.subject not in silent:
             end_alarm(KIND_SILENT, alarm.subject)
 
 
 def tell_untold(kegui: Kegui) -> None:
     """Tell of each open alarm whoever could not be told when it was raised."""
-    for alarm in Alarm.select().where(Alarm.ended_at.is_null()).order_by(Alarm.since):
+    for alarm in list(Alarm.select().where(Alarm.ended_at.is_null()).order_by(Alarm.since)):
         tell_operators(alarm, kegui)
 
 
@@ -78,8 +78,9 @@ def end_finished_alarms(kegui: Kegui) -> None:
     """A refused endpoint that nothing pauses any more works again."""
     now = clock.now()
     paused = {row.endpoint for row in known(now)}
-    for alarm in Alarm.select().where(
+    lasting = Alarm.select().where(
         Alarm.kind == WECOM_REFUSES, Alarm.ended_at.is_null(), Alarm.since < now - FORGOTTEN
-    ):
+    )
+    for alarm in list(lasting):
         if alarm.subject.split(" ")[0] not in paused and "*" not in paused:
             end_alarm(WECOM_REFUSES, alarm.subject)

@@ -28,8 +28,10 @@ class FakeWeCom:
 
     def __init__(self) -> None:
         self.endings: list[Exception] = []
+        self.asked = 0
 
     def send_welcome_msg(self, _code: str, _text: str) -> None:
+        self.asked += 1
         if self.endings:
             raise self.endings.pop(0)
 
@@ -72,6 +74,17 @@ def test_a_pause_after_a_lost_answer_leaves_the_notice_unknown(kegui: Kegui) -> 
 
 def test_a_pause_before_anything_was_sent_is_a_miss(kegui: Kegui) -> None:
     assert greet(kegui, NOT_SENT, paused()).state == "missed"
+
+
+def test_nothing_is_sent_any_more_when_a_miss_was_recorded_and_the_worker_died(
+    kegui: Kegui,
+) -> None:
+    wecom = cast(Any, kegui.wecom)
+    greet(kegui, NOT_SENT, paused())
+    wecom.asked = 0
+
+    assert greet(kegui).state == "missed"
+    assert wecom.asked == 0
 
 
 def test_a_welcome_that_never_gets_an_answer_is_unknown(kegui: Kegui) -> None:
