@@ -14,7 +14,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
 from bot import clock, events, inbox, metrics
 from bot.intake import Intake
-from bot.queue import Lane, Queue, Waker
+from bot.queue import Queue, Waker
 from bot.vault import Vault
 from bot.wecom.crypto import CallbackCrypto, CallbackRejected
 from config.settings import Door, Settings
@@ -33,7 +33,7 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> APIBluep
     before anything else, but no event is accepted.
     """
     doors = APIBlueprint("callback", __name__, enable_openapi=False)
-    intake, waker = Intake(), Waker(queue)
+    intake = Intake(Waker(queue).wake)
     cryptos = {door: crypto for door in PATHS if (crypto := _crypto(settings, door))}
 
     def verify(door: Door) -> Response:
@@ -58,10 +58,9 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> APIBluep
         if vault is None:
             log.error("callback_not_stored", door=door, error="KEGUI_DATA_KEY is not set")
             return Response(status=503)
+        row = inbox.new_row(door, event, plaintext, vault=vault, now=clock.now())
         try:
-            event_id = intake.put(
-                inbox.new_row(door, event, plaintext, vault=vault, now=clock.now())
-            )
+            event_id = intake.put(row)
         except (PeeweeException, MaxConnectionsExceeded, TimeoutError) as error:
             # Not 200: WeCom may or may not send it again, so the readings repair what is lost.
             log.error("callback_not_stored", door=door, error=type(error).__name__)
@@ -69,9 +68,7 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> APIBluep
         if event_id is None:
             log.info("event_repeated", door=door)
         else:
-            lane = Lane.WELCOME if event.welcome_code else Lane.WORK
-            log.info("event_received", door=door, event_id=event_id, lane=lane)
-            waker.wake(lane, f"event:{event_id}")
+            log.info("event_received", door=door, event_id=event_id, lane=row.lane)
         return Response(status=200)
 
     doors.before_request(_begin)

@@ -45,6 +45,10 @@ class NewRow:
     columns: dict[str, Any]
     is_late: bool
 
+    @property
+    def lane(self) -> Lane:
+        return Lane(self.columns["lane"])
+
 
 class Lost(Exception):
     """The claim ran out and somebody else has the row now."""

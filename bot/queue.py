@@ -6,6 +6,7 @@ of them can claim a row.
 """
 
 import threading
+from collections.abc import Sequence
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
@@ -30,6 +31,10 @@ class Lane(StrEnum):
 
     WELCOME = "welcome"
     WORK = "work"
+
+
+# What to do, and the lane whose worker should.
+Message = tuple[Lane, str]
 
 
 class QueueAway(Exception):
@@ -97,13 +102,13 @@ class Waker:
 
     def __init__(self, queue: Queue) -> None:
         self._queue = queue
-        self._pending: SimpleQueue[tuple[Lane, str]] = SimpleQueue()
+        self._pending: SimpleQueue[Sequence[Message]] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
 
-    def wake(self, lane: Lane, message: str) -> None:
-        """Let a worker of ``lane`` know, at once but not before this returns."""
-        self._pending.put((lane, message))
+    def wake(self, messages: Sequence[Message]) -> None:
+        """Let the workers know, at once but not before this returns."""
+        self._pending.put(messages)
         if self._thread is None:
             self._start()
 
@@ -116,9 +121,9 @@ class Waker:
 
     def _run(self) -> None:
         while True:
-            pending = [self._pending.get()]
+            pending = [*self._pending.get()]
             while len(pending) < MOST_AT_ONCE and not self._pending.empty():
-                pending.append(self._pending.get())
+                pending += self._pending.get()
             for lane in Lane:
                 if messages := [message for of, message in pending if of == lane]:
                     self._queue.wake(lane, *messages)

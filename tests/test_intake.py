@@ -1,5 +1,6 @@
 """What arrives at the same moment is committed together, and each answer is its own."""
 
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from bot import db, events, inbox
 from bot.inbox import NewRow
 from bot.intake import Intake
 from bot.models import InboxEvent
+from bot.queue import Lane, Message
 from bot.vault import Vault
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
@@ -32,8 +34,14 @@ def row(number: int, **changes: Any) -> NewRow:
     return replace(new, columns={**new.columns, **changes})
 
 
-def put_from_many_threads(rows: list[NewRow]) -> list[int | None]:
-    intake = Intake()
+def tell_nobody(_messages: Sequence[Message]) -> None:
+    """The worker finds the rows by itself."""
+
+
+def put_from_many_threads(
+    rows: list[NewRow], wake: Callable[[Sequence[Message]], None] = tell_nobody
+) -> list[int | None]:
+    intake = Intake(wake)
     with db.released(), ThreadPoolExecutor(16) as pool:
         return list(pool.map(intake.put, rows))
 
@@ -47,6 +55,20 @@ def test_every_thread_gets_the_id_of_its_own_row() -> None:
     assert ids == [stored[one.columns["key"]] for one in rows]
 
 
+def test_a_worker_is_woken_for_each_new_row_in_its_own_lane() -> None:
+    woken: list[Message] = []
+
+    ids = put_from_many_threads(
+        [row(1), row(1), row(2), row(3, lane=Lane.WELCOME)], lambda some: woken.extend(some)
+    )
+
+    new = [one for one in ids if one is not None]
+    assert sorted(woken) == sorted(
+        (Lane.WELCOME if one == ids[3] else Lane.WORK, f"event:{one}") for one in new
+    )
+    assert len(new) == 3
+
+
 def test_the_same_event_in_one_commit_and_in_the_next_is_new_once() -> None:
     ids = put_from_many_threads([row(1)] * 32)
 
@@ -56,7 +78,7 @@ def test_the_same_event_in_one_commit_and_in_the_next_is_new_once() -> None:
 
 
 def test_a_row_that_the_database_refuses_keeps_no_other_out() -> None:
-    intake = Intake()
+    intake = Intake(tell_nobody)
 
     def put(one: NewRow) -> int | None:
         try:
@@ -74,7 +96,7 @@ def test_a_row_that_the_database_refuses_keeps_no_other_out() -> None:
 
 
 def test_a_bug_reaches_whoever_waits_and_the_next_one_is_served() -> None:
-    intake = Intake()
+    intake = Intake(tell_nobody)
     with db.released():
         with pytest.raises(NOT_A_MOMENT):
             intake.put(row(2, due_at="noon"))
@@ -87,7 +109,7 @@ def test_those_in_the_house_together_are_committed_together(
     monkeypatch.setattr("bot.intake.LINGER_SECONDS", 60)
     commits = Mock(wraps=inbox.put_all)
     monkeypatch.setattr("bot.inbox.put_all", commits)
-    intake = Intake()
+    intake = Intake(tell_nobody)
     for _ in range(3):
         intake.enter()
 
@@ -102,7 +124,7 @@ def test_nobody_waits_for_a_request_that_left_without_a_row(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("bot.intake.LINGER_SECONDS", 60)
-    intake = Intake()
+    intake = Intake(tell_nobody)
     intake.enter()
     intake.enter()
 

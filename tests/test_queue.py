@@ -85,7 +85,7 @@ def test_a_waker_says_everything_in_order_without_being_waited_for(
     said = [f"event:{number}" for number in range(250)]
 
     for message in said:
-        waker.wake(Lane.WELCOME, message)
+        waker.wake([(Lane.WELCOME, message)])
 
     taken: list[str] = []
     until = time.monotonic() + 30

@@ -1,12 +1,12 @@
 """Repair: plant differences of every kind among many customers, read once, see what was healed.
 
-    python -m tests.benchmarks.repair [sqlite|postgres] [members]
+    python -m tests.benchmarks.repair [sqlite] [postgres] [--members N]
 
 Reads with WeCom's real budgets (20 calls a second for each endpoint, 5 at once).
 """
 
+import argparse
 import resource
-import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -399,9 +399,11 @@ def show(title: str, result: Result) -> None:
 
 def main() -> int:
     logging.configure("ERROR")
-    kinds = [sys.argv[1]] if len(sys.argv) > 1 else list(KINDS)
-    members = int(sys.argv[2]) if len(sys.argv) > 2 else MEMBERS
-    results = [measure(kind, members, times=12) for kind in kinds]
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("kinds", nargs="*", help=f"of {', '.join(KINDS)}; all by default")
+    parser.add_argument("--members", type=int, default=MEMBERS, help="with 100 customers each")
+    asked = parser.parse_args()
+    results = [measure(kind, asked.members, times=12) for kind in asked.kinds or KINDS]
     return 0 if all(results) else 1
 
 
