@@ -11,12 +11,16 @@ from bot.queue import Lane
 
 @dataclass(frozen=True)
 class Received:
-    """An event as a handler gets it: what happened, and the row that proves it."""
+    """An event as a handler gets it: what happened, and the row that proves it.
+
+    ``again``: it was worked on before, perhaps by a worker that died at it.
+    """
 
     id: int
     source: str
     received_at: datetime
     event: Event
+    again: bool = False
 
 
 Handler = Callable[[Received, Kegui], None]

@@ -161,7 +161,9 @@ class Worker:
                 self._ignore(row)
                 return
             if handler is not None:
-                handler(Received(row.id, row.source, row.received_at, event), self._kegui)
+                again = row.attempts > 1
+                received = Received(row.id, row.source, row.received_at, event, again)
+                handler(received, self._kegui)
         except Later as later:
             inbox.give_back(row, due_at=later.due_at, error=str(later), failed=False)
             return

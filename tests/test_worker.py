@@ -183,6 +183,18 @@ def test_later_waits_and_nothing_is_wrong(kegui: Kegui, time: Time) -> None:
     assert read(event_id).state == DONE
 
 
+def test_a_handler_is_told_that_an_event_was_tried_before(kegui: Kegui, time: Time) -> None:
+    handler = Handler([Busy("welcome")])
+    event_id = put(kegui)
+    worker = serving(kegui, handler)
+
+    worker.answer(event_id, Lane.WORK)
+    time.pass_(1)
+    worker.answer(event_id, Lane.WORK)
+
+    assert [received.again for received in handler.got] == [False, True]
+
+
 def test_busy_comes_again_in_a_second_and_nothing_is_wrong(kegui: Kegui, time: Time) -> None:
     event_id = put(kegui)
 

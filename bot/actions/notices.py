@@ -38,7 +38,7 @@ def send_consent_notice(received: Received, kegui: Kegui) -> None:
     Raises:
         Later: there is time for another try.
     """
-    if Notice.select().where(Notice.event_id == received.id).exists():
+    if received.again and Notice.select().where(Notice.event_id == received.id).exists():
         return
     event = received.event
     closes_at = received.received_at + WINDOW

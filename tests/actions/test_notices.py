@@ -42,16 +42,16 @@ def kegui(sqlite_url: str, store: str) -> Kegui:
     return Kegui(loaded, cast(Any, FakeWeCom()), Queue(sqlite_url), Vault("A" * 43 + "="))
 
 
-def added() -> Received:
+def added(again: bool = False) -> Received:
     fields = {"UserID": "zhangsan", "ExternalUserID": "wm_chen", "WelcomeCode": "code"}
     event = Event("change_external_contact", "add_external_contact", fields, clock.now())
-    return Received(7, "customer", clock.now(), event)
+    return Received(7, "customer", clock.now(), event, again)
 
 
-def greet(kegui: Kegui, *endings: Exception) -> Notice:
+def greet(kegui: Kegui, *endings: Exception, again: bool = False) -> Notice:
     """Let an add event be worked on until its notice is recorded, WeCom ending as told."""
     cast(Any, kegui.wecom).endings = list(endings)
-    received = added()
+    received = added(again)
     for _ in range(5):
         try:
             notices.send_consent_notice(received, kegui)
@@ -83,7 +83,7 @@ def test_nothing_is_sent_any_more_when_a_miss_was_recorded_and_the_worker_died(
     greet(kegui, NOT_SENT, paused())
     wecom.asked = 0
 
-    assert greet(kegui).state == "missed"
+    assert greet(kegui, again=True).state == "missed"
     assert wecom.asked == 0
 
 
