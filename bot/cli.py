@@ -1,5 +1,6 @@
 """The `kegui` command: every process and every tool of an installation starts here."""
 
+import getpass
 import os
 import signal
 import socket
@@ -10,14 +11,17 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
+from typing import IO
 
 import click
 import structlog
 from peewee import PeeweeException
 
 from bot import db, metrics, migrations, setup
+from bot.audit import Who
 from bot.clock import now as utc_now
 from bot.kegui import Kegui
+from bot.vault import Vault
 from bot.wecom import WeComError
 from config import logging, settings
 from config.settings import Settings, SettingsError
@@ -281,13 +285,23 @@ def restore(folder: Path, replace: bool) -> None:
         click.echo(line)
 
 
+def _whoever() -> Who:
+    """Whoever sits at the terminal, as the audit log names them."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        # In a container a user need have no name.
+        name = f"uid {os.getuid()}"
+    return Who(f"cli:{name}", socket.gethostname())
+
+
 def _owner_url(loaded: Settings) -> str:
     return (loaded.database_owner_url or loaded.database_url).get_secret_value()
 
 
 def _data_key(loaded: Settings) -> str:
     if loaded.data_key is None:
-        raise click.ClickException("please set KEGUI_DATA_KEY: a backup belongs to its key")
+        raise click.ClickException("please set KEGUI_DATA_KEY")
     return loaded.data_key.get_secret_value()
 
 
@@ -302,14 +316,80 @@ def token() -> None:
 def token_create(name: str, scopes: tuple[str, ...]) -> None:
     """Make a bearer token and print it, the only time it is shown."""
     from bot.api.auth import SCOPES, create_token
+    from bot.audit import AuditLog
 
-    _load()
+    loaded = _load()
     if unknown := sorted(set(scopes) - set(SCOPES)):
         raise click.BadParameter(
             f"unknown scope {', '.join(unknown)}; there are {', '.join(SCOPES)}"
         )
+    audit = AuditLog(Vault(_data_key(loaded)))
     with db.connection():
-        click.echo(create_token(name, list(scopes)))
+        with db.transaction():
+            made = create_token(name, list(scopes))
+            audit.record(_whoever(), "token.create", f"token {name}", scopes=",".join(scopes))
+        click.echo(made)
+
+
+@main.group()
+def audit() -> None:
+    """The audit log: who did or saw what."""
+
+
+@audit.command("verify")
+@click.option(
+    "--export", "export_file", type=click.File(encoding="utf-8"), help="Not the database."
+)
+@click.option("--key-file", type=click.File(), help="With --export: the key of the entries.")
+@click.option("--public-key", default="", metavar="HEX", help="With --export: of the anchors.")
+@click.option("--all", "show_all", is_flag=True, help="Print every fault, not only the first.")
+def audit_verify(
+    export_file: IO[str] | None, key_file: IO[str] | None, public_key: str, show_all: bool
+) -> None:
+    """Find the first entry that was changed, removed or moved; 1 if there is one."""
+    from bot import audit_report
+    from bot.audit import NotAnExport
+
+    try:
+        if export_file is not None:
+            found = audit_report.verify_export(export_file, key_file, public_key, show_all)
+        else:
+            loaded = _load()
+            with db.connection():
+                found = audit_report.verify(Vault(_data_key(loaded)), show_all)
+    except (NotAnExport, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    for line in found.lines:
+        click.echo(line)
+    raise SystemExit(0 if found.is_whole else 1)
+
+
+@audit.command("export")
+@click.argument("to", type=click.File("x", encoding="utf-8"))
+def audit_export(to: IO[str]) -> None:
+    """Write the whole log to the new file TO, for `audit verify --export` on another machine."""
+    from bot.audit import export, snapshot
+
+    _load()
+    with db.connection(), db.database.atomic():
+        snapshot()
+        count = export(to)
+    click.echo(f"{count} entries")
+
+
+@audit.command("keys")
+@click.option("--key-file", type=click.Path(path_type=Path), help="Write the entries' key there.")
+def audit_keys(key_file: Path | None) -> None:
+    """Print the public key of the anchors, for an auditor to keep."""
+    from bot.audit import AuditLog
+    from bot.audit_report import public_hex
+
+    log_keys = AuditLog(Vault(_data_key(_load())))
+    if key_file is not None:
+        descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(log_keys.key.hex() + "\n")
+    click.echo(public_hex(log_keys.public_key))
 
 
 @main.group("pauses")
@@ -337,12 +417,12 @@ def pauses_lift(name: str) -> None:
     from bot.actions.pauses import lift
     from bot.models import EndpointPause
 
-    _load()
+    kegui = _kegui(_load())
     with db.connection():
         pause = EndpointPause.get_or_none(EndpointPause.name == name)
         if pause is None:
             raise click.ClickException(f"there is no pause {name!r}: see `kegui pauses list`")
-        click.echo(f"lifted; {lift(pause)} events waited for it")
+        click.echo(f"lifted; {lift(pause, _whoever(), kegui)} events waited for it")
 
 
 @main.command()
@@ -401,6 +481,7 @@ def offboard(userid: str, last_day: datetime, successors: tuple[str, ...], auto:
                 last_day.date(),
                 mode=handovers.AUTO if auto else handovers.APPROVE,
                 source="cli",
+                by=_whoever(),
                 kegui=kegui,
                 successors=successors,
             )

@@ -1,7 +1,9 @@
 """What a running process holds in its hands: settings, WeCom, queue, vault."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
+from bot.audit import AuditLog
 from bot.queue import Queue
 from bot.vault import Vault
 from bot.wecom import WeCom
@@ -16,3 +18,7 @@ class Kegui:
     wecom: WeCom
     queue: Queue
     vault: Vault
+
+    @cached_property
+    def audit(self) -> AuditLog:
+        return AuditLog(self.vault)

@@ -3,6 +3,7 @@
 from bot import clock
 from bot.actions import staff
 from bot.actions.messages import tell
+from bot.audit import Who
 from bot.db import transaction
 from bot.effects import Busy
 from bot.kegui import Kegui
@@ -55,7 +56,7 @@ class NotOpen(Exception):
     """The conflict was settled before."""
 
 
-def resolve(conflict_id: int, owner: str, reason: str, by: str, kegui: Kegui) -> Conflict:
+def resolve(conflict_id: int, owner: str, reason: str, by: Who, kegui: Kegui) -> Conflict:
     """Settle a conflict: ``owner`` is the owner from now on; a worker tells all concerned.
 
     Raises:
@@ -65,7 +66,7 @@ def resolve(conflict_id: int, owner: str, reason: str, by: str, kegui: Kegui) ->
     now = clock.now()
     with transaction():
         conflict = Conflict.get_by_id(conflict_id)
-        settled = _close(conflict, owner, reason, by)
+        settled = _close(conflict, owner, reason, by.actor)
         held = Ownership.current(conflict.external_userid)
         moved = (held is not None and held.userid == owner) or Ownership.move(
             conflict.external_userid,
@@ -76,6 +77,13 @@ def resolve(conflict_id: int, owner: str, reason: str, by: str, kegui: Kegui) ->
         )
         if not (settled and moved):
             raise NotOpen
+        kegui.audit.record(
+            by,
+            "conflict.resolve",
+            f"conflict {conflict_id}",
+            external_userid=conflict.external_userid,
+            owner=owner,
+        )
     kegui.queue.wake(Lane.WORK, f"conflict:{conflict_id}")
     return Conflict.get_by_id(conflict_id)
 

@@ -6,7 +6,8 @@ import structlog
 
 from bot import clock
 from bot.actions import staff
-from bot.db import released
+from bot.audit import Who
+from bot.db import released, transaction
 from bot.kegui import Kegui
 from bot.models import ContactWay, Handover, HandoverItem, HandWork
 from bot.models.handover import CUSTOMER
@@ -17,29 +18,36 @@ log = structlog.get_logger(__name__)
 UNKNOWN_CONFIG_ID = 41044
 
 
-def make(userids: Sequence[str], state: str, remark: str, channel: str, kegui: Kegui) -> ContactWay:
+def make(
+    userids: Sequence[str], state: str, remark: str, channel: str, by: Who, kegui: Kegui
+) -> ContactWay:
     """Make a contact way in WeCom and keep its config_id, which WeCom shows nowhere.
 
     Raises:
         WeComError: WeCom did not make it.
     """
+    _ask(by, "make", f"contact way {state}", kegui, userids=",".join(userids), channel=channel)
     with released():
         made = kegui.wecom.add_contact_way(list(userids), state, remark)
     now = clock.now()
-    return ContactWay.create(
-        config_id=made.config_id,
-        qr_code=made.qr_code,
-        userids=list(userids),
-        state=state,
-        remark=remark,
-        channel=channel,
-        created_at=now,
-        updated_at=now,
-    )
+    with transaction():
+        way = ContactWay.create(
+            config_id=made.config_id,
+            qr_code=made.qr_code,
+            userids=list(userids),
+            state=state,
+            remark=remark,
+            channel=channel,
+            created_at=now,
+            updated_at=now,
+        )
+        kegui.audit.record(by, "contact_way.made", f"contact way {way.id}", state=state)
+    return way
 
 
 def change(
     way: ContactWay,
+    by: Who,
     kegui: Kegui,
     *,
     userids: Sequence[str] | None = None,
@@ -50,6 +58,8 @@ def change(
     Raises:
         WeComError: WeCom did not change it.
     """
+    wanted = None if userids is None else ",".join(userids)
+    _ask(by, "change", f"contact way {way.id}", kegui, userids=wanted, remark=remark)
     with released():
         kegui.wecom.update_contact_way(
             way.config_id, list(way.userids if userids is None else userids), remark=remark
@@ -63,12 +73,13 @@ def change(
     return way
 
 
-def remove(way: ContactWay, kegui: Kegui) -> None:
+def remove(way: ContactWay, by: Who, kegui: Kegui) -> None:
     """Delete a contact way in WeCom and here; one that WeCom has no more is gone already.
 
     Raises:
         WeComError: WeCom did not delete it.
     """
+    _ask(by, "remove", f"contact way {way.id}", kegui, state=way.state)
     try:
         with released():
             kegui.wecom.delete_contact_way(way.config_id)
@@ -76,6 +87,12 @@ def remove(way: ContactWay, kegui: Kegui) -> None:
         if refused.errcode != UNKNOWN_CONFIG_ID:
             raise
     way.delete_instance()
+
+
+def _ask(by: Who, verb: str, subject: str, kegui: Kegui, /, **details: object) -> None:
+    """Write down what WeCom will be asked for: its call stands in no transaction of ours."""
+    with transaction():
+        kegui.audit.record(by, f"contact_way.{verb}", subject, **details)
 
 
 def replace_leaver(handover: Handover, kegui: Kegui) -> None:
@@ -113,7 +130,7 @@ def _replace(handover: Handover, way: ContactWay, userids: list[str], kegui: Keg
         _leave_to_a_person(handover, "contact_way", way.config_id, "没有可接替的成员，请手工处理")
         return
     try:
-        change(way, kegui, userids=userids)
+        change(way, Who(f"offboarding {handover.id}"), kegui, userids=userids)
     except Refused as refused:
         text = f"企业微信拒绝修改（{refused.errcode}），请手工处理"
         _leave_to_a_person(handover, "contact_way", way.config_id, text)

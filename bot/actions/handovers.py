@@ -7,6 +7,7 @@ from peewee import IntegrityError
 
 from bot import clock
 from bot.actions import staff
+from bot.audit import Who
 from bot.db import transaction
 from bot.kegui import Kegui
 from bot.models import Allocation, Handover, HandoverItem, IdempotencyKey
@@ -50,6 +51,7 @@ def open_offboarding(
     *,
     mode: str,
     source: str,
+    by: Who,
     kegui: Kegui,
     reason: str = "",
     successors: Sequence[str] = (),
@@ -84,6 +86,15 @@ def open_offboarding(
                 created_at=now,
                 updated_at=now,
             )
+            kegui.audit.record(
+                by,
+                "offboarding.open",
+                f"offboarding {handover.id}",
+                userid=userid,
+                last_day=last_day,
+                mode=mode,
+                source=source,
+            )
     except IntegrityError:
         # Somebody else opened it in this very moment.
         return Handover.get(_is_open_case(userid)), False
@@ -97,6 +108,7 @@ def open_handover(
     *,
     takeover_userid: str | None,
     source: str,
+    by: Who,
     kegui: Kegui,
     transfer_success_msg: str = "",
     asked_by: IdempotencyKey | None = None,
@@ -140,6 +152,15 @@ def open_handover(
             updated_at=now,
         )
         _add_named_items(handover)
+        kegui.audit.record(
+            by,
+            "handover.open",
+            f"handover {handover.id}",
+            userid=handover_userid,
+            takeover_userid=takeover_userid,
+            customers="all" if external_userids is None else len(external_userids),
+            source=source,
+        )
         if asked_by is not None:
             IdempotencyKey.update(handover_id=handover.id).where(
                 IdempotencyKey.id == asked_by.id
@@ -166,6 +187,7 @@ def move_by_rule(allocation: Allocation, kegui: Kegui) -> Handover:
         [allocation.external_userid],
         takeover_userid=allocation.owner,
         source=source,
+        by=Who("rules"),
         kegui=kegui,
     )
 
@@ -178,13 +200,15 @@ def report_leave(userid: str, *, source: str, kegui: Kegui) -> Handover:
     now = clock.now()
     staff.mark_left(userid, now)
     today = now.astimezone(kegui.settings.zone).date()
-    handover, is_new = open_offboarding(userid, today, mode=AUTO, source=source, kegui=kegui)
+    handover, is_new = open_offboarding(
+        userid, today, mode=AUTO, source=source, by=Who("wecom"), kegui=kegui
+    )
     if not is_new:
         wake(handover, kegui)
     return handover
 
 
-def approve(handover: Handover, by: str, kegui: Kegui) -> Handover:
+def approve(handover: Handover, by: Who, kegui: Kegui) -> Handover:
     """Let the handover start when it is due; approving again changes nothing.
 
     Raises:
@@ -194,9 +218,13 @@ def approve(handover: Handover, by: str, kegui: Kegui) -> Handover:
         raise NotPossible(f"the handover is {handover.state}")
     now = clock.now()
     with transaction():
-        Handover.update(approved_by=by, approved_at=now, updated_at=now).where(
-            Handover.id == handover.id, Handover.approved_at.is_null()
-        ).execute()
+        approved = (
+            Handover.update(approved_by=by.actor, approved_at=now, updated_at=now)
+            .where(Handover.id == handover.id, Handover.approved_at.is_null())
+            .execute()
+        )
+        if approved:
+            kegui.audit.record(by, f"{handover.kind}.approve", f"{handover.kind} {handover.id}")
         # One that is still being planned goes on by itself when the plan is made.
         Handover.update(state=SCHEDULED).where(
             Handover.id == handover.id, Handover.state == AWAITING_APPROVAL
@@ -205,7 +233,7 @@ def approve(handover: Handover, by: str, kegui: Kegui) -> Handover:
     return Handover.get_by_id(handover.id)
 
 
-def cancel(handover: Handover) -> Handover:
+def cancel(handover: Handover, by: Who, kegui: Kegui) -> Handover:
     """Stop what is not submitted; WeCom has no recall, so the rest is followed to its end.
 
     Raises:
@@ -222,6 +250,7 @@ def cancel(handover: Handover) -> Handover:
             HandoverItem.update(
                 state=CANCELLED, reason="the handover was cancelled", updated_at=now
             ).where(HandoverItem.handover == handover, HandoverItem.state == PLANNED).execute()
+            kegui.audit.record(by, f"{handover.kind}.cancel", f"{handover.kind} {handover.id}")
     if not changed and handover.state != CANCELLED:
         raise NotPossible(f"the handover is {handover.state}")
     return Handover.get_by_id(handover.id)
@@ -229,6 +258,7 @@ def cancel(handover: Handover) -> Handover:
 
 def change(
     handover: Handover,
+    by: Who,
     kegui: Kegui,
     *,
     last_day: date | None = None,
@@ -256,6 +286,13 @@ def change(
             HandoverItem.update(takeover_userid=None).where(
                 HandoverItem.handover == handover, HandoverItem.state == PLANNED
             ).execute()
+        kegui.audit.record(
+            by,
+            f"{handover.kind}.change",
+            f"{handover.kind} {handover.id}",
+            last_day=last_day,
+            successors=None if successors is None else ",".join(successors),
+        )
     wake(handover, kegui)
     return Handover.get_by_id(handover.id)
 

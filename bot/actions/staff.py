@@ -7,6 +7,7 @@ from typing import Any, cast
 from peewee import JOIN, fn
 
 from bot import clock
+from bot.audit import Who
 from bot.db import released, transaction
 from bot.kegui import Kegui
 from bot.models import Department, Handover, Ownership, Staff
@@ -104,15 +105,17 @@ def mark_left(userid: str, at: datetime) -> None:
     ).execute()
 
 
-def set_terms(userid: str, **terms: object) -> None:
+def set_terms(userid: str, by: Who, kegui: Kegui, **terms: object) -> None:
     """Keep what managers set: ``licences``, ``capacity``, ``on_duty``, ``on_leave``.
 
     Who was offboarded but stays after all is put on duty again.
     """
-    if terms.get("on_duty"):
-        terms = {**terms, "returned_at": clock.now()}
-    if terms:
-        Staff.update(**terms).where(Staff.userid == userid).execute()
+    if not terms:
+        return
+    returned = {"returned_at": clock.now()} if terms.get("on_duty") else {}
+    with transaction():
+        Staff.update(**terms, **returned).where(Staff.userid == userid).execute()
+        kegui.audit.record(by, "staff.set_terms", f"staff {userid}", **terms)
 
 
 def candidates(kegui: Kegui, userids: Sequence[str] | None = None) -> list[Candidate]:

@@ -6,6 +6,7 @@ from flask import Response, jsonify, request
 from bot.api import (
     alarms,
     allocations,
+    audit,
     auth,
     conflicts,
     contact_ways,
@@ -32,6 +33,7 @@ NOUNS = (
     customers,
     conflicts,
     allocations,
+    audit,
     contact_ways,
     events,
     gaps,

@@ -85,7 +85,7 @@ def resolve(number: int, json_data: Decision) -> Conflict:
     if conflict.state == "open":
         _check_owner(conflict.external_userid, json_data.owner)
     return conflicts.resolve(
-        conflict.id, json_data.owner, json_data.reason, context.caller_name(), context.kegui()
+        conflict.id, json_data.owner, json_data.reason, context.who(), context.kegui()
     )
 
 

@@ -77,6 +77,7 @@ def create(json_data: ContactWayIn) -> ContactWay:
         json_data.state,
         json_data.remark,
         json_data.channel,
+        context.who(),
         context.kegui(),
     )
 
@@ -116,6 +117,7 @@ def change(number: int, json_data: ContactWayChange) -> ContactWay:
         return way
     return contact_ways.change(
         way,
+        context.who(),
         context.kegui(),
         userids=None if userids is None else list(dict.fromkeys(userids)),
         remark=json_data.remark,
@@ -127,7 +129,7 @@ def change(number: int, json_data: ContactWayChange) -> ContactWay:
 @blueprint.output({}, status_code=204)
 def delete(number: int) -> Response:
     """Delete the contact way in WeCom and here."""
-    contact_ways.remove(_find(number), context.kegui())
+    contact_ways.remove(_find(number), context.who(), context.kegui())
     return Response(status=204)
 
 

@@ -2,8 +2,10 @@
 
 from typing import cast
 
-from flask import Flask, current_app, g
+from flask import Flask, current_app, g, request
 
+from bot.audit import Who
+from bot.db import transaction
 from bot.kegui import Kegui
 from bot.models import ApiToken
 
@@ -27,3 +29,14 @@ def caller() -> ApiToken:
 def caller_name() -> str:
     """The caller, as decisions remember who took them."""
     return f"api:{caller().name}"[:128]
+
+
+def who() -> Who:
+    """The caller, as the audit log names who acted, and from where."""
+    return Who(caller_name(), request.remote_addr or "")
+
+
+def record_look(act: str, subject: str, /, **details: object) -> None:
+    """Write down that the caller sees personal data; unwritten, nothing is shown."""
+    with transaction():
+        kegui().audit.record(who(), act, subject, **details)

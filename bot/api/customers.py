@@ -6,7 +6,7 @@ from typing import Any, Literal
 from apiflask import APIBlueprint
 from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
-from bot.api import paging
+from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import missing
@@ -119,6 +119,8 @@ def index(query_data: CustomersQuery) -> dict[str, Any]:
     query = find_customers(query_data.q or "", query_data.owner or "")
     if query_data.consent:
         query = with_consent(query, query_data.consent)
+    asked = query_data.model_dump(include={"owner", "consent", "q"}, exclude_none=True)
+    context.record_look("customer.list", "customers", **asked)
     column = Customer.external_userid
     rows, next_cursor = paging.page_of_query(query, column, query_data, newest_first=False)
     return {
@@ -135,6 +137,7 @@ def show(external_userid: str) -> dict[str, Any]:
     customer = Customer.get_or_none(Customer.external_userid == external_userid)
     if customer is None:
         raise missing("客户", "customer", external_userid)
+    context.record_look("customer.look", f"customer {external_userid}")
     return _show(whole_customers([customer])[0])
 
 
@@ -147,6 +150,7 @@ def timeline(external_userid: str, query_data: PageQuery) -> dict[str, Any]:
     journey = journey_of(external_userid)
     if journey is None:
         raise missing("客户", "customer", external_userid)
+    context.record_look("customer.timeline", f"customer {external_userid}")
     told = entries(journey.steps)
     shown, next_cursor = paging.page_of_list(told, lambda entry: entry.key, query_data)
     return {"items": [entry.shown for entry in shown], "next_cursor": next_cursor}

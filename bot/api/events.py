@@ -12,6 +12,7 @@ from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import Problem
 from bot.api.schemas import Shown, one_of
+from bot.db import transaction
 from bot.models import InboxEvent, InboxHistory
 from bot.queue import Lane
 from bot.reports.home import EVENT_COLUMNS
@@ -92,7 +93,10 @@ def show(number: int) -> dict[str, Any]:
 def replay(number: int) -> InboxEvent:
     """Work on a settled event again; what it already caused is not done twice."""
     row = _find(number)
-    again = inbox.replay(row.id, now=clock.now())
+    with transaction():
+        again = inbox.replay(row.id, now=clock.now())
+        if again is not None:
+            context.kegui().audit.record(context.who(), "event.replay", f"event {again.id}")
     if again is None:
         raise Problem(
             409,

@@ -83,6 +83,7 @@ def create(json_data: HandoverIn) -> dict[str, Any]:
         None if wanted == "all" else list(dict.fromkeys(wanted)),
         takeover_userid=json_data.takeover_userid,
         source="api",
+        by=context.who(),
         kegui=context.kegui(),
         transfer_success_msg=json_data.transfer_success_msg,
         asked_by=idempotency.current(),
@@ -115,7 +116,7 @@ def change(number: int, json_data: HandoverChange) -> dict[str, Any]:
     """Name other successors; what is submitted stays as it is."""
     case = find_handover(number)
     successors = list(dict.fromkeys(json_data.successors))
-    return show_case(handovers.change(case, context.kegui(), successors=successors))
+    return show_case(handovers.change(case, context.who(), context.kegui(), successors=successors))
 
 
 @blueprint.post("/<int:number>/approve")
@@ -124,7 +125,7 @@ def change(number: int, json_data: HandoverChange) -> dict[str, Any]:
 def approve(number: int) -> dict[str, Any]:
     """Let the handover start; approving again changes nothing."""
     case = find_handover(number)
-    return show_case(handovers.approve(case, context.caller_name(), context.kegui()))
+    return show_case(handovers.approve(case, context.who(), context.kegui()))
 
 
 @blueprint.post("/<int:number>/cancel")
@@ -132,7 +133,7 @@ def approve(number: int) -> dict[str, Any]:
 @blueprint.output(HandoverOut)
 def cancel(number: int) -> dict[str, Any]:
     """Stop what is planned; WeCom has no recall, so the rest is followed to its end."""
-    return show_case(handovers.cancel(find_handover(number)))
+    return show_case(handovers.cancel(find_handover(number), context.who(), context.kegui()))
 
 
 @blueprint.get("/<int:number>/items")

@@ -83,6 +83,7 @@ def create(json_data: OffboardingIn) -> tuple[dict[str, Any], int]:
         json_data.last_day,
         mode=json_data.mode,
         source="api",
+        by=context.who(),
         kegui=context.kegui(),
         reason=json_data.reason,
         successors=list(dict.fromkeys(json_data.successors)),
@@ -119,6 +120,7 @@ def change(number: int, json_data: OffboardingChange) -> dict[str, Any]:
     successors = json_data.successors
     changed = handovers.change(
         case,
+        context.who(),
         context.kegui(),
         last_day=json_data.last_day,
         successors=None if successors is None else list(dict.fromkeys(successors)),
@@ -132,7 +134,7 @@ def change(number: int, json_data: OffboardingChange) -> dict[str, Any]:
 def approve(number: int) -> dict[str, Any]:
     """Let the offboarding start when it is due; approving again changes nothing."""
     case = find_offboarding(number)
-    return show_case(handovers.approve(case, context.caller_name(), context.kegui()))
+    return show_case(handovers.approve(case, context.who(), context.kegui()))
 
 
 @blueprint.post("/<int:number>/cancel")
@@ -140,7 +142,7 @@ def approve(number: int) -> dict[str, Any]:
 @blueprint.output(OffboardingOut)
 def cancel(number: int) -> dict[str, Any]:
     """Stop what is planned; WeCom has no recall, so the rest is followed to its end."""
-    return show_case(handovers.cancel(find_offboarding(number)))
+    return show_case(handovers.cancel(find_offboarding(number), context.who(), context.kegui()))
 
 
 @blueprint.get("/<int:number>/items")

@@ -7,6 +7,7 @@ from apiflask import APIBlueprint
 
 from bot import clock
 from bot.actions import pauses
+from bot.api import context
 from bot.api.auth import READ, needs
 from bot.api.problems import Problem
 from bot.api.schemas import Shown
@@ -62,4 +63,4 @@ def lift(name: str) -> dict[str, Any]:
             "没有这个暂停：它可能已经结束",
             "there is no such pause: it may be over already",
         )
-    return {"name": pause.name, "woken_events": pauses.lift(pause)}
+    return {"name": pause.name, "woken_events": pauses.lift(pause, context.who(), context.kegui())}

@@ -17,6 +17,7 @@ from bot.actions.alarms import report
 from bot.actions.conflicts import NotOpen
 from bot.actions.handovers import NotPossible, UnfitSuccessor, UnknownStaff
 from bot.api import context
+from bot.audit import AuditUnwritable
 from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, WeComError
 
 MIMETYPE = "application/problem+json"
@@ -126,6 +127,7 @@ def translate(api: APIBlueprint) -> None:
     api.register_error_handler(NotPossible, _not_possible)
     api.register_error_handler(NotOpen, _not_open)
     api.register_error_handler(WeComError, _wecom)
+    api.register_error_handler(AuditUnwritable, _audit_unwritable)
     api.register_error_handler(OperationalError, _database_busy)
     api.register_error_handler(MaxConnectionsExceeded, _database_busy)
 
@@ -233,6 +235,17 @@ def _wait_seconds(error: WeComError) -> int | None:
     if isinstance(error, Throttled):
         return max(1, ceil(error.wait_seconds))
     return None
+
+
+def _audit_unwritable(_error: AuditUnwritable) -> Response:
+    return respond(
+        Problem(
+            503,
+            "audit-unwritable",
+            "审计日志无法写入，操作未执行；请联系系统管理员检查数据库",
+            "the audit log cannot be written, so nothing was done: let IT check the database",
+        )
+    )
 
 
 def _database_busy(_error: Exception) -> Response:

@@ -9,7 +9,7 @@ from pydantic import Field, StrictBool, StrictInt, StringConstraints, field_vali
 from pydantic.json_schema import SkipJsonSchema
 
 from bot.actions import staff
-from bot.api import paging
+from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import missing
@@ -83,7 +83,7 @@ def change(userid: str, json_data: StaffIn) -> dict[str, Any]:
     """Set licences, capacity, duty and leave; `on_duty` also takes back whoever was offboarded."""
     member = _find(userid)
     changes = json_data.model_dump(include=json_data.model_fields_set)
-    staff.set_terms(member.userid, **changes)
+    staff.set_terms(member.userid, context.who(), context.kegui(), **changes)
     return _show(_find(userid), staff.customers_owned())
 
 

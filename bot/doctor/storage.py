@@ -71,29 +71,37 @@ def _check_server(processes: Processes) -> list[Finding]:
     if not isinstance(db.database.obj, PostgresqlDatabase):
         # A file on this machine: no role, no connections to count, our own clock.
         return [ok(name) for name in ("database role", "connections", "database clock")]
-    owns, lacks, now, most, reserved = db.database.execute_sql(
+    owns, lacks, may_change, now, most, reserved = db.database.execute_sql(
         "SELECT count(*) FILTER (WHERE pg_has_role(current_user, tableowner, 'MEMBER')),"
-        " count(*) FILTER (WHERE NOT (has_table_privilege(place, 'SELECT') AND"
-        " has_table_privilege(place, 'INSERT') AND has_table_privilege(place, 'UPDATE') AND"
-        " has_table_privilege(place, 'DELETE'))), clock_timestamp(),"
+        " count(*) FILTER (WHERE NOT (has_table_privilege(place, 'SELECT')"
+        " AND has_table_privilege(place, 'INSERT') AND (add_only"
+        " OR has_table_privilege(place, 'UPDATE') AND has_table_privilege(place, 'DELETE')))),"
+        " count(*) FILTER (WHERE add_only AND has_table_privilege(place, 'UPDATE, DELETE')),"
+        " clock_timestamp(),"
         " current_setting('max_connections')::int,"
         " current_setting('superuser_reserved_connections')::int"
         " FROM (SELECT tableowner,"
-        " quote_ident(schemaname) || '.' || quote_ident(tablename) AS place"
+        " quote_ident(schemaname) || '.' || quote_ident(tablename) AS place,"
+        " tablename IN ('audit_entry', 'audit_seal', 'audit_anchor') AS add_only"
         " FROM pg_tables WHERE schemaname = current_schema()) AS tables"
     ).fetchone()
     return [
-        _judge_role(owns, lacks),
+        _judge_role(owns, lacks, may_change),
         judge_connections(most - reserved, processes.connections, reserved),
         _judge_database_clock(now),
     ]
 
 
-def _judge_role(owns: int, lacks: int) -> Finding:
-    """Of how many tables the application's role is the owner, and on how many it lacks a right."""
+def _judge_role(owns: int, lacks: int, may_change: int) -> Finding:
+    """Of how many tables the application's role is the owner, on how many it lacks a right, and
+    how many of the audit log's it may change."""
     if lacks:
         return failed("database role", "role_lacks_rights", count=lacks)
-    return warning("database role", "role_owns_tables") if owns else ok("database role")
+    if owns:
+        return warning("database role", "role_owns_tables")
+    if may_change:
+        return warning("database role", "role_may_change_audit", count=may_change)
+    return ok("database role")
 
 
 def judge_connections(available: int, needed: int, reserved: int = 0) -> Finding:

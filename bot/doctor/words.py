@@ -140,6 +140,18 @@ SENTENCES = {
             " TABLES and GRANT USAGE ON ALL SEQUENCES (docs/installation.md).",
         ),
     ),
+    "role_may_change_audit": Sentence(
+        (
+            "应用所用的数据库角色可以修改审计日志的 {count} 张表",
+            "the application's role may change {count} of the audit log's tables",
+        ),
+        (
+            "请以表的所有者对该角色执行 REVOKE UPDATE, DELETE, TRUNCATE"
+            " ON audit_entry, audit_seal, audit_anchor",
+            "As the owner of the tables: REVOKE UPDATE, DELETE, TRUNCATE ON audit_entry,"
+            " audit_seal, audit_anchor FROM the role.",
+        ),
+    ),
     "wrong_encoding": Sentence(
         (
             "数据库编码是 {encoding}，无法保存所有姓名",

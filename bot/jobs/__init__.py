@@ -15,7 +15,16 @@ from bot import clock
 from bot.actions.alarms import report
 from bot.db import connection
 from bot.effects import Busy
-from bot.jobs import alarms, api_access, conflicts, handovers, inbox, notices, readings
+from bot.jobs import (
+    alarms,
+    api_access,
+    audit,
+    conflicts,
+    handovers,
+    inbox,
+    notices,
+    readings,
+)
 from bot.kegui import Kegui
 from bot.models import JobRun
 from bot.wecom import WeComError
@@ -55,6 +64,7 @@ def timetable(settings: Settings) -> list[tuple[Job, BaseTrigger]]:
         return job, CronTrigger(hour=hour, minute=minute, timezone=zone)
 
     return [
+        every(3, audit.seal),
         every(15, notices.send_digests),
         every(15, conflicts.wake_untold),
         every(60, alarms.look_for_outages),
@@ -65,6 +75,7 @@ def timetable(settings: Settings) -> list[tuple[Job, BaseTrigger]]:
         every(60, readings.first_import),
         every(300, readings.go_on),
         every(3600, readings.unassigned),
+        at(0, 5, audit.anchor),
         at(2, 10, readings.everything),
         at(3, 40, inbox.archive),
         at(4, 40, api_access.forget_old_answers),

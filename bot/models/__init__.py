@@ -4,6 +4,7 @@ from bot.db import Model
 from bot.models.alarm import Alarm
 from bot.models.allocation import Allocation
 from bot.models.api_access import ApiToken, IdempotencyKey
+from bot.models.audit import AuditAnchor, AuditEntry, AuditSeal, AuditSealed, AuditWriter
 from bot.models.conflict import Conflict
 from bot.models.consent import Consent
 from bot.models.contact_way import ContactWay
@@ -24,6 +25,11 @@ TABLES: tuple[type[Model], ...] = (
     Alarm,
     Allocation,
     ApiToken,
+    AuditAnchor,
+    AuditEntry,
+    AuditSeal,
+    AuditSealed,
+    AuditWriter,
     Conflict,
     Consent,
     ContactWay,
@@ -59,6 +65,11 @@ __all__ = [
     "Alarm",
     "Allocation",
     "ApiToken",
+    "AuditAnchor",
+    "AuditEntry",
+    "AuditSeal",
+    "AuditSealed",
+    "AuditWriter",
     "Conflict",
     "Consent",
     "ContactWay",

@@ -6,6 +6,7 @@ import pytest
 
 from bot import clock
 from bot.actions import handovers, staff
+from bot.audit import Who
 from bot.kegui import Kegui
 from bot.models import Department, Handover, Staff
 from bot.queue import Queue
@@ -41,10 +42,10 @@ def test_a_userid_in_other_letters_names_the_member_that_wecom_names(kegui: Kegu
     today = clock.now().date()
 
     first, _ = handovers.open_offboarding(
-        "ZhangSan", today, mode="approve", source="test", kegui=kegui
+        "ZhangSan", today, mode="approve", source="test", by=Who("test"), kegui=kegui
     )
     again, is_new = handovers.open_offboarding(
-        "zhangsan", today, mode="approve", source="test", kegui=kegui
+        "zhangsan", today, mode="approve", source="test", by=Who("test"), kegui=kegui
     )
 
     assert (first.userid, again.id, is_new) == ("zhangsan", first.id, False)
@@ -67,12 +68,12 @@ def test_who_leads_is_known_also_where_departments_cannot_be_read(kegui: Kegui) 
 def test_an_offboarded_member_takes_over_nobody_until_put_on_duty_again(kegui: Kegui) -> None:
     staff.look_again(["zhangsan"], kegui)
     handover, _ = handovers.open_offboarding(
-        "zhangsan", clock.now().date(), mode="auto", source="test", kegui=kegui
+        "zhangsan", clock.now().date(), mode="auto", source="test", by=Who("test"), kegui=kegui
     )
     Handover.update(state="done").where(Handover.id == handover.id).execute()
     assert [one.unfit for one in staff.candidates(kegui)] == ["is leaving"]
 
-    staff.set_terms("zhangsan", on_duty=True)
+    staff.set_terms("zhangsan", Who("test"), kegui, on_duty=True)
 
     assert [one.unfit for one in staff.candidates(kegui)] == [""]
 

@@ -59,6 +59,7 @@ READERS = {
     "/events": {"read", "events", "admin"},
     "/gaps": {"read", "admin"},
     "/alarms": {"read", "admin"},
+    "/audit": {"audit", "admin"},
     "/staff": {"read", "allocation", "admin"},
 }
 WRITERS = {

@@ -7,6 +7,7 @@ import pytest
 from bot import clock, events, inbox
 from bot.actions.pauses import lift
 from bot.api.auth import create_token
+from bot.audit import Who
 from bot.kegui import Kegui
 from bot.models import EndpointPause, InboxEvent
 from bot.queue import Lane
@@ -68,7 +69,7 @@ def test_lifting_the_pause_of_all_endpoints_wakes_all_that_wait(kegui: Kegui) ->
     for endpoint in (REMARK, LIST):
         waiting_event(kegui, f"- {endpoint}: paused: by hand")
 
-    assert lift(EndpointPause.get_by_id("app *")) == 2
+    assert lift(EndpointPause.get_by_id("app *"), Who("test"), kegui) == 2
 
 
 def test_what_is_not_paused_cannot_be_lifted(call: Call) -> None:

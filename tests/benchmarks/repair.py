@@ -19,6 +19,7 @@ from unittest.mock import patch
 
 from bot import clock, db, migrations, setup
 from bot.actions import contact_ways, handover_run, handovers, reading, sync
+from bot.audit import Who
 from bot.kegui import Kegui
 from bot.models import (
     Customer,
@@ -38,6 +39,7 @@ from tests.benchmarks.places import KINDS, storage
 from tests.sandbox.process import running_sandbox
 
 MEMBERS, CUSTOMERS_OF_ONE = 1000, 100
+BY = Who("benchmark")
 HEALED, PERSON = "healed", "person"
 # What must come along with what was planted: who joins serves, who leaves serves no more, a moved
 # customer is new to the other member.
@@ -242,7 +244,7 @@ class Firm:
 
     def _of_ways(self) -> None:
         for n in range(4):
-            way = contact_ways.make([self.userid(22)], f"way{n}", "", "", self.kegui)
+            way = contact_ways.make([self.userid(22)], f"way{n}", "", "", BY, self.kegui)
             if n % 2:
                 self.call_as_app("externalcontact/del_contact_way", config_id=way.config_id)
                 self.expect("contact_way_gone", way.config_id, PERSON)
@@ -257,7 +259,12 @@ class Firm:
     def _of_handovers(self) -> None:
         moved = [self.customer(23, n) for n in range(4)]
         handover = handovers.open_handover(
-            self.userid(23), moved, takeover_userid=self.userid(22), source="t", kegui=self.kegui
+            self.userid(23),
+            moved,
+            takeover_userid=self.userid(22),
+            source="t",
+            by=BY,
+            kegui=self.kegui,
         )
         handover_run.advance(handover.id, self.kegui)
         waiting = HandoverItem.select().where(HandoverItem.state == "waiting").count()

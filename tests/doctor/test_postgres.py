@@ -20,6 +20,9 @@ def application_url(postgres_url: str) -> Iterator[str]:
         server.execute(f"CREATE ROLE {ROLE} LOGIN".encode())
         server.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {ROLE}".encode())
         server.execute(f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {ROLE}".encode())
+        # As the migration does with whoever had these rights when it ran.
+        revoked = "REVOKE UPDATE, DELETE, TRUNCATE ON audit_entry, audit_seal, audit_anchor"
+        server.execute(f"{revoked} FROM {ROLE}".encode())
         yield postgres_url.replace(urlsplit(postgres_url).netloc, f"{ROLE}@127.0.0.1:5432")
         server.execute(f"DROP OWNED BY {ROLE}".encode())
         server.execute(f"DROP ROLE {ROLE}".encode())
@@ -53,6 +56,18 @@ def test_a_role_that_lacks_a_right_is_told_which(
     assert report.row("database role")["facts"] == {"count": 2}
     assert "GRANT" in report.row("database role")["what_to_do"]
     assert report.row("migrations")["status"] == "not checked"
+
+
+def test_a_role_that_may_change_the_audit_log_is_warned_of(
+    patient: Patient, postgres_url: str, application_url: str
+) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(f"GRANT DELETE ON audit_seal TO {ROLE}".encode())
+
+    report = patient.examine(KEGUI_DATABASE_URL=application_url)
+
+    assert report.warnings == {"database role": "role_may_change_audit"}
+    assert "REVOKE" in report.row("database role")["what_to_do"]
 
 
 def test_a_database_that_cannot_hold_every_name(patient: Patient, ascii_url: str) -> None:

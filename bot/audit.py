@@ -1,0 +1,332 @@
+"""The audit log: who did or saw what. No entry, no act.
+
+An entry is written in the transaction of its act. A sealer chains what was committed, a daily
+anchor is signed. ``bot.rules.audit_chain`` says what that proves.
+"""
+
+import json
+import os
+import secrets
+import threading
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import IO, Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from peewee import EXCLUDED, JOIN, PeeweeException, PostgresqlDatabase, fn
+
+from bot import clock
+from bot.db import database, transaction
+from bot.models import AuditAnchor, AuditEntry, AuditSeal, AuditSealed, AuditWriter
+from bot.rules.audit_chain import (
+    BEGINNING,
+    Anchor,
+    Entry,
+    Fault,
+    Head,
+    Kept,
+    Verifier,
+    link,
+    sign,
+)
+from bot.vault import Vault
+
+FORMAT = 1
+SEALED_AT_ONCE = 500
+READ_AT_ONCE = 2000
+_FIELDS = (
+    AuditEntry.writer,
+    AuditEntry.number,
+    AuditEntry.at,
+    AuditEntry.actor,
+    AuditEntry.act,
+    AuditEntry.subject,
+    AuditEntry.purpose,
+    AuditEntry.origin,
+    AuditEntry.details,
+)
+
+
+class AuditUnwritable(Exception):
+    """The entry of an act could not be written, so the act was not done."""
+
+
+class NotAnExport(Exception):
+    """A file is not what ``export`` wrote; the text says where it stops being one."""
+
+
+@dataclass(frozen=True)
+class Who:
+    """Who acts, from where (an address), and what for."""
+
+    actor: str
+    origin: str = ""
+    purpose: str = ""
+
+
+class AuditLog:
+    """Writes the log, under keys of its own."""
+
+    def __init__(self, vault: Vault) -> None:
+        self._key = vault.key("audit entries")
+        self._private = Ed25519PrivateKey.from_private_bytes(vault.key("audit anchors"))
+
+    @property
+    def key(self) -> bytes:
+        """What an auditor needs to prove on another machine that no entry was forged."""
+        return self._key
+
+    @property
+    def public_key(self) -> Ed25519PublicKey:
+        return self._private.public_key()
+
+    def record(self, who: Who, act: str, subject: str, /, **details: object) -> None:
+        """Write the entry of an act; the caller's transaction does the act as well.
+
+        Args:
+            act: noun and verb, as ``offboarding.approve``.
+            subject: on whom or what, as ``offboarding 7``.
+            details: what else is needed to understand it; no message text, no phone number.
+
+        Raises:
+            AuditUnwritable: it cannot be written; the transaction must not be committed.
+        """
+        if not database.in_transaction():
+            raise RuntimeError("an audit entry belongs in the transaction of its act")
+        writer = _writer()
+        try:
+            head = AuditWriter.get_or_none(AuditWriter.writer == writer)
+            entry = Entry(
+                writer,
+                head.number + 1 if head else 1,
+                clock.now(),
+                who.actor[:160],
+                act[:64],
+                subject[:160],
+                who.purpose,
+                who.origin[:64],
+                {name: str(value) for name, value in details.items() if value is not None},
+            )
+            AuditEntry.insert(**asdict(entry), mac=entry.mac(self._key)).execute()
+            new = Head(writer, entry.number)
+            AuditWriter.insert(**asdict(new), mac=new.mac(self._key)).on_conflict(
+                conflict_target=[AuditWriter.writer],
+                update={AuditWriter.number: EXCLUDED.number, AuditWriter.mac: EXCLUDED.mac},
+            ).execute()
+        except PeeweeException as error:
+            raise AuditUnwritable(type(error).__name__) from error
+
+    def seal(self, limit: int = SEALED_AT_ONCE) -> int:
+        """Give the next committed entries their place in the chain; returns how many.
+
+        Raises:
+            IntegrityError: somebody else seals at this moment.
+        """
+        with transaction():
+            last = AuditSeal.select().order_by(AuditSeal.position.desc()).first()
+            position, before = (last.position, last.link) if last else (0, BEGINNING)
+            seals, numbers = [], {}
+            for row in _waiting().limit(limit):
+                position, before = position + 1, link(before, _entry(row), row.mac)
+                seals.append({"position": position, "entry_id": row.id, "link": before})
+                numbers[row.writer] = row.number
+            if seals:
+                AuditSeal.insert_many(seals).execute()
+                rows = [{"writer": one, "number": number} for one, number in numbers.items()]
+                AuditSealed.insert_many(rows).on_conflict(
+                    conflict_target=[AuditSealed.writer],
+                    update={AuditSealed.number: EXCLUDED.number},
+                ).execute()
+        return len(seals)
+
+    def anchor(self, now: datetime) -> Anchor | None:
+        """Sign the chain as it is; None where nothing was added since the last time."""
+        last = AuditSeal.select().order_by(AuditSeal.position.desc()).first()
+        if last is None or AuditAnchor.get_or_none(AuditAnchor.position == last.position):
+            return None
+        made = Anchor(last.position, last.link, now)
+        AuditAnchor.insert(
+            **asdict(made), signature=sign(made, self._private)
+        ).on_conflict_ignore().execute()
+        return made
+
+    def verify(self) -> tuple[Verifier, Iterator[Fault]]:
+        """Return what goes through the log of the database, and its faults as they are met.
+
+        The caller holds a ``snapshot``.
+        """
+        verifier = Verifier(_anchors(), self._key, self.public_key)
+        return verifier, verifier.faults(_log(), _heads())
+
+
+def snapshot() -> None:
+    """Let the transaction that was just begun see the log as it is now, to its end."""
+    if isinstance(database.obj, PostgresqlDatabase):
+        database.execute_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+
+def export(file: IO[str]) -> int:
+    """Write the whole log, one JSON object in a line; returns the number of entries.
+
+    The caller holds a ``snapshot``.
+    """
+
+    def write(kind: str, row: Mapping[str, Any]) -> None:
+        file.write(json.dumps({"kind": kind, **row}, ensure_ascii=False, default=_iso) + "\n")
+
+    count = 0
+    write("audit", {"format": FORMAT, "exported_at": clock.now()})
+    for anchor, signature in _anchors():
+        write("anchor", asdict(anchor) | {"signature": signature})
+    for kept in _log():
+        count += 1
+        write("entry", asdict(kept))
+    for head, mac in _heads():
+        write("head", asdict(head) | {"mac": mac})
+    write("end", {"entries": count})
+    return count
+
+
+def verify_export(
+    lines: Iterable[str], key: bytes | None, public: Ed25519PublicKey | None
+) -> tuple[Verifier, Iterator[Fault]]:
+    """Return what goes through an export, and its faults as they are met; needs no database.
+
+    Raises:
+        NotAnExport: while the faults are read, where the file is damaged.
+    """
+    rows = _rows(lines)
+    if next(rows)["kind"] != "audit":
+        raise NotAnExport("the first line does not name an audit export")
+    anchors: list[tuple[Anchor, str]] = []
+    first: dict[str, Any] = {}
+    for row in rows:
+        if row["kind"] != "anchor":
+            first = row
+            break
+        anchor = Anchor(row["position"], row["link"], datetime.fromisoformat(row["at"]))
+        anchors.append((anchor, row["signature"]))
+    heads: list[tuple[Head, str]] = []
+
+    def log() -> Iterator[Kept]:
+        row = first
+        while row["kind"] == "entry":
+            yield _kept(row)
+            row = next(rows)
+        while row["kind"] == "head":
+            heads.append((Head(row["writer"], row["number"]), row["mac"]))
+            row = next(rows)
+        if row["kind"] != "end":
+            raise NotAnExport(f"a line of the kind {row['kind']!r} stands where it must not")
+
+    verifier = Verifier(anchors, key, public)
+    return verifier, verifier.faults(log(), heads)
+
+
+def _rows(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    number = 0
+    for number, text in enumerate(lines, 1):
+        try:
+            row = json.loads(text)
+            row["kind"]
+        except (ValueError, KeyError, TypeError):
+            raise NotAnExport(f"line {number} is not one of an audit export") from None
+        yield row
+    raise NotAnExport(f"the file ends in line {number}, before its end line")
+
+
+def _kept(row: Mapping[str, Any]) -> Kept:
+    try:
+        entry = row["entry"]
+        read = entry and Entry(**entry | {"at": datetime.fromisoformat(entry["at"])})
+        return Kept(row["place"], read, row["mac"], row["position"], row["link"])
+    except (KeyError, TypeError, ValueError):
+        raise NotAnExport(f"an entry cannot be read: {row.get('place', 'unnamed')}") from None
+
+
+class _Thread(threading.local):
+    """The name of this thread as a writer; a forked process has threads of its own."""
+
+    process = 0
+    writer = ""
+
+
+_thread = _Thread()
+
+
+def _writer() -> str:
+    if _thread.process != os.getpid():
+        _thread.process, _thread.writer = os.getpid(), secrets.token_hex(16)
+    return _thread.writer
+
+
+def _waiting() -> Any:
+    """Select committed entries that are not sealed, in the order in which they were begun."""
+    sealed = fn.COALESCE(AuditSealed.number, 0)
+    return (
+        AuditEntry.select()
+        .join(AuditWriter, on=(AuditWriter.writer == AuditEntry.writer))
+        .join(AuditSealed, JOIN.LEFT_OUTER, on=(AuditSealed.writer == AuditWriter.writer))
+        .where(AuditWriter.number > sealed, AuditEntry.number > sealed)
+        .order_by(AuditEntry.id)
+    )
+
+
+def _entry(row: AuditEntry) -> Entry:
+    return Entry(*(getattr(row, field.name) for field in _FIELDS))
+
+
+def _log() -> Iterator[Kept]:
+    """Yield all entries: the sealed ones in the order of their seals, then the others."""
+    position = 0
+    while True:
+        seals = list(
+            AuditSeal.select()
+            .where(AuditSeal.position > position)
+            .order_by(AuditSeal.position)
+            .limit(READ_AT_ONCE)
+        )
+        if not seals:
+            break
+        found = {
+            row.id: row
+            for row in AuditEntry.select().where(AuditEntry.id.in_([one.entry_id for one in seals]))
+        }
+        for seal in seals:
+            yield _keep(found.get(seal.entry_id), seal)
+        position = seals[-1].position
+    unsealed = (
+        AuditEntry.select()
+        .join(AuditSeal, JOIN.LEFT_OUTER, on=(AuditSeal.entry_id == AuditEntry.id))
+        .where(AuditSeal.entry_id.is_null())
+        .order_by(AuditEntry.id)
+    )
+    for row in list(unsealed):
+        yield _keep(row, None)
+
+
+def _keep(row: AuditEntry | None, seal: AuditSeal | None) -> Kept:
+    return Kept(
+        f"entry {row.id if row else seal and seal.entry_id}",
+        _entry(row) if row else None,
+        row.mac if row else "",
+        seal.position if seal else None,
+        seal.link if seal else "",
+    )
+
+
+def _heads() -> Iterator[tuple[Head, str]]:
+    for row in list(AuditWriter.select().order_by(AuditWriter.writer)):
+        yield Head(row.writer, row.number), row.mac
+
+
+def _anchors() -> list[tuple[Anchor, str]]:
+    return [
+        (Anchor(row.position, row.link, row.at), row.signature)
+        for row in AuditAnchor.select().order_by(AuditAnchor.position)
+    ]
+
+
+def _iso(value: datetime) -> str:
+    return value.isoformat(timespec="microseconds")

@@ -1,0 +1,88 @@
+"""What `kegui audit verify` says: whether the log is whole, and if not, where it breaks first."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from bot import audit, db
+from bot.audit import AuditLog
+from bot.rules.audit_chain import CHANGED, CUT, FORGED, HEAD, MISSING, MOVED, Fault, Verifier
+from bot.vault import Vault
+
+SENTENCES = {
+    CHANGED: "is not what was written",
+    MISSING: "is missing",
+    MOVED: "does not stand where it was sealed",
+    HEAD: "has a count of entries that was changed",
+    CUT: "was signed, and the chain ends before it",
+    FORGED: "does not match the chain, or is not signed by this installation",
+}
+
+
+@dataclass(frozen=True)
+class Found:
+    """What there is to say, line by line."""
+
+    is_whole: bool
+    lines: list[str]
+
+
+def verify(vault: Vault, show_all: bool) -> Found:
+    """Go through the log of the database."""
+    with db.database.atomic():
+        audit.snapshot()
+        verifier, faults = AuditLog(vault).verify()
+        return _describe(verifier, faults, show_all, "")
+
+
+def verify_export(
+    lines: Iterable[str], key_lines: Iterable[str] | None, public_key: str, show_all: bool
+) -> Found:
+    """Go through an export.
+
+    Raises:
+        NotAnExport: it is damaged.
+        ValueError: a key is not one.
+    """
+    key = None if key_lines is None else _key("".join(key_lines))
+    public = _public(public_key) if public_key else None
+    verifier, faults = audit.verify_export(lines, key, public)
+    unproven = "" if key else "; without --key-file nobody can tell whether entries were forged"
+    unproven += "" if public else "; without --public-key the anchors' signatures were not checked"
+    return _describe(verifier, faults, show_all, unproven)
+
+
+def public_hex(key: Ed25519PublicKey) -> str:
+    return key.public_bytes_raw().hex()
+
+
+def _key(text: str) -> bytes:
+    try:
+        key = bytes.fromhex(text.strip())
+    except ValueError:
+        key = b""
+    if len(key) != 32:
+        raise ValueError("the key file does not hold what `kegui audit keys --key-file` writes")
+    return key
+
+
+def _public(text: str) -> Ed25519PublicKey:
+    try:
+        return Ed25519PublicKey.from_public_bytes(bytes.fromhex(text))
+    except ValueError:
+        raise ValueError("--public-key is not what `kegui audit keys` prints") from None
+
+
+def _describe(verifier: Verifier, faults: Iterator[Fault], show_all: bool, unproven: str) -> Found:
+    found = list(faults if show_all else islice(faults, 1))
+    if found:
+        return Found(False, [_sentence(fault) for fault in found])
+    count = f"{verifier.sealed} entries sealed, {verifier.unsealed} not yet"
+    return Found(True, [f"the audit log is whole: {count}{unproven}"])
+
+
+def _sentence(fault: Fault) -> str:
+    where = "" if fault.position is None else f" (position {fault.position})"
+    return f"{fault.place}{where} {SENTENCES[fault.kind]}"

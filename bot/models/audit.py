@@ -1,0 +1,61 @@
+"""The audit log: rows that are only added; see ``bot.rules.audit_chain``."""
+
+from peewee import BigAutoField, BigIntegerField, CharField, JSONField, TextField
+
+from bot.db import Model, UTCDateTimeField
+
+
+class AuditEntry(Model):
+    """Who did or saw what; written in the act's own transaction."""
+
+    id = BigAutoField()
+    writer = CharField(max_length=32)
+    number = BigIntegerField()
+    at = UTCDateTimeField()
+    actor = CharField(max_length=160)
+    act = CharField(max_length=64)
+    subject = CharField(max_length=160)
+    purpose = TextField(default="")
+    origin = CharField(max_length=64, default="")
+    details = JSONField(default=dict)
+    mac = CharField(max_length=64)
+
+    class Meta:
+        indexes = (
+            (("writer", "number"), True),
+            (("actor", "id"), False),
+            (("subject", "id"), False),
+            (("act", "id"), False),
+        )
+
+
+class AuditWriter(Model):
+    """How many entries one thread of one process has made."""
+
+    writer = CharField(max_length=32, primary_key=True)
+    number = BigIntegerField()
+    mac = CharField(max_length=64)
+
+
+class AuditSeal(Model):
+    """An entry's place in the one chain."""
+
+    position = BigIntegerField(primary_key=True)
+    entry_id = BigIntegerField(unique=True)
+    link = CharField(max_length=64)
+
+
+class AuditSealed(Model):
+    """Up to which number the entries of a writer are sealed: what saves the sealer a search."""
+
+    writer = CharField(max_length=32, primary_key=True)
+    number = BigIntegerField()
+
+
+class AuditAnchor(Model):
+    """The chain as it was at a moment, signed."""
+
+    position = BigIntegerField(primary_key=True)
+    link = CharField(max_length=64)
+    at = UTCDateTimeField()
+    signature = CharField(max_length=128)

@@ -1,0 +1,205 @@
+"""What makes the audit log tell of any change to it: digests, and the search for the first fault.
+
+Pure: an auditor runs this over an export on another machine, with or without the key.
+
+- An entry's ``mac`` is keyed: who can write to the database and has not the key cannot make one.
+- The entries of one writer (a thread of one process) are numbered without gaps, and the writer's
+  head, keyed as well, says how many there are: a removed entry leaves a hole, sealed or not.
+- A seal gives an entry its place in one chain: ``link`` is a digest of the link before and of the
+  entry. What is changed, removed or put elsewhere breaks the chain at that place.
+- An anchor is a signed link; a copy kept elsewhere shows that the end of the chain was cut off, or
+  that all of it was made anew by somebody who has the key.
+"""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+
+# The link before the first.
+BEGINNING = "0" * 64
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Who did or saw what, on whom, when, from where and what for; ``details`` by their names."""
+
+    writer: str
+    number: int
+    at: datetime
+    actor: str
+    act: str
+    subject: str
+    purpose: str = ""
+    origin: str = ""
+    details: Mapping[str, str] = field(default_factory=dict)
+
+    def canonical(self) -> bytes:
+        """Return the one way in which these fields are written down."""
+        values = {**asdict(self), "at": self.at.isoformat(timespec="microseconds")}
+        return _canonical(values)
+
+    def mac(self, key: bytes) -> str:
+        return hmac.new(key, b"entry " + self.canonical(), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True)
+class Head:
+    """How many entries a writer has made."""
+
+    writer: str
+    number: int
+
+    def mac(self, key: bytes) -> str:
+        return hmac.new(key, b"head " + _canonical(asdict(self)), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """The chain as it was at a moment, up to and with ``position``."""
+
+    position: int
+    link: str
+    at: datetime
+
+    def message(self) -> bytes:
+        values = {**asdict(self), "at": self.at.isoformat(timespec="microseconds")}
+        return b"anchor " + _canonical(values)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """An entry as it stands in a database or an export; not sealed yet where ``position`` is None.
+
+    ``place`` names it for people; a seal whose entry is gone has none.
+    """
+
+    place: str
+    entry: Entry | None
+    mac: str
+    position: int | None = None
+    link: str = ""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong, and where it was found first."""
+
+    kind: str
+    place: str
+    position: int | None = None
+
+
+CHANGED, MISSING, MOVED, HEAD, CUT, FORGED = (
+    "changed",
+    "missing",
+    "moved",
+    "head",
+    "cut",
+    "anchor",
+)
+
+
+def link(before: str, entry: Entry, mac: str) -> str:
+    """Return the link of an entry that follows the link ``before``."""
+    return hashlib.sha256(f"{before} {mac} ".encode() + entry.canonical()).hexdigest()
+
+
+def sign(anchor: Anchor, private: Ed25519PrivateKey) -> str:
+    return private.sign(anchor.message()).hex()
+
+
+def is_signed(anchor: Anchor, signature: str, public: Ed25519PublicKey) -> bool:
+    try:
+        public.verify(bytes.fromhex(signature), anchor.message())
+    except (InvalidSignature, ValueError):
+        return False
+    return True
+
+
+class Verifier:
+    """Goes once through the log, sealed entries in their order and then the others.
+
+    Args:
+        key: of the macs; None: only the chain and the anchors are checked.
+        public: of the anchors; None: their signatures are not checked.
+    """
+
+    def __init__(
+        self,
+        anchors: Iterable[tuple[Anchor, str]],
+        key: bytes | None = None,
+        public: Ed25519PublicKey | None = None,
+    ) -> None:
+        self._anchors = {anchor.position: (anchor, signature) for anchor, signature in anchors}
+        self._key = key
+        self._public = public
+        self._numbers: dict[str, int] = {}
+        self._link = BEGINNING
+        self.sealed = 0
+        self.unsealed = 0
+
+    def faults(self, log: Iterable[Kept], heads: Iterable[tuple[Head, str]]) -> Iterator[Fault]:
+        """Yield what is wrong in the order in which it is met; what follows the first fault may
+        be its consequence."""
+        for kept in log:
+            yield from self._check(kept)
+        for head, mac in heads:
+            yield from self._check_head(head, mac)
+        for writer in self._numbers:
+            # Every writer has a head; heads that were met were taken out.
+            yield Fault(HEAD, f"writer {writer}")
+        for position, (anchor, signature) in sorted(self._anchors.items()):
+            if self._public is not None and not is_signed(anchor, signature, self._public):
+                yield Fault(FORGED, f"anchor {position}", position)
+            elif position > self.sealed:
+                yield Fault(CUT, f"anchor {position}", position)
+
+    def _check(self, kept: Kept) -> Iterator[Fault]:
+        if kept.position is not None:
+            self.sealed += 1
+            if kept.position != self.sealed:
+                yield Fault(MISSING, f"position {self.sealed}", self.sealed)
+                self.sealed = kept.position
+        if kept.entry is not None:
+            yield from self._check_entry(kept.entry, kept)
+        if kept.position is None:
+            self.unsealed += 1
+            return
+        if kept.entry is None:
+            yield Fault(MISSING, kept.place, kept.position)
+        elif link(self._link, kept.entry, kept.mac) != kept.link:
+            yield Fault(MOVED if self._key is not None else CHANGED, kept.place, kept.position)
+        # From here on against what is written, so that one fault is not found a million times.
+        self._link = kept.link
+        if kept.position in self._anchors and self._anchors[kept.position][0].link != kept.link:
+            yield Fault(FORGED, f"anchor {kept.position}", kept.position)
+
+    def _check_entry(self, entry: Entry, kept: Kept) -> Iterator[Fault]:
+        if self._key is not None and not hmac.compare_digest(entry.mac(self._key), kept.mac):
+            yield Fault(CHANGED, kept.place, kept.position)
+        expected = self._numbers.get(entry.writer, 0) + 1
+        if entry.number != expected:
+            kind = MISSING if entry.number > expected else MOVED
+            yield Fault(kind, f"{kept.place}: number {expected} of its writer", kept.position)
+        self._numbers[entry.writer] = entry.number
+
+    def _check_head(self, head: Head, mac: str) -> Iterator[Fault]:
+        found = self._numbers.pop(head.writer, 0)
+        if self._key is not None and not hmac.compare_digest(head.mac(self._key), mac):
+            yield Fault(HEAD, f"writer {head.writer}")
+        elif found < head.number:
+            yield Fault(MISSING, f"writer {head.writer}: {head.number - found} at its end")
+        elif found > head.number:
+            yield Fault(HEAD, f"writer {head.writer}")
+
+
+def _canonical(values: Mapping[str, object]) -> bytes:
+    return json.dumps(
+        values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=dict
+    ).encode()

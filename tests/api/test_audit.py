@@ -1,0 +1,174 @@
+"""Every change and every look at personal data through the API is in the audit log, or not done."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+
+from bot import clock, db, inbox
+from bot.api.auth import create_token
+from bot.events import parse
+from bot.kegui import Kegui
+from bot.models import (
+    TABLES,
+    AuditEntry,
+    Conflict,
+    ContactWay,
+    EndpointPause,
+    InboxEvent,
+    Ownership,
+)
+from bot.models.inbox_event import DEAD
+from tests.api.conftest import Call, FakeWeCom, at, in_days, problem
+
+pytestmark = pytest.mark.usefixtures("world")
+ON_BOTH_DATABASES = True
+AUDIT = {"audit_entry", "audit_writer", "audit_seal", "audit_sealed", "audit_anchor"}
+
+CHANGES = {
+    "offboarding.open": ("POST", "/offboardings", {"userid": "wangwu", "last_day": in_days(9)}),
+    "offboarding.change": ("PATCH", "/offboardings/1", {"last_day": in_days(7)}),
+    "offboarding.approve": ("POST", "/offboardings/1/approve", None),
+    "offboarding.cancel": ("POST", "/offboardings/1/cancel", None),
+    "handover.open": (
+        "POST",
+        "/handovers",
+        {
+            "handover_userid": "wangwu",
+            "external_userids": ["wm_chen"],
+            "takeover_userid": "lihua",
+        },
+    ),
+    "conflict.resolve": ("POST", "/conflicts/1/resolve", {"owner": "lihua", "reason": "客户要求"}),
+    "contact_way.make": ("POST", "/contact-ways", {"userids": ["lihua"], "state": "fair"}),
+    "contact_way.change": ("PATCH", "/contact-ways/1", {"remark": "展会"}),
+    "contact_way.remove": ("DELETE", "/contact-ways/1", None),
+    "event.replay": ("POST", "/events/1/replay", None),
+    "pause.lift": ("POST", "/pauses/app user/get/lift", None),
+    "staff.set_terms": ("PUT", "/staff/lihua", {"capacity": 7}),
+}
+LOOKS = {
+    "customer.list": "/customers?q=陈",
+    "customer.look": "/customers/wm_chen",
+    "customer.timeline": "/customers/wm_chen/timeline",
+    "audit.look": "/audit?actor=nobody",
+}
+each_change = pytest.mark.parametrize("act", CHANGES)
+each_look = pytest.mark.parametrize("act", LOOKS)
+
+
+@pytest.fixture
+def world(firm: None, kegui: Kegui, call: Call) -> None:
+    """One of everything that somebody may want to change."""
+    body = b"<xml><Event>subscribe</Event><FromUserName>lihua</FromUserName></xml>"
+    inbox.put("customer", parse(body), body, vault=kegui.vault, now=at(0))
+    InboxEvent.update(state=DEAD, finished_at=at(1)).execute()
+    Ownership.claim("wm_chen", "zhangsan", at=at(0), reason="first")
+    Conflict.create(
+        external_userid="wm_chen", owner="zhangsan", contenders=["lihua"], opened_at=at(5)
+    )
+    ContactWay.create(
+        config_id="config",
+        qr_code="https://qr",
+        userids=["lihua"],
+        state="shop",
+        remark="",
+        channel="",
+        created_at=at(0),
+        updated_at=at(0),
+    )
+    EndpointPause.create(
+        name="app user/get", secret_name="app", endpoint="user/get", until=clock.now(), reason="x"
+    )
+    call("POST", "/offboardings", {"userid": "zhangsan", "last_day": in_days(5)})
+
+
+def everything_else() -> dict[str, list[Any]]:
+    """What all tables hold but the audit log's."""
+    return {
+        model._meta.table_name: sorted(model.select().tuples(), key=repr)
+        for model in TABLES
+        if model._meta.table_name not in AUDIT
+    }
+
+
+@contextmanager
+def unwritable() -> Iterator[None]:
+    db.database.execute_sql("ALTER TABLE audit_entry RENAME TO audit_entry_away")
+    try:
+        yield
+    finally:
+        db.database.execute_sql("ALTER TABLE audit_entry_away RENAME TO audit_entry")
+
+
+@each_change
+def test_a_change_says_who_made_it(call: Call, act: str) -> None:
+    method, path, body = CHANGES[act]
+
+    assert call(method, path, body).status_code < 300
+
+    entry = AuditEntry.select().where(AuditEntry.act == act).order_by(AuditEntry.id.desc()).get()
+    assert (entry.actor, entry.origin) == ("api:the tests", "127.0.0.1")
+    assert entry.subject
+
+
+@each_change
+def test_no_entry_no_change(call: Call, wecom: FakeWeCom, kegui: Kegui, act: str) -> None:
+    method, path, body = CHANGES[act]
+    before, called = everything_else(), list(wecom.calls)
+
+    with unwritable():
+        refused = problem(call(method, path, body), 503)
+
+    assert refused["type"].endswith("audit-unwritable")
+    assert "操作未执行" in refused["detail"]
+    assert everything_else() == before
+    assert wecom.calls == called
+    assert call(*CHANGES[act]).status_code < 300
+
+
+@each_look
+def test_a_look_is_written_down(call: Call, act: str) -> None:
+    assert call("GET", LOOKS[act]).status_code == 200
+
+    assert AuditEntry.select().where(AuditEntry.act == act).count() == 1
+
+
+@each_look
+def test_no_entry_no_look(call: Call, act: str) -> None:
+    with unwritable():
+        response = call("GET", LOOKS[act])
+    assert response.status_code == 503
+    assert "陈女士" not in response.get_data(as_text=True)
+
+
+def test_an_act_that_is_refused_is_none(call: Call) -> None:
+    problem(call("POST", "/conflicts/1/resolve", {"owner": "nobody", "reason": "x"}), 422)
+    call("POST", "/offboardings/1/approve")
+    call("POST", "/offboardings/1/approve")
+
+    assert AuditEntry.select().where(AuditEntry.act == "conflict.resolve").count() == 0
+    assert AuditEntry.select().where(AuditEntry.act == "offboarding.approve").count() == 1
+
+
+def test_the_log_is_read_by_who_may_and_filtered(call: Call) -> None:
+    auditor = create_token("auditor", ["audit"])
+    call("GET", "/customers/wm_chen")
+
+    [entry] = call("GET", "/audit?subject=customer wm_chen", token=auditor).get_json()["items"]
+    assert (entry["act"], entry["actor"]) == ("customer.look", "api:the tests")
+    [own, earlier] = call("GET", "/audit?act=audit.look", token=auditor).get_json()["items"]
+    assert (own["actor"], own["details"]) == ("api:auditor", {"act": "audit.look"})
+    assert earlier["details"] == {"subject": "customer wm_chen"}
+    problem(call("GET", "/audit", token=create_token("reader", ["read"])), 403)
+
+
+def test_what_the_day_wrote_is_one_whole_chain(call: Call, kegui: Kegui) -> None:
+    for method, path, body in CHANGES.values():
+        call(method, path, body)
+    kegui.audit.seal()
+
+    verifier, faults = kegui.audit.verify()
+    assert list(faults) == []
+    assert verifier.sealed > len(CHANGES)

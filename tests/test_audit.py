@@ -1,0 +1,297 @@
+"""The audit log in a database: no entry, no act; and what was done to the log is found."""
+
+import io
+import json
+import multiprocessing
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from peewee import PeeweeException
+
+from bot import audit, clock, db
+from bot.audit import AuditLog, AuditUnwritable, NotAnExport, Who
+from bot.models import AuditAnchor, AuditEntry, AuditSeal, AuditWriter, Staff
+from bot.rules.audit_chain import Fault
+from bot.vault import Vault
+
+VAULT = Vault("A" * 43 + "=")
+LOG = AuditLog(VAULT)
+ANNA = Who("api:anna", "10.0.0.1", "复核")
+
+
+def act(number: int = 0, who: Who = ANNA) -> None:
+    with db.transaction():
+        LOG.record(who, "customer.look", f"customer wm_{number}", 理由="投诉", none=None)
+
+
+def acts(amount: int) -> None:
+    for number in range(amount):
+        act(number)
+
+
+def elsewhere(do: Callable[[], object]) -> None:
+    """Do something on another thread, which is another writer."""
+
+    def work() -> None:
+        with db.connection():
+            do()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+
+
+def verify() -> list[Fault]:
+    with db.database.atomic():
+        audit.snapshot()
+        return list(LOG.verify()[1])
+
+
+@pytest.fixture
+def attack(store: str) -> Iterator[Callable[[str], None]]:
+    """Run SQL as somebody whom the database lets do everything."""
+    is_postgres = store.startswith("postgres")
+    tables = ("audit_entry", "audit_seal", "audit_anchor")
+
+    def run(statement: str) -> None:
+        with db.database.atomic():
+            if is_postgres:
+                for table in tables:
+                    db.database.execute_sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+            else:
+                for (name,) in db.database.execute_sql(
+                    "SELECT name FROM sqlite_master WHERE type = 'trigger' AND name LIKE 'audit%'"
+                ).fetchall():
+                    db.database.execute_sql(f"DROP TRIGGER {name}")
+            db.database.execute_sql(statement)
+
+    yield run
+    if is_postgres:
+        for table in tables:
+            db.database.execute_sql(f"ALTER TABLE {table} ENABLE TRIGGER USER")
+
+
+pytestmark = pytest.mark.usefixtures("store")
+
+
+def test_an_entry_says_who_did_what_from_where_and_what_for() -> None:
+    act(7)
+
+    entry = AuditEntry.get()
+    assert (entry.actor, entry.act, entry.subject) == (
+        "api:anna",
+        "customer.look",
+        "customer wm_7",
+    )
+    assert (entry.origin, entry.purpose, entry.details) == ("10.0.0.1", "复核", {"理由": "投诉"})
+    assert clock.now() - entry.at < timedelta(seconds=10)
+
+
+def test_an_act_that_is_taken_back_leaves_no_entry_and_no_hole() -> None:
+    act()
+    with db.database.atomic() as taken_back:
+        LOG.record(ANNA, "staff.set_terms", "staff zhangsan")
+        taken_back.rollback()
+    act()
+
+    assert [row.number for row in AuditEntry.select()] == [1, 2]
+    assert verify() == []
+
+
+def test_an_entry_without_a_transaction_is_a_bug() -> None:
+    with pytest.raises(RuntimeError, match="transaction of its act"):
+        LOG.record(ANNA, "customer.look", "customer wm_1")
+
+
+@db.transaction()
+def make_staff() -> None:
+    Staff.create(userid="zhangsan", seen_at=clock.now())
+    LOG.record(ANNA, "staff.set_terms", "staff zhangsan")
+
+
+def test_no_entry_no_act(attack: Callable[[str], None]) -> None:
+    attack("ALTER TABLE audit_entry RENAME TO audit_entry_away")
+    try:
+        with pytest.raises(AuditUnwritable):
+            make_staff()
+    finally:
+        db.database.execute_sql("ALTER TABLE audit_entry_away RENAME TO audit_entry")
+
+    assert Staff.select().count() == 0
+
+
+@pytest.mark.parametrize("what", ["UPDATE audit_entry SET actor = 'x'", "DELETE FROM audit_entry"])
+def test_the_application_cannot_change_or_remove_an_entry(what: str) -> None:
+    act()
+
+    with pytest.raises(PeeweeException, match="only added to"), db.database.atomic():
+        db.database.execute_sql(what)
+
+    assert AuditEntry.get().actor == "api:anna"
+
+
+def test_what_was_committed_is_sealed_in_one_chain_of_all_writers() -> None:
+    acts(3)
+    elsewhere(lambda: acts(3))
+    assert LOG.seal(limit=4) == 4
+    assert LOG.seal(limit=4) == 2
+    act()
+    assert LOG.seal() == 1
+    assert LOG.seal() == 0
+
+    assert [row.position for row in AuditSeal.select().order_by(AuditSeal.position)] == [
+        *range(1, 8)
+    ]
+    assert AuditWriter.select().count() == 2
+    assert verify() == []
+
+
+def test_an_anchor_is_made_where_something_was_added() -> None:
+    assert LOG.anchor(clock.now()) is None
+    act()
+    LOG.seal()
+    made = LOG.anchor(clock.now())
+    assert made is not None
+    assert LOG.anchor(clock.now()) is None
+
+    assert AuditAnchor.get().link == made.link
+    assert verify() == []
+
+
+@pytest.mark.parametrize(
+    ("statement", "kind", "position"),
+    [
+        ("UPDATE audit_entry SET actor = 'api:ann' WHERE number = 3", "changed", 3),
+        ("UPDATE audit_entry SET details = '{}' WHERE number = 1", "changed", 1),
+        ("DELETE FROM audit_entry WHERE number = 2", "missing", 2),
+        ("DELETE FROM audit_seal WHERE position = 2", "missing", 2),
+        ("DELETE FROM audit_entry WHERE number = 6", "missing", None),
+        ("DELETE FROM audit_entry WHERE number = 5", "missing", None),
+        ("DELETE FROM audit_seal WHERE position > 3", "cut", 4),
+        ("DELETE FROM audit_writer", "head", None),
+        ("UPDATE audit_seal SET entry_id = entry_id + 100 WHERE position = 2", "missing", 2),
+    ],
+)
+def test_what_an_attacker_does_to_the_log_is_found(
+    attack: Callable[[str], None], statement: str, kind: str, position: int | None
+) -> None:
+    """Four entries are sealed, the last of them anchored; two are not sealed yet."""
+    acts(4)
+    LOG.seal()
+    LOG.anchor(clock.now())
+    acts(2)
+    assert verify() == []
+
+    attack(statement)
+
+    first = verify()[0]
+    assert (first.kind, first.position) == (kind, position)
+
+
+def test_a_pair_that_changed_places_is_found(attack: Callable[[str], None]) -> None:
+    acts(4)
+    LOG.seal()
+    two = AuditSeal.get_by_id(2).entry_id
+    three = AuditSeal.get_by_id(3).entry_id
+
+    for position, entry in ((2, -1), (3, two), (2, three)):
+        attack(f"UPDATE audit_seal SET entry_id = {entry} WHERE position = {position}")
+
+    assert verify()[0].position == 2
+
+
+def test_a_restored_old_head_does_not_hide_what_was_sealed(attack: Callable[[str], None]) -> None:
+    acts(2)
+    old = AuditWriter.get()
+    acts(1)
+    LOG.seal()
+
+    attack("DELETE FROM audit_entry WHERE number = 3")
+    attack(f"UPDATE audit_writer SET number = {old.number}, mac = '{old.mac}'")
+
+    assert verify()[0].kind == "missing"
+
+
+def exported() -> list[str]:
+    file = io.StringIO()
+    with db.database.atomic():
+        audit.snapshot()
+        audit.export(file)
+    return file.getvalue().splitlines()
+
+
+def faults_of(
+    lines: list[str], key: bytes | None = LOG.key, public: Ed25519PublicKey | None = LOG.public_key
+) -> list[Fault]:
+    return list(audit.verify_export(lines, key, public)[1])
+
+
+def test_an_export_is_verified_without_the_database() -> None:
+    acts(3)
+    LOG.seal()
+    LOG.anchor(clock.now())
+    acts(1)
+    lines = exported()
+
+    assert faults_of(lines) == []
+    assert faults_of(lines, None, None) == []
+
+
+def test_a_changed_export_is_found_and_a_damaged_one_refused() -> None:
+    acts(3)
+    LOG.seal()
+    lines = exported()
+    second = next(n for n, line in enumerate(lines) if '"entry 2"' in line or "wm_1" in line)
+
+    changed = [*lines]
+    changed[second] = changed[second].replace("wm_1", "wm_9")
+    assert faults_of(changed)[0].kind == "changed"
+    removed = [line for number, line in enumerate(lines) if number != second]
+    assert faults_of(removed)[0].kind == "missing"
+    for broken in (lines[:-1], lines[1:], [*lines[:2], "{"], [], ["[]"]):
+        with pytest.raises(NotAnExport):
+            faults_of(broken)
+
+
+def test_an_empty_log_is_whole() -> None:
+    assert verify() == []
+    assert faults_of(exported()) == []
+    assert [json.loads(line)["kind"] for line in exported()] == ["audit", "end"]
+
+
+def write_many(url: str, amount: int, started: Any) -> None:
+    made = db.connect(url)
+    started.wait()
+    with db.connection():
+        acts(amount)
+    made.close_all()
+
+
+@pytest.mark.postgres
+def test_sixteen_processes_and_a_sealer_make_one_unbroken_chain(postgres_url: str) -> None:
+    made = db.connect(postgres_url)
+    spawn = multiprocessing.get_context("spawn")
+    started = spawn.Event()
+    processes = [
+        spawn.Process(target=write_many, args=(postgres_url, 500, started)) for _ in range(16)
+    ]
+    for process in processes:
+        process.start()
+    started.set()
+    with db.connection():
+        while any(process.is_alive() for process in processes):
+            LOG.seal()
+        while LOG.seal():
+            pass
+        for process in processes:
+            process.join()
+        assert AuditSeal.select().count() == 8000
+        assert verify() == []
+        writers = AuditEntry.select(AuditEntry.writer).distinct().count()
+    made.close_all()
+    assert writers == 16
+    assert [process.exitcode for process in processes] == [0] * 16
