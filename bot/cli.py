@@ -386,7 +386,10 @@ def audit_keys(key_file: Path | None) -> None:
 
     log_keys = AuditLog(Vault(_data_key(_load())))
     if key_file is not None:
-        descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise click.ClickException(f"{key_file}: {error.strerror}") from None
         with os.fdopen(descriptor, "w") as file:
             file.write(log_keys.key.hex() + "\n")
     click.echo(public_hex(log_keys.public_key))

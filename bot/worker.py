@@ -13,6 +13,7 @@ from structlog.contextvars import bound_contextvars
 from bot import clock, inbox
 from bot.actions import conflicts, handover_run, pauses
 from bot.actions.alarms import report
+from bot.audit import AuditUnwritable
 from bot.db import connection
 from bot.effects import Busy
 from bot.inbox import Later, Lost
@@ -179,7 +180,7 @@ class Worker:
             report(error, self._kegui)
             self._retry(row, str(error), self._due_after(error, row))
             return
-        except (OperationalError, InterfaceError) as error:
+        except (OperationalError, InterfaceError, AuditUnwritable) as error:
             self._retry(row, type(error).__name__, self._next_try(row))
             return
         except Exception as error:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -40,6 +41,37 @@ def test_all_can_be_taken_back_and_brought_again_with_data_in_the_tables(store: 
     assert taken == names[::-1]
     assert migrations.up() == names
     assert Customer.select().count() == 0
+
+
+@pytest.mark.postgres
+def test_whoever_was_given_all_rights_may_only_add_to_the_audit_log(postgres_database: str) -> None:
+    """As docs/installation.md gives them, before the tables are made."""
+    name, role = f"kegui_test_{uuid4().hex[:12]}", f"kegui_role_{uuid4().hex[:8]}"
+    url = f"{postgres_database.rpartition('/')[0]}/{name}"
+    with psycopg.connect(postgres_database, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}".encode())
+        server.execute(f"CREATE ROLE {role} LOGIN".encode())
+        rights = "GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES"
+        with psycopg.connect(url, autocommit=True) as owner:
+            owner.execute(f"ALTER DEFAULT PRIVILEGES {rights} TO {role}".encode())
+            env = {**os.environ, "KEGUI_DATABASE_URL": url}
+            subprocess.run([sys.executable, "-m", "bot", "migrate"], env=env, check=True)
+            may = {
+                (table, right): owner.execute(
+                    "SELECT has_table_privilege(%s, %s, %s)", (role, table, right)
+                ).fetchone()
+                == (True,)
+                for table in ("audit_entry", "audit_seal", "audit_anchor", "audit_writer")
+                for right in ("SELECT", "INSERT", "UPDATE", "DELETE")
+            }
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        server.execute(f"DROP ROLE {role}".encode())
+
+    assert {place for place, allowed in may.items() if not allowed} == {
+        (table, right)
+        for table in ("audit_entry", "audit_seal", "audit_anchor")
+        for right in ("UPDATE", "DELETE")
+    }
 
 
 @pytest.mark.postgres

@@ -14,6 +14,7 @@ from peewee import OperationalError
 from structlog.testing import LogCapture
 
 from bot import clock, db, events, inbox, worker
+from bot.audit import AuditUnwritable
 from bot.effects import Busy
 from bot.inbox import WELCOME_LEASE, WORK_LEASE, Later
 from bot.kegui import Kegui
@@ -221,7 +222,12 @@ def test_a_refusal_that_nobody_expected_is_dead_and_can_be_replayed(
 
 @pytest.mark.parametrize(
     "error",
-    [NETWORK, OperationalError("the database is away"), OperatorNeeded(ENDPOINT, 48002)],
+    [
+        NETWORK,
+        OperationalError("the database is away"),
+        AuditUnwritable("no rights"),
+        OperatorNeeded(ENDPOINT, 48002),
+    ],
     ids=lambda error: type(error).__name__,
 )
 def test_trouble_is_retried_with_the_configured_delays_until_the_hours_are_over(

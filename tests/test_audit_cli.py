@@ -1,0 +1,115 @@
+"""`kegui audit`: an auditor finds the first entry that was touched, also on another machine."""
+
+import stat
+from pathlib import Path
+
+import pytest
+from peewee import PostgresqlDatabase
+
+from bot import db
+from bot.models import AuditEntry
+from tests.test_cli import Kegui, environment, kegui, network, remembered
+
+__all__ = ["environment", "kegui", "network"]
+
+
+def make_entries(kegui: Kegui) -> None:
+    for name in ("hr", "crm", "it"):
+        assert kegui("token", "create", "--name", name, "--scope", "read").exit_code == 0
+
+
+def touch() -> None:
+    """Change an entry as somebody whom the database lets do everything."""
+    with db.connection():
+        if isinstance(db.database.obj, PostgresqlDatabase):
+            disable = "ALTER TABLE audit_entry DISABLE TRIGGER USER"
+            enable = "ALTER TABLE audit_entry ENABLE TRIGGER USER"
+        else:
+            disable, enable = "DROP TRIGGER audit_entry_no_update", "SELECT 1"
+        db.database.execute_sql(disable)
+        db.database.execute_sql("UPDATE audit_entry SET subject = 'token crN' WHERE id = 2")
+        db.database.execute_sql(enable)
+
+
+def test_a_token_that_was_made_is_in_the_log(kegui: Kegui) -> None:
+    make_entries(kegui)
+
+    entries = remembered(lambda: list(AuditEntry.select().order_by(AuditEntry.id)))
+    assert [entry.subject for entry in entries] == ["token hr", "token crm", "token it"]  # type: ignore[attr-defined]
+    assert all(entry.actor.startswith("cli:") for entry in entries)  # type: ignore[attr-defined]
+
+
+def test_a_token_needs_the_key_of_the_log(kegui: Kegui) -> None:
+    refused = kegui("token", "create", "--name", "x", "--scope", "read", KEGUI_DATA_KEY=None)
+
+    assert refused.exit_code == 1
+    assert "KEGUI_DATA_KEY" in refused.output
+
+
+def test_a_whole_log_and_a_touched_one(kegui: Kegui) -> None:
+    make_entries(kegui)
+    whole = kegui("audit", "verify")
+    assert (whole.exit_code, whole.stdout) == (
+        0,
+        "the audit log is whole: 0 entries sealed, 3 not yet\n",
+    )
+
+    touch()
+
+    touched = kegui("audit", "verify")
+    assert (touched.exit_code, touched.stdout) == (1, "entry 2 is not what was written\n")
+
+
+def test_another_machine_needs_only_the_export_and_the_keys(kegui: Kegui, tmp_path: Path) -> None:
+    make_entries(kegui)
+    export, key = tmp_path / "audit.jsonl", tmp_path / "audit.key"
+    assert kegui("audit", "export", str(export)).stdout == "3 entries\n"
+    public = kegui("audit", "keys", "--key-file", str(key)).stdout.strip()
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    away = {"KEGUI_DATABASE_URL": "postgresql://nowhere.invalid/x", "KEGUI_DATA_KEY": None}
+    asked = ["audit", "verify", "--export", str(export)]
+
+    alone = kegui(*asked, **away)
+    assert alone.exit_code == 0
+    assert "nobody can tell whether entries were forged" in alone.stdout
+    proven = kegui(*asked, "--key-file", str(key), "--public-key", public, **away)
+    assert proven.stdout == "the audit log is whole: 0 entries sealed, 3 not yet\n"
+
+    export.write_text(export.read_text().replace("token crm", "token crN"))
+    forged = kegui(*asked, "--key-file", str(key), "--public-key", public, **away)
+    assert (forged.exit_code, forged.stdout) == (1, "entry 2 is not what was written\n")
+
+
+@pytest.mark.parametrize("content", ["", "nonsense\n", '{"kind": "audit"}\n'])
+def test_a_file_that_is_no_export_is_refused(kegui: Kegui, tmp_path: Path, content: str) -> None:
+    export = tmp_path / "audit.jsonl"
+    export.write_text(content)
+
+    refused = kegui("audit", "verify", "--export", str(export))
+
+    assert refused.exit_code == 1
+    assert refused.stdout == ""
+    assert "Traceback" not in refused.output
+
+
+def test_wrong_keys_are_named(kegui: Kegui, tmp_path: Path) -> None:
+    make_entries(kegui)
+    export, key = tmp_path / "audit.jsonl", tmp_path / "audit.key"
+    kegui("audit", "export", str(export))
+    key.write_text("ab\n")
+    asked = ["audit", "verify", "--export", str(export)]
+
+    assert "kegui audit keys" in kegui(*asked, "--key-file", str(key)).stderr
+    assert "kegui audit keys" in kegui(*asked, "--public-key", "ab").stderr
+    assert kegui("audit", "export", str(export)).exit_code == 2
+
+
+def test_the_key_file_of_before_is_not_written_over(kegui: Kegui, tmp_path: Path) -> None:
+    key = tmp_path / "audit.key"
+    key.write_text("of before")
+
+    refused = kegui("audit", "keys", "--key-file", str(key))
+
+    assert refused.exit_code != 0
+    assert key.read_text() == "of before"
+    assert "Traceback" not in refused.output
