@@ -123,21 +123,23 @@ class AuditLog:
         Raises:
             IntegrityError: somebody else seals at this moment.
         """
+        waiting = _waiting(limit)
+        if not waiting:
+            return 0
         with transaction():
             last = AuditSeal.select().order_by(AuditSeal.position.desc()).first()
             position, before = (last.position, last.link) if last else (0, BEGINNING)
             seals, numbers = [], {}
-            for row in _waiting().limit(limit):
+            for row in waiting:
                 position, before = position + 1, link(before, _entry(row), row.mac)
                 seals.append({"position": position, "entry_id": row.id, "link": before})
                 numbers[row.writer] = row.number
-            if seals:
-                AuditSeal.insert_many(seals).execute()
-                rows = [{"writer": one, "number": number} for one, number in numbers.items()]
-                AuditSealed.insert_many(rows).on_conflict(
-                    conflict_target=[AuditSealed.writer],
-                    update={AuditSealed.number: EXCLUDED.number},
-                ).execute()
+            AuditSeal.insert_many(seals).execute()
+            rows = [{"writer": one, "number": number} for one, number in numbers.items()]
+            AuditSealed.insert_many(rows).on_conflict(
+                conflict_target=[AuditSealed.writer],
+                update={AuditSealed.number: EXCLUDED.number},
+            ).execute()
         return len(seals)
 
     def anchor(self, now: datetime) -> Anchor | None:
@@ -261,16 +263,28 @@ def _writer() -> str:
     return _thread.writer
 
 
-def _waiting() -> Any:
-    """Select committed entries that are not sealed, in the order in which they were begun."""
+def _waiting(limit: int) -> list[AuditEntry]:
+    """Return committed entries that are not sealed, in the order in which they were begun.
+
+    They are asked for by writer, along an index: however many are sealed, none of them is read.
+    """
     sealed = fn.COALESCE(AuditSealed.number, 0)
-    return (
-        AuditEntry.select()
-        .join(AuditWriter, on=(AuditWriter.writer == AuditEntry.writer))
+    behind: Any = (
+        AuditWriter.select(AuditWriter.writer, sealed)
         .join(AuditSealed, JOIN.LEFT_OUTER, on=(AuditSealed.writer == AuditWriter.writer))
-        .where(AuditWriter.number > sealed, AuditEntry.number > sealed)
-        .order_by(AuditEntry.id)
+        .where(AuditWriter.number > sealed)
+        .tuples()
     )
+    found: list[AuditEntry] = []
+    for writer, number in list(behind):
+        rows = (
+            AuditEntry.select()
+            .where(AuditEntry.writer == writer, AuditEntry.number > number)
+            .order_by(AuditEntry.number)
+            .limit(limit)
+        )
+        found += list(rows)
+    return sorted(found, key=lambda row: row.id)[:limit]
 
 
 def _entry(row: AuditEntry) -> Entry:

@@ -5,9 +5,10 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 from uuid import uuid4
 
 import psycopg
@@ -40,6 +41,19 @@ def missing_service(name: str) -> NoReturn:
     if os.environ.get("KEGUI_REQUIRE_SERVICES") == "1":
         pytest.fail(f"{name} is not there, and KEGUI_REQUIRE_SERVICES=1 asks for it")
     pytest.skip(f"{name} is not there")
+
+
+def in_thread(act: Callable[[], Any]) -> "Future[Any]":
+    """Let another thread act on a connection of its own."""
+
+    def connected() -> Any:
+        with db.connection():
+            return act()
+
+    pool = ThreadPoolExecutor(1)
+    done = pool.submit(connected)
+    pool.shutdown(wait=False)
+    return done
 
 
 @pytest.fixture(scope="session")

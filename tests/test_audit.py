@@ -2,11 +2,8 @@
 
 import io
 import json
-import multiprocessing
-import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -17,6 +14,7 @@ from bot.audit import AuditLog, AuditUnwritable, NotAnExport, Who
 from bot.models import AuditAnchor, AuditEntry, AuditSeal, AuditWriter, Staff
 from bot.rules.audit_chain import Fault
 from bot.vault import Vault
+from tests.conftest import in_thread
 
 VAULT = Vault("A" * 43 + "=")
 LOG = AuditLog(VAULT)
@@ -31,18 +29,6 @@ def act(number: int = 0, who: Who = ANNA) -> None:
 def acts(amount: int) -> None:
     for number in range(amount):
         act(number)
-
-
-def elsewhere(do: Callable[[], object]) -> None:
-    """Do something on another thread, which is another writer."""
-
-    def work() -> None:
-        with db.connection():
-            do()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
 
 
 def verify() -> list[Fault]:
@@ -136,7 +122,7 @@ def test_the_application_cannot_change_or_remove_an_entry(what: str) -> None:
 
 def test_what_was_committed_is_sealed_in_one_chain_of_all_writers() -> None:
     acts(3)
-    elsewhere(lambda: acts(3))
+    in_thread(lambda: acts(3)).result()
     assert LOG.seal(limit=4) == 4
     assert LOG.seal(limit=4) == 2
     act()
@@ -261,37 +247,3 @@ def test_an_empty_log_is_whole() -> None:
     assert verify() == []
     assert faults_of(exported()) == []
     assert [json.loads(line)["kind"] for line in exported()] == ["audit", "end"]
-
-
-def write_many(url: str, amount: int, started: Any) -> None:
-    made = db.connect(url)
-    started.wait()
-    with db.connection():
-        acts(amount)
-    made.close_all()
-
-
-@pytest.mark.postgres
-def test_sixteen_processes_and_a_sealer_make_one_unbroken_chain(postgres_url: str) -> None:
-    made = db.connect(postgres_url)
-    spawn = multiprocessing.get_context("spawn")
-    started = spawn.Event()
-    processes = [
-        spawn.Process(target=write_many, args=(postgres_url, 500, started)) for _ in range(16)
-    ]
-    for process in processes:
-        process.start()
-    started.set()
-    with db.connection():
-        while any(process.is_alive() for process in processes):
-            LOG.seal()
-        while LOG.seal():
-            pass
-        for process in processes:
-            process.join()
-        assert AuditSeal.select().count() == 8000
-        assert verify() == []
-        writers = AuditEntry.select(AuditEntry.writer).distinct().count()
-    made.close_all()
-    assert writers == 16
-    assert [process.exitcode for process in processes] == [0] * 16

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -24,6 +24,7 @@ from bot.models.inbox_event import CLAIMED, DEAD, DONE, FAILED, IGNORED, STATES,
 from bot.queue import Lane
 from bot.vault import Vault
 from config import settings
+from tests.conftest import in_thread
 
 VAULT = Vault(base64.urlsafe_b64encode(bytes(32)).decode())
 KEGUI = Kegui(settings.load({}), *[cast(Any, None)] * 3)
@@ -71,19 +72,6 @@ def inbox_ids() -> list[int]:
 
 def archived_ids() -> list[int]:
     return [row.id for row in InboxArchive.select().order_by(InboxArchive.id)]
-
-
-def in_thread(act: Callable[[], Any]) -> "Future[Any]":
-    """Let another thread act on a connection of its own."""
-
-    def connected() -> Any:
-        with db.connection():
-            return act()
-
-    pool = ThreadPoolExecutor(1)
-    done = pool.submit(connected)
-    pool.shutdown(wait=False)
-    return done
 
 
 def wait_until_it_waits(done: "Future[Any]") -> None:

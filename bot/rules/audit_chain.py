@@ -200,6 +200,5 @@ class Verifier:
 
 
 def _canonical(values: Mapping[str, object]) -> bytes:
-    return json.dumps(
-        values, sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=dict
-    ).encode()
+    text = json.dumps(values, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return text.encode()

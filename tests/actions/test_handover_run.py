@@ -1,29 +1,15 @@
 """A handover goes on while others write to the same database."""
 
-import threading
-from collections.abc import Callable
-
 import pytest
 
-from bot import clock, db
+from bot import clock
 from bot.actions import handover_run, transfers
 from bot.actions.handover_plan import ALREADY_CONTACT
 from bot.models import Handover, HandoverItem, Staff
 from bot.models.handover import CUSTOMER, OFFBOARDING, PLANNED, RUNNING
+from tests.conftest import in_thread
 
 pytestmark = pytest.mark.usefixtures("store")
-
-
-def elsewhere(act: Callable[[], object]) -> None:
-    """Do something on another connection, and wait until it is done."""
-
-    def work() -> None:
-        with db.connection():
-            act()
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    thread.join()
 
 
 def test_what_others_write_meanwhile_does_not_stop_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +37,7 @@ def test_what_others_write_meanwhile_does_not_stop_it(monkeypatch: pytest.Monkey
 
     def give(_case: Handover, item: HandoverItem, _to: str) -> None:
         given.append(item.subject)
-        elsewhere(lambda: Staff.create(userid=f"new_{item.subject}", seen_at=now))
+        in_thread(lambda: Staff.create(userid=f"new_{item.subject}", seen_at=now)).result()
 
     monkeypatch.setattr(transfers, "give_ownership", give)
 
