@@ -150,6 +150,8 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
         "readings.go_on": Word(_l("继续中断的对账"), QUIET),
         "readings.unassigned": Word(_l("读取待分配客户列表"), QUIET),
         "readings.everything": Word(_l("夜间全量对账"), QUIET),
+        "audit.seal": Word(_l("为审计日志加封"), QUIET),
+        "audit.anchor": Word(_l("每晚为审计日志签名"), QUIET),
         "inbox.archive": Word(_l("归档很久以前的事件"), QUIET),
         "api_access.forget_old_answers": Word(_l("清理过期的接口应答"), QUIET),
     },
