@@ -268,6 +268,8 @@ class PostgresDatabase:
         with self._connect() as server, server.transaction():
             for table in _pg_tables(server):
                 server.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(table)))
+            for function in _pg_functions(server):
+                server.execute(sql.SQL("DROP FUNCTION {}").format(sql.Identifier(function)))
         self._run(
             "pg_restore",
             "--no-owner",
@@ -332,6 +334,15 @@ class PostgresDatabase:
 
 def _pg_tables(server: psycopg.Connection) -> list[str]:
     query = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+    return [str(name) for (name,) in server.execute(query)]
+
+
+def _pg_functions(server: psycopg.Connection) -> list[str]:
+    """Return the functions of the schema that are not an extension's."""
+    query = (
+        "SELECT proname FROM pg_proc WHERE pronamespace = current_schema()::regnamespace"
+        " AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')"
+    )
     return [str(name) for (name,) in server.execute(query)]
 
 
