@@ -80,7 +80,8 @@ def check_the_end(
     }
     calls = [call for call in stack.calls(f"externalcontact/{endpoint}") if call["errcode"] == 0]
     assert len(calls) == 3 + 2 + len(after_refusal)
-    for item in items[5:250:49]:
+    done = [item for item in items if item["state"] == "done"]
+    for item in done[5::49]:
         assert stack.owner(item["external_userid"]) == item["takeover_userid"]
 
 
