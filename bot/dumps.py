@@ -266,10 +266,11 @@ class PostgresDatabase:
 
     def load(self, path: Path, finish: Callable[[str], None]) -> None:
         with self._connect() as server, server.transaction():
+            functions = _pg_trigger_functions(server)
             for table in _pg_tables(server):
                 server.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(table)))
-            for function in _pg_functions(server):
-                server.execute(sql.SQL("DROP FUNCTION {}").format(sql.Identifier(function)))
+            for function in functions:
+                server.execute(f"DROP FUNCTION {function}".encode())
         self._run(
             "pg_restore",
             "--no-owner",
@@ -337,11 +338,13 @@ def _pg_tables(server: psycopg.Connection) -> list[str]:
     return [str(name) for (name,) in server.execute(query)]
 
 
-def _pg_functions(server: psycopg.Connection) -> list[str]:
-    """Return the functions of the schema that are not an extension's."""
+def _pg_trigger_functions(server: psycopg.Connection) -> list[str]:
+    """Return the functions of our tables' triggers, as SQL names them: no other one is ours."""
     query = (
-        "SELECT proname FROM pg_proc WHERE pronamespace = current_schema()::regnamespace"
-        " AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')"
+        "SELECT DISTINCT pg_proc.oid::regprocedure::text FROM pg_trigger"
+        " JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid"
+        " WHERE relnamespace = current_schema()::regnamespace"
+        " AND pronamespace = relnamespace AND NOT tgisinternal"
     )
     return [str(name) for (name,) in server.execute(query)]
 

@@ -130,12 +130,7 @@ def open_handover(
         opened: Handover = Handover.get_by_id(asked_by.handover_id)
         wake(opened, kegui)
         return opened
-    member = staff.find(handover_userid, kegui)
-    if member is None:
-        raise UnknownStaff(handover_userid)
-    if member.left_at is not None:
-        raise NotPossible("the member has left: open an offboarding")
-    handover_userid = member.userid
+    handover_userid = _member_in_service(handover_userid, kegui)
     successors = [takeover_userid] if takeover_userid else []
     check_successors(handover_userid, successors, kegui)
     now = clock.now()
@@ -167,6 +162,16 @@ def open_handover(
             ).execute()
     wake(handover, kegui)
     return handover
+
+
+def _member_in_service(userid: str, kegui: Kegui) -> str:
+    """Return a member's userid as WeCom spells it."""
+    member = staff.find(userid, kegui)
+    if member is None:
+        raise UnknownStaff(userid)
+    if member.left_at is not None:
+        raise NotPossible("the member has left: open an offboarding")
+    return member.userid
 
 
 def _add_named_items(handover: Handover) -> None:

@@ -182,7 +182,7 @@ class Operation:
             *(Trouble(PAUSED, subject=one.endpoint) for one in self.pauses if one.needs_operator),
             *([Trouble(DEAD_EVENTS, self.dead_number)] if self.dead_number else []),
             *([Trouble(OPEN_ALARMS, len(self.alarms))] if self.alarms else []),
-            *([] if wake_ups else [Trouble(QUEUE_AWAY)]),
+            *([Trouble(QUEUE_AWAY)] if wake_ups is None else []),
         ]
 
 
