@@ -12,6 +12,7 @@ from peewee import PeeweeException
 from bot import audit, clock, db
 from bot.audit import AuditLog, AuditUnwritable, NotAnExport, Who
 from bot.models import AuditAnchor, AuditEntry, AuditSeal, AuditWriter, Staff
+from bot.models.audit import ADD_ONLY
 from bot.rules.audit_chain import Fault
 from bot.vault import Vault
 from tests.conftest import in_thread
@@ -41,12 +42,11 @@ def verify() -> list[Fault]:
 def attack(store: str) -> Iterator[Callable[[str], None]]:
     """Run SQL as somebody whom the database lets do everything."""
     is_postgres = store.startswith("postgres")
-    tables = ("audit_entry", "audit_seal", "audit_anchor")
 
     def run(statement: str) -> None:
         with db.database.atomic():
             if is_postgres:
-                for table in tables:
+                for table in ADD_ONLY:
                     db.database.execute_sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
             else:
                 for (name,) in db.database.execute_sql(
@@ -57,7 +57,7 @@ def attack(store: str) -> Iterator[Callable[[str], None]]:
 
     yield run
     if is_postgres:
-        for table in tables:
+        for table in ADD_ONLY:
             db.database.execute_sql(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 

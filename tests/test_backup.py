@@ -344,6 +344,21 @@ def test_a_restore_leaves_no_table_of_a_newer_version(postgres_url: str, tmp_pat
     assert found is None
 
 
+@pytest.mark.postgres
+def test_a_restore_removes_no_function_that_somebody_else_made(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    backup.make(postgres_url, tmp_path / "before", KEY)
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute("CREATE FUNCTION of_somebody() RETURNS int LANGUAGE sql AS 'SELECT 7'")
+
+    backup.restore(postgres_url, tmp_path / "before", KEY, replace=True)
+
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        assert server.execute("SELECT of_somebody()").fetchone() == (7,)
+        server.execute("DROP FUNCTION of_somebody()")
+
+
 def tool(folder: Path, name: str, script: str) -> None:
     folder.mkdir(exist_ok=True)
     (folder / name).write_text(f"#!/bin/sh\n{script}\n")

@@ -11,6 +11,7 @@ from bot import clock, db, migrations
 from bot.doctor.findings import FAILED, Finding, failed, not_checked, ok, warning
 from bot.inbox import PAYLOAD
 from bot.models import AccessToken, InboxHistory
+from bot.models.audit import ADD_ONLY
 from bot.queue import Queue, QueueAway
 from bot.setup import connect, queue_url
 from bot.stores import PURPOSE
@@ -82,8 +83,9 @@ def _check_server(processes: Processes) -> list[Finding]:
         " current_setting('superuser_reserved_connections')::int"
         " FROM (SELECT tableowner,"
         " quote_ident(schemaname) || '.' || quote_ident(tablename) AS place,"
-        " tablename IN ('audit_entry', 'audit_seal', 'audit_anchor') AS add_only"
-        " FROM pg_tables WHERE schemaname = current_schema()) AS tables"
+        " tablename = ANY(%s) AS add_only"
+        " FROM pg_tables WHERE schemaname = current_schema()) AS tables",
+        (list(ADD_ONLY),),
     ).fetchone()
     return [
         _judge_role(owns, lacks, may_change),

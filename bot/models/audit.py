@@ -4,6 +4,9 @@ from peewee import BigAutoField, BigIntegerField, CharField, JSONField, TextFiel
 
 from bot.db import Model, UTCDateTimeField
 
+# What nobody may change; migrations/0016_audit.py sees to that.
+ADD_ONLY = ("audit_entry", "audit_seal", "audit_anchor")
+
 
 class AuditEntry(Model):
     """Who did or saw what; written in the act's own transaction."""
