@@ -80,6 +80,27 @@ class Stack:
         self._seen = 0
         self._environment = {**os.environ, **place.environment}
 
+    @contextmanager
+    def clock_asleep(self) -> Iterator[None]:
+        """Let several things happen, and be answered, before anything is planned again."""
+        number = self.processes["clock"].pid
+        os.kill(number, signal.SIGSTOP)
+        try:
+            # What the clock woke before must be over: it would plan with a part of them.
+            self._program(
+                "import time\nfrom bot.db import connection\n"
+                "from bot.models import Lease\nfrom bot.queue import Lane\n"
+                "def is_at_work():\n"
+                "    handed = Lease.name.startswith('handover of ')\n"
+                "    with connection():\n"
+                "        is_handing_over = Lease.select().where(handed).exists()\n"
+                "    return is_handing_over or kegui.queue.sizes()[Lane.WORK]\n"
+                "while is_at_work() or time.sleep(0.3) or is_at_work():\n    time.sleep(0.1)\n"
+            )
+            yield
+        finally:
+            os.kill(number, signal.SIGCONT)
+
     def command(self, *arguments: str) -> str:
         """Run one `kegui` command to its end and return what it printed."""
         done = self._run(*arguments)
@@ -229,14 +250,19 @@ class Stack:
 
     def run_jobs(self, *jobs: str) -> None:
         """Run jobs of the schedule now, one after the other, by their modules and names."""
-        program = (
-            "from importlib import import_module\n"
-            "from bot import jobs, setup\nfrom config import logging, settings\n"
-            "loaded = settings.load()\nlogging.configure(loaded.log_level)\n"
-            "setup.connect(loaded)\nkegui = setup.make_kegui(loaded)\n"
+        self._program(
+            "from importlib import import_module\nfrom bot import jobs\n"
             f"for job in {jobs!r}:\n"
             "    module, _, name = job.partition('.')\n"
             "    jobs.run_once(getattr(import_module(f'bot.jobs.{module}'), name), kegui)\n"
+        )
+
+    def _program(self, text: str) -> None:
+        """Run some lines to their end in a process of Kegui's own, with ``kegui`` at hand."""
+        program = (
+            "from bot import setup\nfrom config import logging, settings\n"
+            "loaded = settings.load()\nlogging.configure(loaded.log_level)\n"
+            f"setup.connect(loaded)\nkegui = setup.make_kegui(loaded)\n{text}"
         )
         with self.log_file("jobs").open("ab") as log:
             subprocess.run(
