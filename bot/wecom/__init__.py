@@ -20,6 +20,7 @@ from bot.wecom.errors import (
     what_to_do,
 )
 from bot.wecom.groups import Group, GroupMember, GroupRow, Groups
+from bot.wecom.logins import Identity, Logins, Ticket, jsapi_signature, oauth_url, qr_url
 from bot.wecom.messages import MessageResult, Messages
 from bot.wecom.pauses import Pause, PauseStore
 from bot.wecom.tokens import Token, TokenStore
@@ -27,7 +28,7 @@ from bot.wecom.transfers import TransferRow, Transfers, Unassigned
 from bot.wecom.transport import CallRecord, SecretName
 
 
-class WeCom(Contacts, Customers, Transfers, Groups, Messages, ContactWays, Agents, Archive):
+class WeCom(Contacts, Customers, Transfers, Groups, Messages, ContactWays, Agents, Archive, Logins):
     """All that Kegui says to WeCom, for one corporation; one object in each process."""
 
     def __init__(
@@ -71,6 +72,7 @@ __all__ = [
     "Group",
     "GroupMember",
     "GroupRow",
+    "Identity",
     "Member",
     "MessageResult",
     "OperatorNeeded",
@@ -81,6 +83,7 @@ __all__ = [
     "Refused",
     "SecretName",
     "Throttled",
+    "Ticket",
     "Token",
     "TokenStore",
     "TransferRow",
@@ -89,6 +92,9 @@ __all__ = [
     "User",
     "WeCom",
     "WeComError",
+    "jsapi_signature",
     "needs_operator",
+    "oauth_url",
+    "qr_url",
     "what_to_do",
 ]

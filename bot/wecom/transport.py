@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import random
@@ -120,6 +120,16 @@ class Transport:
         """
         return self._call(_Call(endpoint, secret_name, {}, body, is_read=False))
 
+    def redeem(
+        self, endpoint: str, query: Mapping[str, Any], secret_name: SecretName = APP
+    ) -> dict[str, Any]:
+        """GET an endpoint that uses up what is asked with: repeated like an act.
+
+        Raises:
+            WeComError: ``Transient.maybe_executed`` says that it may be used up.
+        """
+        return self._call(_Call(endpoint, secret_name, query, None, is_read=False))
+
     def renew_token(self, secret_name: SecretName) -> None:
         """Ask for a token with the secret itself, also while the shared one lives (path 91039).
 
@@ -155,7 +165,9 @@ class Transport:
                     break
                 token = self._refresh(secret_name, token.value)
                 answer = self._send(call, token)
-            _raise_refusal(endpoint, answer)
+            # What is used up is a secret, and WeCom's words might repeat it.
+            hidden = () if call.is_read else tuple(map(str, call.query.values()))
+            _raise_refusal(endpoint, answer, hidden)
         budget.succeed()
         return answer
 
@@ -288,9 +300,13 @@ class Transport:
         return Token(value, clock.now() + timedelta(seconds=seconds))
 
 
-def _raise_refusal(endpoint: str, answer: Mapping[str, Any]) -> None:
-    if answer["errcode"] != 0:
-        raise classify(endpoint, answer["errcode"], str(answer.get("errmsg", "")))
+def _raise_refusal(endpoint: str, answer: Mapping[str, Any], hidden: Iterable[str] = ()) -> None:
+    if answer["errcode"] == 0:
+        return
+    words = str(answer.get("errmsg", ""))
+    for secret in filter(None, hidden):
+        words = words.replace(secret, "…")
+    raise classify(endpoint, answer["errcode"], words)
 
 
 def _is_refused(error: requests.RequestException) -> bool:
