@@ -6,6 +6,8 @@ from bot.sandbox import (
     contact_ways,
     customers,
     groups,
+    jsapi,
+    login,
     messages,
     staff,
     tokens,
@@ -36,6 +38,20 @@ def addresses(_call: Call) -> Answer:
     return {"ip_list": ["127.0.0.1"]}
 
 
+def getuserinfo(call: Call) -> Answer:
+    return login.identity(call.world, call.app, call.parameters.text("code", required=False))
+
+
+def get_jsapi_ticket(call: Call) -> Answer:
+    return jsapi.give_ticket(call.world, jsapi.CORPORATION)
+
+
+def ticket_get(call: Call) -> Answer:
+    if call.parameters.text("type") != "agent_config":
+        raise Refusal(40058, "type")
+    return jsapi.give_ticket(call.world, call.app.agent_id)
+
+
 def _department(call: Call, name: str) -> int | None:
     given = call.parameters.values.get(name)
     return call.parameters.number(name) if given else None
@@ -61,7 +77,7 @@ def agent_get(call: Call) -> Answer:
         "allow_partys": {"partyid": [1] if sees_all else []},
         "allow_tags": {"tagid": list[int]()},
         "close": int(not call.app.enabled),
-        "redirect_domain": "",
+        "redirect_domain": call.app.trusted_domain,
         "report_location_flag": 0,
         "isreportenter": 0,
         "home_url": "",
@@ -353,6 +369,9 @@ ENDPOINTS: dict[str, Endpoint] = {
     "gettoken": endpoint("GET", gettoken, EVERYONE, needs_token=False),
     "getcallbackip": endpoint("GET", addresses, EVERYONE),
     "get_api_domain_ip": endpoint("GET", addresses, EVERYONE),
+    "auth/getuserinfo": endpoint("GET", getuserinfo),
+    "get_jsapi_ticket": endpoint("GET", get_jsapi_ticket, gives_ticket=True),
+    "ticket/get": endpoint("GET", ticket_get, gives_ticket=True),
     "agent/get": endpoint("GET", agent_get),
     "department/list": endpoint("GET", department_list, **DETAILS),
     "department/simplelist": endpoint("GET", department_simplelist, (APP, CONTACTS)),

@@ -21,7 +21,7 @@ APP, CONTACTS, ARCHIVE = "app", "contacts", "archive"
 FORBIDDEN, NO_DETAILS, UNTRUSTED = 48002, 48009, 60020
 NO_ARCHIVE = {"expired": 301052, "off": 301053}
 WRONG_JSON = "ok, Warning: wrong json format. "
-SECRET_PARAMETERS = ("access_token", "corpsecret")
+SECRET_PARAMETERS = ("access_token", "corpsecret", "code")
 LOST = 599
 
 
@@ -42,7 +42,8 @@ Handle = Callable[[Call], dict[str, Any]]
 @dataclass(frozen=True)
 class Endpoint:
     """``kinds`` may call it; ``detail_kinds`` too, where a switch allows; ``alone`` names a
-    parameter whose value is worked on by one call at a time."""
+    parameter whose value is worked on by one call at a time; ``gives_ticket``: counted by the
+    hour as well."""
 
     method: str
     kinds: frozenset[str]
@@ -50,6 +51,7 @@ class Endpoint:
     needs_token: bool = True
     detail_kinds: frozenset[str] = frozenset()
     alone: str = ""
+    gives_ticket: bool = False
 
 
 def endpoint(method: str, handle: Handle, kinds: Iterable[str] = (APP,), **more: Any) -> Endpoint:
@@ -120,6 +122,9 @@ class Gate:
                 self._check_address(app, request.remote_addr or "")
                 self._check_kind(known, app)
                 self._check_permission(path, app)
+                if known.gives_ticket:
+                    now, switches = self.world.now(), self.world.switches
+                    self.limits.count_ticket(path, app.agent_id, now, switches)
             is_odd = self._check_form(known, request, raw)
             parameters = Parameters(values, is_query=request.method == "GET")
             call = Call(self.world, app, parameters, raw, request.remote_addr or "")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from bot.sandbox.errors import Refusal
 from bot.sandbox.switches import Switches
 
-MINUTE_SECONDS = 60
+MINUTE_SECONDS, HOUR_SECONDS = 60, 3600
 TOO_OFTEN, TOO_PARALLEL, SAME_RECORD = 45009, 45033, 45035
 
 
@@ -33,16 +33,29 @@ class Limits:
             Refusal: 45009 above the limit of a minute, and then for 60 seconds.
         """
         most = switches.per_minute_for.get(endpoint, switches.per_minute)
+        self._count(endpoint, most, MINUTE_SECONDS, now)
+
+    def count_ticket(self, endpoint: str, agent_id: int, now: float, switches: Switches) -> None:
+        """Count a call for a jsapi_ticket (path 90506).
+
+        Raises:
+            Refusal: 45009 above the limit of an hour, and then for an hour.
+        """
+        own = f"{endpoint} of {agent_id}"
+        self._count(own, switches.tickets_per_hour_of_app, HOUR_SECONDS, now)
+        self._count(f"{endpoint} of all", switches.tickets_per_hour, HOUR_SECONDS, now)
+
+    def _count(self, what: str, most: int, window_seconds: float, now: float) -> None:
         with self._lock:
-            if self._blocked_until.get(endpoint, 0) > now:
+            if self._blocked_until.get(what, 0) > now:
                 raise Refusal(TOO_OFTEN)
-            began, calls = self._windows.get(endpoint, (now, 0))
-            if now - began >= MINUTE_SECONDS:
+            began, calls = self._windows.get(what, (now, 0))
+            if now - began >= window_seconds:
                 began, calls = now, 0
-            self._windows[endpoint] = (began, calls + 1)
+            self._windows[what] = (began, calls + 1)
             if calls + 1 > most:
-                self._blocked_until[endpoint] = now + MINUTE_SECONDS
-                del self._windows[endpoint]
+                self._blocked_until[what] = now + window_seconds
+                del self._windows[what]
                 raise Refusal(TOO_OFTEN)
 
     @contextmanager

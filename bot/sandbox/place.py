@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 AGENT_ID = 1000002
 CALLBACKS = {
@@ -33,7 +34,7 @@ class Place:
             "corp_id": self.environment["KEGUI_CORP_ID"],
             "apps": [
                 {"kind": kind, "secret": self.environment[f"KEGUI_{name}"]}
-                | ({"agent_id": AGENT_ID} if kind == "app" else {})
+                | (self._own_app() if kind == "app" else {})
                 for kind, name in APPS.items()
             ],
             "callbacks": {
@@ -46,6 +47,10 @@ class Place:
             },
             "switches": switches,
         }
+
+    def _own_app(self) -> dict[str, Any]:
+        public_url = self.environment["KEGUI_PUBLIC_URL"]
+        return {"agent_id": AGENT_ID, "trusted_domain": urlsplit(public_url).netloc}
 
 
 def make_place(
@@ -63,6 +68,9 @@ def make_place(
         "CORP_ID": f"ww{secrets.token_hex(8)}",
         "AGENT_ID": str(AGENT_ID),
         "WECOM_API_BASE": sandbox_url,
+        "WECOM_OAUTH_BASE": sandbox_url,
+        "WECOM_LOGIN_BASE": sandbox_url,
+        "WECOM_JSSDK_URL": f"{sandbox_url}/jssdk.js",
         "PUBLIC_URL": web_url,
         "BIND": f"127.0.0.1:{web_port}",
         # Several places on one machine would ask for the same port.

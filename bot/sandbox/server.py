@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 from gunicorn import util
 from gunicorn.app.base import BaseApplication
 
-from bot.sandbox import control
+from bot.sandbox import control, jsapi, login
 from bot.sandbox.callbacks import Courier
 from bot.sandbox.endpoints import ENDPOINTS
 from bot.sandbox.gate import Gate
@@ -31,6 +31,8 @@ def create_app(*, background: bool = False) -> Flask:
     app.extensions["world"] = world
     gate = Gate(world, ENDPOINTS)
     app.register_blueprint(control.blueprint(world, gate, courier))
+    app.register_blueprint(login.blueprint(world))
+    app.register_blueprint(jsapi.blueprint(world))
 
     @app.route("/cgi-bin/<path:endpoint>", methods=METHODS)
     def call(endpoint: str) -> Response:

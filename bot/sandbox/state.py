@@ -20,7 +20,8 @@ class App:
     """A secret and what it may do; ``kind`` is app, contacts or archive.
 
     ``trusted_ips`` (企业可信IP): from where it may call, empty: from everywhere; ``forbidden``:
-    shell patterns of the endpoints that an administrator did not allow it.
+    shell patterns of the endpoints that an administrator did not allow it; ``trusted_domain``
+    (可信域名): the host, with its port, to which a login may lead.
     """
 
     kind: str
@@ -29,6 +30,7 @@ class App:
     enabled: bool = True
     trusted_ips: list[str] = field(default_factory=list)
     forbidden: list[str] = field(default_factory=list)
+    trusted_domain: str = ""
 
 
 @dataclass
@@ -38,6 +40,27 @@ class Grant:
     app: App
     expires_at: float
     revoked: bool = False
+
+
+@dataclass
+class Login:
+    """What a code of the web login stands for; ``agent_id`` 0: its page named no app."""
+
+    agent_id: int
+    host: str
+    userid: str
+    external_userid: str
+    is_private: bool
+    born_at: float
+    is_spent: bool = False
+
+
+@dataclass
+class Ticket:
+    """A jsapi_ticket; ``agent_id`` 0: the corporation's and no app's."""
+
+    agent_id: int
+    expires_at: float
 
 
 @dataclass
@@ -215,6 +238,8 @@ class World:
         self.apps: list[App] = []
         self.doors: dict[str, Door] = {}
         self.grants: dict[str, Grant] = {}
+        self.logins: dict[str, Login] = {}
+        self.tickets: dict[str, Ticket] = {}
         self.wrong_secrets: dict[str, int] = {}
         self.banned_until: dict[str, float] = {}
         self.departments: dict[int, Department] = {}

@@ -36,6 +36,12 @@ class Switches:
     wrong_secrets_before_ban: int = 5
     ban_seconds: float = 3600
     contacts_reads_details: bool = False
+    # web login and tickets
+    domain_needed: bool = False
+    partner_corp_id: str = ""
+    same_ticket: bool = True
+    tickets_per_hour: int = 400
+    tickets_per_hour_of_app: int = 100
     # requests
     refuse_unicode_escapes: bool = True
     malformed_json: str = "refuse"

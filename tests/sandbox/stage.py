@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from flask import Flask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 CORP_ID = "ww5823bf96d3bd56c7"
 SECRETS = {"app": "app-secret", "contacts": "contacts-secret", "archive": "archive-secret"}
@@ -17,6 +19,17 @@ APPS: list[dict[str, Any]] = [
 STAFF = [{"userid": "zhangsan"}, {"userid": "lisi"}, {"userid": "wangwu"}]
 CHEN, ZHAO = "wm_chen", "wm_zhao"
 DAY = 86_400
+REDIRECT = "http://kegui.test:8000/login/back"
+
+
+def code_in(answer: TestResponse) -> str:
+    """Return the code with which a login page sends the browser on."""
+    assert answer.status_code == 302, answer.get_data(as_text=True)
+    return dict(parse_qsl(urlsplit(answer.headers["Location"]).query))["code"]
+
+
+def _given(query: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in query.items() if value is not None}
 
 
 class Stage:
@@ -73,6 +86,35 @@ class Stage:
 
     def act(self, external_userid: str, act: str, **body: Any) -> dict[str, Any]:
         return self.control(f"customers/{external_userid}/{act}", **body)
+
+    def open_oauth(self, **more: Any) -> TestResponse:
+        """Open the login page inside the client; ``more`` are parameters, None: left out."""
+        query = {
+            "appid": CORP_ID,
+            "redirect_uri": REDIRECT,
+            "response_type": "code",
+            "scope": "snsapi_base",
+            "state": "s1",
+            "agentid": AGENT_ID,
+            **more,
+        }
+        return self.client.get("/connect/oauth2/authorize", query_string=_given(query))
+
+    def open_qr(self, **more: Any) -> TestResponse:
+        """Open the login page with the QR code."""
+        query = {
+            "login_type": "CorpApp",
+            "appid": CORP_ID,
+            "agentid": AGENT_ID,
+            "redirect_uri": REDIRECT,
+            "state": "s1",
+            **more,
+        }
+        return self.client.get("/wwlogin/sso/login", query_string=_given(query))
+
+    def login(self, **more: Any) -> str:
+        """Let somebody open the page inside the client; return the code."""
+        return code_in(self.open_oauth(**more))
 
     def advance(self, seconds: float) -> None:
         self.control("clock", advance_seconds=seconds)

@@ -21,6 +21,8 @@ OPTIONAL = {
 NAMES = {
     "externalcontact/batch/get_by_user": "externalcontact.batch_get_by_user",
     "message/send": "message.send.text",
+    "get_jsapi_ticket": "jsapi_ticket",
+    "ticket/get": "jsapi_ticket",
 }
 QUERIES: dict[str, dict[str, Any]] = {
     "agent/get": {"agentid": AGENT_ID},
@@ -28,7 +30,10 @@ QUERIES: dict[str, dict[str, Any]] = {
     "user/simplelist": {"department_id": 1},
     "externalcontact/list": {"userid": "zhangsan"},
     "externalcontact/get": {"external_userid": CHEN},
+    "ticket/get": {"type": "agent_config"},
 }
+# The one needs no token, the other a code that somebody confirmed.
+OTHERWISE = ("gettoken", "auth/getuserinfo")
 KINDS = {
     "user/list_id": "contacts",
     "msgaudit/check_single_agree": "archive",
@@ -108,7 +113,7 @@ def differences(ours: Any, sample: Any, place: str) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", [path for path in ENDPOINTS if path != "gettoken"])
+@pytest.mark.parametrize("path", [path for path in ENDPOINTS if path not in OTHERWISE])
 def test_an_answer_has_the_shape_of_the_sample(populated: Stage, path: str) -> None:
     kind = KINDS.get(path, "app")
     if ENDPOINTS[path].method == "GET":
@@ -179,6 +184,25 @@ def test_a_card_with_buttons_brings_a_response_code(populated: Stage) -> None:
 
     assert differences(answer, load(f"{name}.response"), name) == []
     assert answer["response_code"]
+
+
+@pytest.mark.parametrize(
+    ("name", "scope", "who"),
+    [
+        ("auth.getuserinfo", "snsapi_base", {"sandbox_userid": "zhangsan"}),
+        ("auth.getuserinfo.private", "snsapi_privateinfo", {"sandbox_userid": "zhangsan"}),
+        ("auth.getuserinfo.non_member", "snsapi_base", {"sandbox_external_userid": CHEN}),
+    ],
+)
+def test_who_logs_in_has_the_shape_of_the_sample(
+    populated: Stage, name: str, scope: str, who: dict[str, str]
+) -> None:
+    code = populated.login(scope=scope, **who)
+
+    answer = populated.get("auth/getuserinfo", code=code)
+
+    assert answer["errcode"] == 0
+    assert differences(answer, load(f"{name}.response"), name) == []
 
 
 def test_a_refusal_has_the_shape_of_the_sample(stage: Stage) -> None:
