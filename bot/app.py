@@ -31,9 +31,7 @@ def create_app(loaded: Settings | None = None) -> APIFlask:
     app.register_blueprint(health.blueprint(loaded, queue))
     if kegui is not None:
         api.register(app, kegui)
-        # Before logins exist the console shows real customers to nobody.
-        if loaded.sandbox:
-            console.register(app, kegui)
+        console.register(app, kegui)
     if loaded.trusted_proxies:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
     app.teardown_request(_close)

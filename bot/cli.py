@@ -1,6 +1,5 @@
 """The `kegui` command: every process and every tool of an installation starts here."""
 
-import getpass
 import os
 import signal
 import socket
@@ -11,20 +10,18 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import IO
 
 import click
 import structlog
 from peewee import PeeweeException
 
-from bot import db, metrics, migrations, setup
-from bot.audit import Who
+from bot import db, migrations, setup, terminal
 from bot.clock import now as utc_now
+from bot.commands import GROUPS
 from bot.kegui import Kegui
-from bot.vault import Vault
 from bot.wecom import WeComError
-from config import logging, settings
-from config.settings import Settings, SettingsError
+from config import logging
+from config.settings import SettingsError
 
 log = structlog.get_logger(__name__)
 WAIT_SECONDS = 10
@@ -53,37 +50,13 @@ def main() -> None:
     """客规: a WeCom service that keeps clients and stays compliant."""
 
 
-def _load() -> Settings:
-    """Read the settings, or end with one line that names what is malformed."""
-    try:
-        loaded = settings.load()
-        logging.configure(loaded.log_level)
-        setup.connect(loaded)
-    except (SettingsError, ValueError) as error:
-        raise click.ClickException(str(error)) from None
-    return loaded
-
-
-def _kegui(loaded: Settings) -> Kegui:
-    """Wire a process, or end with one line that names what is missing."""
-    if missing := loaded.missing():
-        raise click.ClickException("please set " + ", ".join(missing))
-    return _counting(loaded)
-
-
-def _counting(loaded: Settings) -> Kegui:
-    """Wire a process whose counts are stored until the command ends."""
-    click.get_current_context().with_resource(metrics.Storing())
-    return setup.make_kegui(loaded)
-
-
 def _wait_until_ready(stopping: threading.Event) -> Kegui | None:
     """Wait for a complete configuration and a migrated database; None when told to stop."""
-    loaded = _load()
+    loaded = terminal.load()
     while not stopping.is_set():
         missing = [*loaded.missing(), *_database_lacks()]
         if not missing:
-            return _counting(loaded)
+            return terminal.counting(loaded)
         log.error("waiting_for", missing=missing)
         stopping.wait(WAIT_SECONDS)
     return None
@@ -110,8 +83,8 @@ def _on_stop(act: Callable[[], None]) -> None:
 @click.option("--down", "take_back", is_flag=True, help="Take back the last migration.")
 def migrate(take_back: bool) -> None:
     """Bring the database to the shape that this version needs."""
-    loaded = _load()
-    db.connect(_owner_url(loaded))
+    loaded = terminal.load()
+    db.connect(terminal.owner_url(loaded))
     try:
         for name in migrations.down() if take_back else migrations.up():
             click.echo(name)
@@ -122,7 +95,7 @@ def migrate(take_back: bool) -> None:
 @main.command()
 def web() -> None:
     """Serve the doors, the API and the console (gunicorn)."""
-    _load()
+    terminal.load()
     os.execv(  # noqa: S606 - our own interpreter, fixed arguments
         sys.executable,
         [
@@ -259,9 +232,9 @@ def backup(to: Path) -> None:
     """Write a backup into the new folder TO, while everybody works."""
     from bot.backup import BackupError, make
 
-    loaded = _load()
+    loaded = terminal.load()
     try:
-        made = make(_owner_url(loaded), to, _data_key(loaded))
+        made = make(terminal.owner_url(loaded), to, terminal.data_key(loaded))
     except BackupError as error:
         raise click.ClickException(str(error)) from None
     rows = ", ".join(f"{count} {table}" for table, count in made.rows.items())
@@ -276,123 +249,19 @@ def restore(folder: Path, replace: bool) -> None:
     from bot.backup import BackupError, next_steps
     from bot.backup import restore as put_back
 
-    loaded = _load()
+    loaded = terminal.load()
     try:
-        done = put_back(_owner_url(loaded), folder, _data_key(loaded), replace=replace)
+        done = put_back(
+            terminal.owner_url(loaded), folder, terminal.data_key(loaded), replace=replace
+        )
     except BackupError as error:
         raise click.ClickException(str(error)) from None
     for line in next_steps(done):
         click.echo(line)
 
 
-def _whoever() -> Who:
-    """Whoever sits at the terminal, as the audit log names them."""
-    try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
-        # In a container a user need have no name.
-        name = f"uid {os.getuid()}"
-    return Who(f"cli:{name}", socket.gethostname())
-
-
-def _owner_url(loaded: Settings) -> str:
-    return (loaded.database_owner_url or loaded.database_url).get_secret_value()
-
-
-def _data_key(loaded: Settings) -> str:
-    if loaded.data_key is None:
-        raise click.ClickException("please set KEGUI_DATA_KEY")
-    return loaded.data_key.get_secret_value()
-
-
-@main.group()
-def token() -> None:
-    """API tokens."""
-
-
-@token.command("create")
-@click.option("--name", required=True)
-@click.option("--scope", "scopes", multiple=True, required=True)
-def token_create(name: str, scopes: tuple[str, ...]) -> None:
-    """Make a bearer token and print it, the only time it is shown."""
-    from bot.api.auth import SCOPES, create_token
-    from bot.audit import AuditLog
-
-    loaded = _load()
-    if unknown := sorted(set(scopes) - set(SCOPES)):
-        raise click.BadParameter(
-            f"unknown scope {', '.join(unknown)}; there are {', '.join(SCOPES)}"
-        )
-    audit = AuditLog(Vault(_data_key(loaded)))
-    with db.connection():
-        with db.transaction():
-            made = create_token(name, list(scopes))
-            audit.record(_whoever(), "token.create", f"token {name}", scopes=",".join(scopes))
-        click.echo(made)
-
-
-@main.group()
-def audit() -> None:
-    """The audit log: who did or saw what."""
-
-
-@audit.command("verify")
-@click.option(
-    "--export", "export_file", type=click.File(encoding="utf-8"), help="Not the database."
-)
-@click.option("--key-file", type=click.File(), help="With --export: the key of the entries.")
-@click.option("--public-key", default="", metavar="HEX", help="With --export: of the anchors.")
-@click.option("--all", "show_all", is_flag=True, help="Print every fault, not only the first.")
-def audit_verify(
-    export_file: IO[str] | None, key_file: IO[str] | None, public_key: str, show_all: bool
-) -> None:
-    """Find the first entry that was changed, removed or moved; 1 if there is one."""
-    from bot import audit_report
-    from bot.audit import NotAnExport
-
-    try:
-        if export_file is not None:
-            found = audit_report.verify_export(export_file, key_file, public_key, show_all)
-        else:
-            loaded = _load()
-            with db.connection():
-                found = audit_report.verify(Vault(_data_key(loaded)), show_all)
-    except (NotAnExport, ValueError) as error:
-        raise click.ClickException(str(error)) from None
-    for line in found.lines:
-        click.echo(line)
-    raise SystemExit(0 if found.is_whole else 1)
-
-
-@audit.command("export")
-@click.argument("to", type=click.File("x", encoding="utf-8"))
-def audit_export(to: IO[str]) -> None:
-    """Write the whole log to the new file TO, for `audit verify --export` on another machine."""
-    from bot.audit import export, snapshot
-
-    _load()
-    with db.connection(), db.database.atomic():
-        snapshot()
-        count = export(to)
-    click.echo(f"{count} entries")
-
-
-@audit.command("keys")
-@click.option("--key-file", type=click.Path(path_type=Path), help="Write the entries' key there.")
-def audit_keys(key_file: Path | None) -> None:
-    """Print the public key of the anchors, for an auditor to keep."""
-    from bot.audit import AuditLog
-    from bot.audit_report import public_hex
-
-    log_keys = AuditLog(Vault(_data_key(_load())))
-    if key_file is not None:
-        try:
-            descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        except OSError as error:
-            raise click.ClickException(f"{key_file}: {error.strerror}") from None
-        with os.fdopen(descriptor, "w") as file:
-            file.write(log_keys.key.hex() + "\n")
-    click.echo(public_hex(log_keys.public_key))
+for group in GROUPS:
+    main.add_command(group)
 
 
 @main.group("pauses")
@@ -405,7 +274,7 @@ def pauses_list() -> None:
     """Print each pause with its reason and its end."""
     from bot.reports.pauses import known
 
-    loaded = _load()
+    loaded = terminal.load()
     with db.connection():
         for pause in known(utc_now()):
             code = "no answer" if pause.errcode is None else pause.errcode
@@ -420,12 +289,12 @@ def pauses_lift(name: str) -> None:
     from bot.actions.pauses import lift
     from bot.models import EndpointPause
 
-    kegui = _kegui(_load())
+    kegui = terminal.kegui(terminal.load())
     with db.connection():
         pause = EndpointPause.get_or_none(EndpointPause.name == name)
         if pause is None:
             raise click.ClickException(f"there is no pause {name!r}: see `kegui pauses list`")
-        click.echo(f"lifted; {lift(pause, _whoever(), kegui)} events waited for it")
+        click.echo(f"lifted; {lift(pause, terminal.whoever(), kegui)} events waited for it")
 
 
 @main.command()
@@ -434,7 +303,7 @@ def sync() -> None:
     from bot.actions.sync import AlreadyRunning, read_everything
     from bot.reports.sync_runs import report
 
-    kegui = _kegui(_load())
+    kegui = terminal.kegui(terminal.load())
     began = time.monotonic()
     try:
         with db.connection():
@@ -460,7 +329,7 @@ def status(as_json: bool) -> None:
     """Show what waits and what stands still; exit code 1 when somebody must act."""
     from bot.status import show
 
-    loaded = _load()
+    loaded = terminal.load()
     with db.connection():
         text, is_well = show(setup.queue_url(loaded), as_json=as_json)
     click.echo(text)
@@ -476,7 +345,7 @@ def offboard(userid: str, last_day: datetime, successors: tuple[str, ...], auto:
     """Open the offboarding of a member and print its number."""
     from bot.actions import handovers
 
-    kegui = _kegui(_load())
+    kegui = terminal.kegui(terminal.load())
     try:
         with db.connection():
             handover, is_new = handovers.open_offboarding(
@@ -484,7 +353,7 @@ def offboard(userid: str, last_day: datetime, successors: tuple[str, ...], auto:
                 last_day.date(),
                 mode=handovers.AUTO if auto else handovers.APPROVE,
                 source="cli",
-                by=_whoever(),
+                by=terminal.whoever(),
                 kegui=kegui,
                 successors=successors,
             )

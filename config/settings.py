@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     archive_callback_aes_key: SecretStr | None = None
 
     wecom_api_base: str = "https://qyapi.weixin.qq.com"
+    wecom_oauth_base: str = "https://open.weixin.qq.com"
+    wecom_login_base: str = "https://login.work.weixin.qq.com"
+    wecom_jssdk_url: str = "https://wwcdn.weixin.qq.com/node/wework/wwopen/js/wecom-jssdk-2.4.0.js"
     domain_verify_file: Path | None = None
     database_url: SecretStr = SecretStr("sqlite:///var/kegui.db")
     database_owner_url: SecretStr | None = None
@@ -83,6 +86,8 @@ class Settings(BaseSettings):
     timezone: str = "Asia/Shanghai"
     welcome_after_transfer: bool = False
     own_processor: bool = True
+    session_hours: float = Field(12, gt=0, le=168, allow_inf_nan=False)
+    session_idle_minutes: float = Field(60, gt=0, le=1440, allow_inf_nan=False)
     sandbox: bool = False
     log_level: str = "INFO"
 

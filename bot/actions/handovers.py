@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from peewee import IntegrityError
 
 from bot import clock
-from bot.actions import staff
+from bot.actions import proposals, staff
 from bot.audit import Who
 from bot.db import transaction
 from bot.kegui import Kegui
@@ -95,6 +95,8 @@ def open_offboarding(
                 mode=mode,
                 source=source,
             )
+            if mode == APPROVE:
+                proposals.propose(OFFBOARDING, f"{OFFBOARDING} {handover.id}", by, kegui)
     except IntegrityError:
         # Somebody else opened it in this very moment.
         return Handover.get(_is_open_case(userid)), False
@@ -218,6 +220,7 @@ def approve(handover: Handover, by: Who, kegui: Kegui) -> Handover:
 
     Raises:
         NotPossible: it is over.
+        SamePerson: whoever opened it may not approve it too.
     """
     if handover.state not in HANDOVER_OPEN:
         raise NotPossible(f"the handover is {handover.state}")
@@ -229,7 +232,12 @@ def approve(handover: Handover, by: Who, kegui: Kegui) -> Handover:
             .execute()
         )
         if approved:
-            kegui.audit.record(by, f"{handover.kind}.approve", f"{handover.kind} {handover.id}")
+            proposal = proposals.open_one(handover.kind, f"{handover.kind} {handover.id}")
+            if proposal is not None:
+                proposals.approve(proposal, by, kegui)
+            else:
+                # Nobody proposed it: WeCom reported the leave, or it was opened before proposals.
+                kegui.audit.record(by, f"{handover.kind}.approve", f"{handover.kind} {handover.id}")
         # One that is still being planned goes on by itself when the plan is made.
         Handover.update(state=SCHEDULED).where(
             Handover.id == handover.id, Handover.state == AWAITING_APPROVAL
@@ -256,6 +264,9 @@ def cancel(handover: Handover, by: Who, kegui: Kegui) -> Handover:
                 state=CANCELLED, reason="the handover was cancelled", updated_at=now
             ).where(HandoverItem.handover == handover, HandoverItem.state == PLANNED).execute()
             kegui.audit.record(by, f"{handover.kind}.cancel", f"{handover.kind} {handover.id}")
+            proposal = proposals.open_one(handover.kind, f"{handover.kind} {handover.id}")
+            if proposal is not None:
+                proposals.withdraw(proposal, by, kegui)
     if not changed and handover.state != CANCELLED:
         raise NotPossible(f"the handover is {handover.state}")
     return Handover.get_by_id(handover.id)

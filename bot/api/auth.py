@@ -3,11 +3,14 @@
 import hashlib
 import secrets
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from flask import current_app, g, request
 
 from bot import clock
+from bot.access import access_of
+from bot.api import context
 from bot.api.problems import Problem
 from bot.models import ApiToken
 
@@ -15,12 +18,20 @@ READ = "read"
 ADMIN = "admin"
 SCOPES = (READ, "offboarding", "handover", "allocation", "events", "audit", ADMIN)
 PREFIX = "kgt_"
+TERMINAL = "cli:"
+USE_NOTED_EVERY = timedelta(minutes=1)
 
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def create_token(name: str, scopes: Sequence[str]) -> str:
+def create_token(
+    name: str, scopes: Sequence[str], *, owner: str = "", days: int | None = None
+) -> str:
     """Make a token and return it; only its digest is kept, so nobody can show it again.
+
+    Args:
+        owner: who answers for it; with a member who leaves, it ends.
+        days: how long it holds; None: until it is revoked.
 
     Raises:
         ValueError: no scope at all, or one that does not exist.
@@ -28,8 +39,14 @@ def create_token(name: str, scopes: Sequence[str]) -> str:
     if not scopes or set(scopes) - set(SCOPES):
         raise ValueError(f"a token needs scopes out of {', '.join(SCOPES)}")
     token = PREFIX + secrets.token_urlsafe(32)
+    now = clock.now()
     ApiToken.create(
-        name=name, digest=digest(token), scopes=sorted(set(scopes)), created_at=clock.now()
+        name=name,
+        digest=digest(token),
+        scopes=sorted(set(scopes)),
+        created_at=now,
+        owner=owner,
+        expires_at=None if days is None else now + timedelta(days=days),
     )
     return token
 
@@ -91,7 +108,35 @@ def _token() -> ApiToken:
             "the token is unknown or revoked: use a valid one",
             ', error="invalid_token"',
         )
+    now = clock.now()
+    if token.expires_at is not None and token.expires_at <= now:
+        raise _unauthorized(
+            "令牌已过期，请联系管理员新建",
+            "the token has expired: ask an administrator for a new one",
+            ', error="invalid_token"',
+        )
+    if _is_orphaned(token):
+        raise _unauthorized(
+            "令牌的负责人已离职，请联系管理员新建",
+            "the token's owner has left: ask an administrator for a new one",
+            ', error="invalid_token"',
+        )
+    _note_use(token, now)
     return token
+
+
+def _is_orphaned(token: ApiToken) -> bool:
+    """Whether a person answered for it who is of the firm no more; a terminal's user is nobody."""
+    if not token.owner or token.owner.startswith(TERMINAL):
+        return False
+    today = clock.now().astimezone(context.kegui().settings.zone).date()
+    return access_of(token.owner, today) is None
+
+
+def _note_use(token: ApiToken, now: datetime) -> None:
+    """Keep when it was last used, to the minute: not a write for each call."""
+    if token.last_used_at is None or now - token.last_used_at > USE_NOTED_EVERY:
+        ApiToken.update(last_used_at=now).where(ApiToken.id == token.id).execute()
 
 
 def _unauthorized(chinese: str, english: str, error: str) -> Problem:

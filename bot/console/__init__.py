@@ -1,37 +1,86 @@
-"""The console: when a person clicks. One blueprint per screen; it shows and changes nothing."""
+"""The console: when a person clicks. One blueprint per screen, thin over reports and actions."""
 
 from pathlib import Path
 from typing import Any
 
+import structlog
 from apiflask import APIBlueprint, APIFlask
 from flask import render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import Babel
 from flask_bootstrap import Bootstrap5
+from flask_wtf.csrf import CSRFError
 from werkzeug.exceptions import HTTPException, NotFound
 
+from bot.audit import AuditUnwritable
 from bot.console import (
+    account,
     alarms,
+    audit,
     conflicts,
+    contact_ways,
     customers,
     events,
     gaps,
+    gate,
     home,
     language,
+    login,
+    navigation,
     offboardings,
     operation,
     pages,
+    purpose,
+    rights,
+    settings,
+    staff,
+    step_up,
+    theme,
+    tokens,
 )
 from bot.kegui import Kegui
 
-SCREENS = (home, customers, offboardings, conflicts, gaps, alarms, events, operation)
+SCREENS = (
+    login,
+    step_up,
+    purpose,
+    account,
+    theme,
+    home,
+    customers,
+    conflicts,
+    gaps,
+    contact_ways,
+    offboardings,
+    staff,
+    audit,
+    rights,
+    alarms,
+    events,
+    operation,
+    tokens,
+    settings,
+)
+log = structlog.get_logger(__name__)
 TRANSLATIONS = Path(__file__).parent / "translations"
 
 
 def register(app: APIFlask, kegui: Kegui) -> None:
     """Add the console's pages to the application."""
-    app.config["BOOTSTRAP_SERVE_LOCAL"] = True
+    app.config |= {
+        "BOOTSTRAP_SERVE_LOCAL": True,
+        "SESSION_COOKIE_NAME": "kegui",
+        "SESSION_COOKIE_HTTPONLY": True,
+        # WeCom sends the browser back to us by a link: Strict would lose the login on the way.
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "SESSION_COOKIE_SECURE": kegui.settings.public_url.startswith("https://"),
+        # The gate asks for the token itself: the API and WeCom's doors know none.
+        "WTF_CSRF_CHECK_DEFAULT": False,
+        # A form lives as long as the login under which it was shown.
+        "WTF_CSRF_TIME_LIMIT": None,
+    }
     Bootstrap5(app)
+    gate.csrf.init_app(app)
     Babel(
         app,
         default_locale=language.CHINESE,
@@ -40,6 +89,12 @@ def register(app: APIFlask, kegui: Kegui) -> None:
     )
     pages.hold(app, kegui)
     pages.add_words(app, kegui.settings.zone)
+    app.jinja_env.globals |= {
+        "navigation": navigation.navigation,
+        "person": navigation.person,
+        "may": navigation.may,
+        "theme": theme.chosen,
+    }
     app.register_blueprint(_console())
     app.after_request(pages.protect)
     _show_missing_pages(app)
@@ -55,8 +110,12 @@ def _console() -> APIBlueprint:
         enable_openapi=False,
     )
     console.before_request(pages.open_connection)
+    console.before_request(gate.check)
     console.after_request(language.remember)
     console.register_error_handler(500, _broken)
+    console.register_error_handler(403, _denied)
+    console.register_error_handler(CSRFError, _stale)
+    console.register_error_handler(AuditUnwritable, _unrecorded)
     for screen in SCREENS:
         console.register_blueprint(screen.blueprint)
     return console
@@ -65,6 +124,22 @@ def _console() -> APIBlueprint:
 def _broken(_error: Exception) -> ResponseReturnValue:
     """The log has the cause; a person gets a page that needs no database."""
     return render_template("broken.html"), 500
+
+
+def _denied(_error: Exception) -> ResponseReturnValue:
+    """Say which roles may do that, and whom to ask."""
+    return render_template("denied.html", roles=navigation.roles_that_may()), 403
+
+
+def _stale(_error: Exception) -> ResponseReturnValue:
+    """The form was shown under another login, or did not come from one of our pages."""
+    return render_template("stale.html", back=gate.here()), 400
+
+
+def _unrecorded(error: Exception) -> ResponseReturnValue:
+    """No entry, no act: what cannot be written down is neither done nor shown."""
+    log.error("audit_unwritable", error=str(error))
+    return render_template("unrecorded.html"), 503
 
 
 def _show_missing_pages(app: APIFlask) -> None:

@@ -3,17 +3,20 @@
 from apiflask import APIBlueprint
 from flask import render_template
 
+from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, page_number
 from bot.console.troubles import members_in
 from bot.models import Alarm
 from bot.reports.home import open_alarms
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_query
+from bot.rules.rights import Right
 
 blueprint = APIBlueprint("alarms", __name__, url_prefix="/alarms", enable_openapi=False)
 
 
 @blueprint.get("")
+@allow(Right.SEE_ALARMS)
 def index() -> str:
     """The open alarms, then those that are over."""
     opened = open_alarms()

@@ -4,8 +4,11 @@ from typing import Any
 
 from apiflask import APIBlueprint
 from flask import abort, render_template, request
+from flask.typing import ResponseReturnValue
 
+from bot.console import gate, purpose
 from bot.console.conflicts import settled_by
+from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, page_number
 from bot.console.words import QUIET, word
 from bot.models import Allocation, Conflict, HandoverItem
@@ -14,6 +17,7 @@ from bot.reports.directory import entries, find_customers
 from bot.reports.journey import Journey, Step, journey_of
 from bot.reports.names import Names, names_of
 from bot.reports.paging import page_of_list, page_of_query
+from bot.rules.rights import Right
 
 STEPS_PER_PAGE = 100
 # Where the words for the state of such a step are.
@@ -30,11 +34,16 @@ blueprint = APIBlueprint("customers", __name__, url_prefix="/customers", enable_
 
 
 @blueprint.get("")
-def index() -> str:
+@allow(Right.SEE_CUSTOMERS)
+def index() -> ResponseReturnValue:
     """Customers by name, id or owner, those met last first."""
     text = request.args.get("q", "").strip()
     owner = request.args.get("owner", "")
-    page = page_of_query(find_customers(text, owner), page_number(), PAGE_SIZE)
+    if purpose.must_be_asked():
+        return purpose.ask()
+    query = find_customers(text, owner, gate.scope(Right.SEE_CUSTOMERS))
+    page = page_of_query(query, page_number(), PAGE_SIZE)
+    gate.record_look("customer.list", "customers", q=text or None, owner=owner or None)
     found = entries(page.rows)
     members = [userid for entry in found for userid in (entry.owner, *entry.members)]
     return render_template(
@@ -48,8 +57,14 @@ def index() -> str:
 
 
 @blueprint.get("/<external_userid>")
-def show(external_userid: str) -> str:
+@allow(Right.SEE_CUSTOMERS)
+def show(external_userid: str) -> ResponseReturnValue:
     """What happened to one customer, step by step, and why."""
+    if not gate.me().may_see_customer(external_userid):
+        abort(404)
+    if purpose.must_be_asked():
+        return purpose.ask()
+    gate.record_look("customer.look", f"customer {external_userid}")
     journey = journey_of(external_userid)
     if journey is None:
         abort(404)

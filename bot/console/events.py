@@ -3,12 +3,15 @@
 from apiflask import APIBlueprint
 from flask import render_template
 
+from bot.console import gate
+from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, page_number
 from bot.models import InboxHistory
 from bot.models.inbox_event import STATES
 from bot.reports.home import EVENT_COLUMNS, inbox_by_state
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_query
+from bot.rules.rights import Right
 
 # Whoever looks for an older one asks for its customer.
 MOST_EVENTS = 10_000
@@ -17,6 +20,7 @@ blueprint = APIBlueprint("events", __name__, url_prefix="/events", enable_openap
 
 
 @blueprint.get("")
+@allow(Right.SEE_EVENTS)
 def index() -> str:
     """Events by state, the latest first, with the error of those that went wrong."""
     state = choice("state", ("", *STATES), "")
@@ -35,6 +39,6 @@ def index() -> str:
         by_state=inbox_by_state(),
         names=names_of(
             staff=[event.userid for event in events],
-            customers=[event.external_userid for event in events],
+            customers=gate.customers_shown(event.external_userid for event in events),
         ),
     )

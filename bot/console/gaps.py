@@ -4,19 +4,24 @@ from apiflask import APIBlueprint
 from flask import render_template
 
 from bot import clock
+from bot.console import gate
+from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, page_number
 from bot.reports.gaps import members_without_codes, open_gaps
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_list
+from bot.rules.rights import Right
 
 blueprint = APIBlueprint("gaps", __name__, url_prefix="/gaps", enable_openapi=False)
 
 
 @blueprint.get("")
+@allow(Right.SEE_GAPS)
 def index() -> str:
     """The gaps with their reasons, those that are open longest first."""
-    page = page_of_list(open_gaps(clock.now()), page_number(), PAGE_SIZE)
-    silent = sorted(members_without_codes())
+    within = gate.scope(Right.SEE_GAPS)
+    page = page_of_list(open_gaps(clock.now(), within), page_number(), PAGE_SIZE)
+    silent = sorted(userid for userid in members_without_codes() if within.has(userid))
     return render_template(
         "gaps/index.html",
         page=page,

@@ -9,6 +9,8 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
 from bot import clock
+from bot.console import gate
+from bot.console.gate import SIGNED_IN, allow
 from bot.console.pages import kegui
 from bot.console.troubles import members_in
 from bot.models.handover import AWAITING_APPROVAL
@@ -16,8 +18,9 @@ from bot.models.inbox_event import DEAD
 from bot.reports import home
 from bot.reports.cases import running_cases
 from bot.reports.directory import NOBODY
-from bot.reports.home import Numbers
+from bot.reports.home import Numbers, Scopes
 from bot.reports.names import names_of
+from bot.rules.rights import Right
 
 RECENT_EVENTS = 15
 SHOWN = 8
@@ -29,41 +32,74 @@ OPERATOR = _l("运维")
 
 
 class Task(NamedTuple):
-    """Something that waits for somebody, and where to look at it."""
+    """Something that waits for somebody who has ``right``, and where to look at it."""
 
     counted: str
     who: LazyString
     text: LazyString
     endpoint: str
     arguments: Mapping[str, Any]
+    right: Right
 
 
 # The most urgent first; ``counted`` is a field of Numbers.
 TASKS = (
-    Task("overdue", OPERATOR, _l("事件无人处理，请检查后台进程是否在运行"), "operation.index", {}),
-    Task("dead", OPERATOR, _l("事件处理失败，请查明原因后重放"), "events.index", {"state": DEAD}),
+    Task(
+        "overdue",
+        OPERATOR,
+        _l("事件无人处理，请检查后台进程是否在运行"),
+        "operation.index",
+        {},
+        Right.SEE_OPERATION,
+    ),
+    Task(
+        "dead",
+        OPERATOR,
+        _l("事件处理失败，请查明原因后重放"),
+        "events.index",
+        {"state": DEAD},
+        Right.REPLAY_EVENTS,
+    ),
     Task(
         "approvals",
         MANAGER,
         _l("离职交接等待审批"),
         "offboardings.index",
         {"kind": AWAITING_APPROVAL},
+        Right.APPROVE_OFFBOARDINGS,
     ),
-    Task("conflicts", MANAGER, _l("撞单等待确定归属"), "conflicts.index", {}),
+    Task(
+        "conflicts",
+        MANAGER,
+        _l("撞单等待确定归属"),
+        "conflicts.index",
+        {},
+        Right.RESOLVE_CONFLICTS,
+    ),
     Task(
         "without_owner",
         MANAGER,
         _l("客户没有归属成员"),
         "customers.index",
         {"owner": NOBODY},
+        Right.MOVE_CUSTOMERS,
     ),
-    Task("gaps", COMPLIANCE, _l("客户没有收到存档告知"), "gaps.index", {}),
+    Task("gaps", COMPLIANCE, _l("客户没有收到存档告知"), "gaps.index", {}, Right.SEE_GAPS),
     Task(
         "hand_work",
         MANAGER,
         _l("交接事项需要人工处理"),
         "offboardings.index",
         {"kind": "open"},
+        Right.APPROVE_OFFBOARDINGS,
+    ),
+    Task(
+        "proposals",
+        COMPLIANCE,
+        _l("角色变更等待另一人复核"),
+        "rights.index",
+        {},
+        Right.DECIDE_ROLES,
     ),
 )
 
@@ -71,13 +107,15 @@ blueprint = APIBlueprint("home", __name__, enable_openapi=False)
 
 
 @blueprint.get("/")
+@allow(SIGNED_IN)
 def show() -> str:
-    """What waits for whom, counts, conflicts, running handovers and what came in last."""
-    numbers = home.numbers(clock.now(), kegui().settings.zone)
-    alarms = home.open_alarms()
-    events = home.recent_events(RECENT_EVENTS)
-    conflicts = home.open_conflicts(SHOWN)
-    cases = running_cases(SHOWN)
+    """What waits for the asker, counts that lead to lists, and what runs or came in last."""
+    me = gate.me()
+    numbers = home.numbers(clock.now(), kegui().settings.zone, _scopes())
+    alarms = home.open_alarms() if me.may(Right.SEE_ALARMS) else []
+    events = home.recent_events(RECENT_EVENTS) if me.may(Right.SEE_EVENTS) else []
+    conflicts = home.open_conflicts(SHOWN, gate.scope(Right.SEE_CONFLICTS))
+    cases = running_cases(SHOWN, gate.scope(Right.SEE_OFFBOARDINGS))
     members = [
         *(event.userid for event in events),
         *(case.handover.userid for case in cases),
@@ -85,7 +123,11 @@ def show() -> str:
         *(userid for conflict in conflicts for userid in conflict.contenders),
         *members_in(alarms),
     ]
-    customers = [row.external_userid for rows in (events, conflicts) for row in rows]
+    customers = gate.customers_shown(
+        row.external_userid for rows in (events, conflicts) for row in rows
+    )
+    if customers:
+        gate.record_look("home.look", "customers", number=len(customers))
     return render_template(
         "home/show.html",
         numbers=numbers,
@@ -99,10 +141,19 @@ def show() -> str:
     )
 
 
+def _scopes() -> Scopes:
+    return Scopes(
+        customers=gate.scope(Right.SEE_CUSTOMERS),
+        conflicts=gate.scope(Right.SEE_CONFLICTS),
+        gaps=gate.scope(Right.SEE_GAPS),
+        handovers=gate.scope(Right.SEE_OFFBOARDINGS),
+    )
+
+
 def _tasks(numbers: Numbers) -> list[tuple[int, Task, str]]:
-    """What waits for somebody now: how much of it, what it is, and its address."""
+    """What waits for the asker now: how much of it, what it is, and its address."""
     return [
         (number, task, url_for(f"console.{task.endpoint}", **task.arguments))
         for task in TASKS
-        if (number := getattr(numbers, task.counted))
+        if gate.me().may(task.right) and (number := getattr(numbers, task.counted))
     ]

@@ -3,6 +3,8 @@
 from apiflask import APIBlueprint
 from flask import abort, render_template
 
+from bot.console import gate
+from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, page_number
 from bot.models import Department, Handover, HandoverItem, Staff
 from bot.models.handover import (
@@ -22,15 +24,17 @@ from bot.reports.cases import (
 )
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_query
+from bot.rules.rights import Right
 
 blueprint = APIBlueprint("offboardings", __name__, url_prefix="/offboardings", enable_openapi=False)
 
 
 @blueprint.get("")
+@allow(Right.SEE_OFFBOARDINGS)
 def index() -> str:
     """All cases, the latest first; or only the open ones, leavers or managers' moves."""
     kind = choice("kind", ("", "open", AWAITING_APPROVAL, OFFBOARDING, IN_SERVICE), "")
-    query = Handover.select()
+    query = gate.scope(Right.SEE_OFFBOARDINGS).of_members(Handover.select(), Handover.userid)
     if kind == "open":
         query = query.where(Handover.state.in_(HANDOVER_OPEN))
     elif kind == AWAITING_APPROVAL:
@@ -50,11 +54,10 @@ def index() -> str:
 
 
 @blueprint.get("/<int(max=9223372036854775807):handover_id>")
+@allow(Right.SEE_OFFBOARDINGS)
 def show(handover_id: int) -> str:
     """One case: who, when, how far, each customer and group, and what is left to do by hand."""
-    handover = Handover.get_or_none(Handover.id == handover_id)
-    if handover is None:
-        abort(404)
+    handover = _visible(handover_id)
     state = choice("state", ("", *ITEM_STATES), "")
     page = page_of_query(items_of(handover, state), page_number(), PAGE_SIZE)
     items: list[HandoverItem] = list(page.rows)
@@ -76,10 +79,18 @@ def show(handover_id: int) -> str:
         hand_work=hand_work_of(handover),
         names=names_of(
             staff=members,
-            customers=[item.subject for item in items if item.kind != GROUP],
+            customers=gate.customers_shown(item.subject for item in items if item.kind != GROUP),
             groups=[item.subject for item in items if item.kind == GROUP],
         ),
     )
+
+
+def _visible(handover_id: int) -> Handover:
+    """The handover, if it is of a member whose handovers the asker may see."""
+    handover = Handover.get_or_none(Handover.id == handover_id)
+    if handover is None or not gate.scope(Right.SEE_OFFBOARDINGS).has(handover.userid):
+        abort(404)
+    return handover
 
 
 def _departments_of(userid: str) -> list[str]:

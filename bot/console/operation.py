@@ -13,6 +13,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from bot import clock
+from bot.console.gate import allow
 from bot.console.pages import kegui, lasting
 from bot.console.words import word
 from bot.jobs import job_name, next_strike, timetable
@@ -33,6 +34,7 @@ from bot.reports.operation import (
 )
 from bot.reports.pauses import OpenPause
 from bot.reports.sync_runs import WHAT_TO_DO, Report, latest
+from bot.rules.rights import Right
 from bot.wecom import what_to_do
 from bot.wecom.errors import GETTOKEN
 from bot.wecom.pausing import WRONG_SECRET
@@ -110,6 +112,7 @@ class JobLine:
 
 
 @blueprint.get("")
+@allow(Right.SEE_OPERATION)
 def index() -> str:
     """What needs an operator; queue, pauses, dead events, readings, jobs."""
     sizes = _sizes(kegui().queue)

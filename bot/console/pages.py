@@ -41,6 +41,8 @@ def kegui() -> Kegui:
 
 def open_connection() -> None:
     """Hold a connection for the request; the application closes it in its teardown."""
+    if (request.endpoint or "").endswith(".static"):
+        return
     # PostgreSQL cannot even be asked for a text with a NUL in it.
     if "\x00" in request.path or any("\x00" in value for value in request.args.values()):
         abort(404)

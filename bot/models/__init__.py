@@ -14,8 +14,11 @@ from bot.models.group_chat import GroupChat
 from bot.models.handover import Handover, HandoverItem, HandWork, TransferAttempt
 from bot.models.inbox_event import InboxArchive, InboxEvent, InboxHistory
 from bot.models.job_run import JobRun
+from bot.models.login import LocalUser, Login, LoginFailure, LoginState, SecondFactor
 from bot.models.metric_count import MetricCount
 from bot.models.notice import GapDigest, Notice
+from bot.models.proposal import Proposal
+from bot.models.role_grant import RoleGrant
 from bot.models.staff import Department, Staff
 from bot.models.sync_run import SyncCount, SyncFinding, SyncProgress, SyncRun
 from bot.models.wecom_state import AccessToken, EndpointPause, Lease
@@ -47,10 +50,17 @@ TABLES: tuple[type[Model], ...] = (
     InboxEvent,
     JobRun,
     Lease,
+    LocalUser,
+    Login,
+    LoginFailure,
+    LoginState,
     MetricCount,
     Notice,
     Ownership,
+    Proposal,
     Relation,
+    RoleGrant,
+    SecondFactor,
     Staff,
     SyncCount,
     SyncFinding,
@@ -88,10 +98,17 @@ __all__ = [
     "InboxHistory",
     "JobRun",
     "Lease",
+    "LocalUser",
+    "Login",
+    "LoginFailure",
+    "LoginState",
     "MetricCount",
     "Notice",
     "Ownership",
+    "Proposal",
     "Relation",
+    "RoleGrant",
+    "SecondFactor",
     "Staff",
     "SyncCount",
     "SyncFinding",

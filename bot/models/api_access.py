@@ -14,7 +14,11 @@ from bot.db import Model, UTCDateTimeField
 
 
 class ApiToken(Model):
-    """A bearer token; only its digest is kept."""
+    """A bearer token; only its digest is kept.
+
+    ``owner`` answers for it: with a member who has left, the token ends. ``expires_at`` null: made
+    before tokens expired.
+    """
 
     id = BigAutoField()
     name = CharField(max_length=128)
@@ -22,6 +26,9 @@ class ApiToken(Model):
     scopes = JSONField(default=list)
     created_at = UTCDateTimeField()
     revoked_at = UTCDateTimeField(null=True)
+    owner = CharField(max_length=160, default="")
+    expires_at = UTCDateTimeField(null=True)
+    last_used_at = UTCDateTimeField(null=True)
 
 
 class IdempotencyKey(Model):

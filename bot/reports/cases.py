@@ -7,6 +7,7 @@ from typing import Any
 import peewee
 from peewee import ModelSelect, fn
 
+from bot.access import EVERYBODY, Scope
 from bot.models import Handover, HandoverItem, HandWork, TransferAttempt
 from bot.models.handover import (
     CANCELLED,
@@ -87,9 +88,10 @@ def cases(handovers: Sequence[Handover]) -> list[Case]:
     return [Case(handover, counts[handover.id]) for handover in handovers]
 
 
-def running_cases(limit: int) -> list[Case]:
+def running_cases(limit: int, scope: Scope = EVERYBODY) -> list[Case]:
     """Return the cases that are not over, the latest first."""
     query = Handover.select().where(Handover.state.in_(HANDOVER_OPEN))
+    query = scope.of_members(query, Handover.userid)
     return cases(list(query.order_by(Handover.id.desc()).limit(limit)))
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from peewee import JOIN, ModelSelect
 
+from bot.access import EVERYBODY, Scope
 from bot.models import Consent, Customer, Ownership, Relation, Staff
 from bot.models.customer import LIVE_RELATIONS
 
@@ -23,12 +24,13 @@ class Entry:
     consents: dict[str, str] = field(default_factory=dict)
 
 
-def find_customers(text: str, owner: str) -> "ModelSelect[Customer]":
+def find_customers(text: str, owner: str, scope: Scope = EVERYBODY) -> "ModelSelect[Customer]":
     """Find customers by their name or id, or by their owner's.
 
     Args:
         text: part of a name or id; "" for all.
         owner: a userid, ``ANYBODY``, ``NOBODY``, or "" for all.
+        scope: whose customers the asker may see.
     """
     query = (
         Customer.select(Customer, Ownership.userid.alias("owner"))
@@ -52,6 +54,7 @@ def find_customers(text: str, owner: str) -> "ModelSelect[Customer]":
         query = query.where(Ownership.userid.is_null(False))
     elif owner:
         query = query.where(Ownership.userid == owner)
+    query = scope.of_customers(query, Customer.external_userid)
     return query.order_by(Customer.met_at.desc(), Customer.external_userid).objects()
 
 

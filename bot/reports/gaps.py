@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from peewee import ModelSelect, chunked, fn
 
+from bot.access import EVERYBODY, Scope
 from bot.models import Notice, Relation
 from bot.models.customer import LIVE_RELATIONS
 from bot.models.notice import AWAITING_CONSENT, BY_HAND, DELIVERED, NO_CODE
@@ -25,18 +26,19 @@ class Gap:
     errcode: int | None
 
 
-def open_gaps(now: datetime) -> list[Gap]:
+def open_gaps(now: datetime, scope: Scope = EVERYBODY) -> list[Gap]:
     """List the pairs of ``_untold``, those that are open longest first, each with the reason."""
-    shown = list(_untold(now).order_by(Relation.last_add_at, Relation.id))
+    untold = scope.of_members(_untold(now), Relation.userid)
+    shown = list(untold.order_by(Relation.last_add_at, Relation.id))
     last = _last_notices({relation.external_userid for relation in shown})
     return [
         _gap(relation, last.get((relation.userid, relation.external_userid))) for relation in shown
     ]
 
 
-def count_gaps(now: datetime) -> int:
+def count_gaps(now: datetime, scope: Scope = EVERYBODY) -> int:
     """Count what ``open_gaps`` lists, without reading each pair's notices."""
-    return _untold(now).count()
+    return scope.of_members(_untold(now), Relation.userid).count()
 
 
 def _untold(now: datetime) -> "ModelSelect[Relation]":

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
-from peewee import Value, fn
+from peewee import ModelSelect, Value, fn
 
+from bot.access import EVERYBODY, Scope
 from bot.models import (
     Alarm,
     Conflict,
@@ -15,6 +16,7 @@ from bot.models import (
     InboxEvent,
     InboxHistory,
     Ownership,
+    Proposal,
     Staff,
 )
 from bot.models import conflict as conflicts
@@ -28,6 +30,7 @@ from bot.models.inbox_event import (
     UNSETTLED,
     WAITING,
 )
+from bot.models.proposal import OPEN as OPEN_PROPOSAL
 from bot.reports.gaps import count_gaps
 
 WORKER_PATIENCE = timedelta(minutes=1)
@@ -42,7 +45,7 @@ EVENT_COLUMNS = tuple(
 
 @dataclass(frozen=True)
 class Numbers:
-    """How many there are of what a manager asks for first."""
+    """How many there are of what somebody asks for first, as far as they may see it."""
 
     customers: int
     owned: int
@@ -57,6 +60,7 @@ class Numbers:
     dead: int
     received_today: int
     has_events: bool
+    proposals: int
 
     @property
     def without_owner(self) -> int:
@@ -68,7 +72,20 @@ class Numbers:
         return not self.customers and not self.serving and not self.has_events
 
 
-def numbers(now: datetime, zone: tzinfo) -> Numbers:
+@dataclass(frozen=True)
+class Scopes:
+    """Over whom the numbers go, for each kind of thing."""
+
+    customers: Scope = EVERYBODY
+    conflicts: Scope = EVERYBODY
+    gaps: Scope = EVERYBODY
+    handovers: Scope = EVERYBODY
+
+
+WHOLE_FIRM = Scopes()
+
+
+def numbers(now: datetime, zone: tzinfo, scopes: Scopes = WHOLE_FIRM) -> Numbers:
     """Count; a fixed number of queries, however many customers there are.
 
     Args:
@@ -76,20 +93,23 @@ def numbers(now: datetime, zone: tzinfo) -> Numbers:
     """
     midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
     owned = Ownership.select(Ownership.external_userid).where(Ownership.until.is_null())
+    customers = scopes.customers.of_customers(Customer.select(), Customer.external_userid)
+    handovers = scopes.handovers.of_members(Handover.select(), Handover.userid)
     return Numbers(
-        customers=Customer.select().count(),
-        owned=Customer.select().where(Customer.external_userid.in_(owned)).count(),
+        customers=customers.count(),
+        owned=customers.where(Customer.external_userid.in_(owned)).count(),
         serving=Staff.select().where(Staff.serves, Staff.left_at.is_null()).count(),
-        conflicts=Conflict.select().where(Conflict.state == conflicts.OPEN).count(),
-        gaps=count_gaps(now),
-        handovers=Handover.select().where(Handover.state.in_(HANDOVER_OPEN)).count(),
-        approvals=Handover.select().where(Handover.state == AWAITING_APPROVAL).count(),
-        hand_work=count_hand_work(),
+        conflicts=_open_conflicts(scopes.conflicts).count(),
+        gaps=count_gaps(now, scopes.gaps),
+        handovers=handovers.where(Handover.state.in_(HANDOVER_OPEN)).count(),
+        approvals=handovers.where(Handover.state == AWAITING_APPROVAL).count(),
+        hand_work=count_hand_work(scopes.handovers),
         alarms=Alarm.select().where(Alarm.ended_at.is_null()).count(),
         overdue=count_overdue(now),
         dead=InboxEvent.select().where(UNSETTLED, InboxEvent.state == DEAD).count(),
         received_today=count_received(midnight),
         has_events=InboxEvent.select().exists(),
+        proposals=Proposal.select().where(Proposal.state == OPEN_PROPOSAL).count(),
     )
 
 
@@ -101,9 +121,10 @@ def count_overdue(now: datetime) -> int:
     return InboxEvent.select().where(UNSETTLED, due | orphaned).count()
 
 
-def count_hand_work() -> int:
+def count_hand_work(scope: Scope = EVERYBODY) -> int:
     """Count what people must do for the handovers that are not over."""
     running = Handover.select(Handover.id).where(Handover.state.in_(HANDOVER_OPEN))
+    running = scope.of_members(running, Handover.userid)
     return HandWork.select().where(HandWork.handover.in_(running)).count()
 
 
@@ -139,11 +160,11 @@ def open_alarms() -> list[Alarm]:
     return list(Alarm.select().where(Alarm.ended_at.is_null()).order_by(Alarm.since))
 
 
-def open_conflicts(limit: int) -> list[Conflict]:
+def open_conflicts(limit: int, scope: Scope = EVERYBODY) -> list[Conflict]:
     """Return the conflicts that wait longest for somebody's decision."""
-    return list(
-        Conflict.select()
-        .where(Conflict.state == conflicts.OPEN)
-        .order_by(Conflict.opened_at)
-        .limit(limit)
-    )
+    return list(_open_conflicts(scope).order_by(Conflict.opened_at).limit(limit))
+
+
+def _open_conflicts(scope: Scope) -> "ModelSelect[Conflict]":
+    found = Conflict.select().where(Conflict.state == conflicts.OPEN)
+    return scope.of_customers(found, Conflict.external_userid)

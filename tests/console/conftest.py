@@ -12,6 +12,8 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 from bot import clock, console, db, migrations
+from bot.actions import logins
+from bot.console import gate
 from bot.kegui import Kegui
 from bot.models import (
     Alarm,
@@ -19,6 +21,7 @@ from bot.models import (
     Conflict,
     Consent,
     Customer,
+    Department,
     Effect,
     EndpointPause,
     Handover,
@@ -27,15 +30,18 @@ from bot.models import (
     InboxEvent,
     JobRun,
     Lease,
+    Login,
     Notice,
     Ownership,
     Relation,
+    RoleGrant,
     Staff,
     SyncCount,
     SyncRun,
     TransferAttempt,
 )
 from bot.queue import Queue
+from bot.rules.rights import Role
 from bot.vault import Vault
 from config import settings
 
@@ -79,13 +85,48 @@ def app(database: str) -> APIFlask:
     nobody = cast(Any, object())  # the console never speaks with WeCom
     app = APIFlask("bot.app", docs_path=None, spec_path=None)
     app.config["TESTING"] = True
+    app.secret_key = "a secret of the tests"
     console.register(app, Kegui(loaded, nobody, Queue(database), Vault(DATA_KEY)))
     return app
 
 
 @pytest.fixture
 def client(app: APIFlask) -> FlaskClient:
-    return app.test_client()
+    """A browser in which somebody with every role is logged in, who has said what for."""
+    everything = [role for role in Role if role not in (Role.STAFF, Role.SALES_MANAGER)]
+    add_person("boss", "周总", *everything, leads=1)
+    client = app.test_client()
+    log_in(client, "boss")
+    with client.session_transaction() as cookie:
+        cookie[gate.PURPOSE] = "tests"
+    return client
+
+
+def add_person(actor: str, name: str, *roles: Role, leads: int | None = None) -> None:
+    """A member who serves nobody, with these roles, and perhaps the leader of a department."""
+    Staff.create(userid=actor, name=name, departments=[1], seen_at=MORNING)
+    for role in roles:
+        RoleGrant.create(actor=actor, role=str(role), granted_by="test", granted_at=MORNING)
+    if leads is not None:
+        Department.create(id=leads, name=f"部门{leads}", leaders=[actor])
+
+
+def log_in(client: FlaskClient, actor: str, *, stepped_up: bool = False) -> None:
+    """Give the browser the cookie of a login."""
+    now = clock.now()
+    token = f"{actor}'s token {Login.select().count()}"
+    Login.create(
+        digest=logins.digest(token),
+        actor=actor,
+        method=logins.OAUTH,
+        began_at=now,
+        seen_at=now,
+        expires_at=now + timedelta(hours=1),
+        stepped_up_at=now if stepped_up else None,
+    )
+    with client.session_transaction() as cookie:
+        cookie.clear()
+        cookie[gate.TOKEN] = token
 
 
 @pytest.fixture

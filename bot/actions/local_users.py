@@ -1,0 +1,74 @@
+"""Administrators without a WeCom account, for the first hour and emergencies."""
+
+import re
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from peewee import IntegrityError
+
+from bot import clock
+from bot.access import LOCAL
+from bot.actions import roles, second_factors
+from bot.audit import Who
+from bot.db import transaction
+from bot.kegui import Kegui
+from bot.models import LocalUser
+from bot.rules.rights import Role
+
+SHORTEST_PASSWORD = 12
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,31}")
+# RFC 9106's second choice, which is also the library's default.
+_hasher = PasswordHasher()
+# Whoever asks for a name that nobody has waits as long as for a wrong password.
+_NOBODY = _hasher.hash("nobody's password")
+
+
+class NotPossible(Exception):
+    """The text says why."""
+
+
+def create_admin(name: str, password: str, by: Who, kegui: Kegui) -> str:
+    """Make a local administrator; returns the secret for their authenticator app.
+
+    They cannot log in before ``second_factors.confirm`` has seen the app's first code.
+
+    Raises:
+        NotPossible: a bad name, a short password, or a name that is taken.
+    """
+    if not NAME.fullmatch(name):
+        raise NotPossible("a name has 2 to 32 letters, digits, and . _ -")
+    if len(password) < SHORTEST_PASSWORD:
+        raise NotPossible(f"a password has {SHORTEST_PASSWORD} characters or more")
+    actor = LOCAL + name
+    try:
+        with transaction():
+            LocalUser.create(
+                name=name, password_hash=_hasher.hash(password), created_at=clock.now()
+            )
+            kegui.audit.record(by, "user.create_admin", actor)
+            roles.grant(actor, Role.ADMINISTRATOR, None, by, kegui)
+            return second_factors.prepare(actor, kegui.vault)
+    except IntegrityError:
+        raise NotPossible(f"there is a user {name} already") from None
+
+
+def disable(name: str, by: Who, kegui: Kegui) -> bool:
+    """Let a local administrator in no more; False when nobody is called so, or it is done."""
+    with transaction():
+        changed = (
+            LocalUser.update(disabled_at=clock.now())
+            .where(LocalUser.name == name, LocalUser.disabled_at.is_null())
+            .execute()
+        )
+        if changed:
+            kegui.audit.record(by, "user.disable", LOCAL + name)
+    return bool(changed)
+
+
+def has_password(name: str, password: str) -> bool:
+    """Whether that is the password of a local administrator who may log in."""
+    user = LocalUser.get_or_none(LocalUser.name == name, LocalUser.disabled_at.is_null())
+    try:
+        return _hasher.verify(user.password_hash if user else _NOBODY, password) and bool(user)
+    except (VerificationError, InvalidHashError):
+        return False

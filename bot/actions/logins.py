@@ -1,0 +1,204 @@
+"""Let people in, keep knowing them, and let them out."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+
+from peewee import fn
+
+from bot import clock
+from bot.audit import Who
+from bot.db import transaction
+from bot.kegui import Kegui
+from bot.models import Login, LoginFailure, LoginState
+from bot.rules.slowdown import FORGOTTEN_AFTER, wait_after
+
+OAUTH, QR, LOCAL, SANDBOX = "oauth", "qr", "local", "sandbox"
+# These prove a second thing beside the browser: the phone that scans, or the code of an app.
+STRONG = (QR, LOCAL)
+STATE_LASTS = timedelta(minutes=10)
+STEP_UP_LASTS = timedelta(minutes=10)
+# A login is looked at with each request and written at most so often.
+SEEN_EVERY = timedelta(minutes=1)
+
+
+class TooManyTries(Exception):
+    """Somebody guesses; ``wait`` is how long nobody is listened to."""
+
+    def __init__(self, wait: timedelta) -> None:
+        super().__init__(f"wait {wait.total_seconds():.0f} s")
+        self.wait = wait
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """What a request says of the browser it came from."""
+
+    address: str
+    browser: str
+
+
+def begin(actor: str, method: str, visitor: Visitor, kegui: Kegui) -> str:
+    """Let somebody in, and return what their cookie holds; only its digest is kept."""
+    token = secrets.token_urlsafe(32)
+    now = clock.now()
+    with transaction():
+        login = Login.create(
+            digest=digest(token),
+            actor=actor,
+            method=method,
+            began_at=now,
+            seen_at=now,
+            expires_at=now + timedelta(hours=kegui.settings.session_hours),
+            stepped_up_at=now if method in STRONG else None,
+            address=visitor.address[:64],
+            browser=visitor.browser[:255],
+        )
+        kegui.audit.record(
+            Who(actor, visitor.address), "login.begin", f"login {login.id}", method=method
+        )
+    return token
+
+
+def current(token: str, kegui: Kegui) -> Login | None:
+    """Return the login of a cookie, unless it is over: ended, too old, or idle for too long."""
+    login: Login | None = Login.get_or_none(Login.digest == digest(token))
+    now = clock.now()
+    if login is None or login.ended_at is not None or login.expires_at <= now:
+        return None
+    if now - login.seen_at > timedelta(minutes=kegui.settings.session_idle_minutes):
+        return None
+    if now - login.seen_at > SEEN_EVERY:
+        login.seen_at = now
+        login.save(only=[Login.seen_at])
+    return login
+
+
+def open_logins(actor: str, kegui: Kegui) -> list[Login]:
+    """Return where somebody is in now, the latest first."""
+    now = clock.now()
+    idle = now - timedelta(minutes=kegui.settings.session_idle_minutes)
+    query = Login.select().where(
+        Login.actor == actor, Login.ended_at.is_null(), Login.expires_at > now, Login.seen_at > idle
+    )
+    return list(query.order_by(Login.seen_at.desc()))
+
+
+def end(logins: Sequence[Login], by: Who, kegui: Kegui, why: str = "") -> int:
+    """End logins; returns how many were open."""
+    ended = 0
+    with transaction():
+        for login in logins:
+            changed = (
+                Login.update(ended_at=clock.now())
+                .where(Login.id == login.id, Login.ended_at.is_null())
+                .execute()
+            )
+            if changed:
+                ended += 1
+                kegui.audit.record(
+                    by, "login.end", f"login {login.id}", person=login.actor, why=why or None
+                )
+    return ended
+
+
+def step_up(login: Login, by: Who, method: str, kegui: Kegui) -> None:
+    """Remember that the person has just proved a second factor."""
+    with transaction():
+        Login.update(stepped_up_at=clock.now()).where(Login.id == login.id).execute()
+        kegui.audit.record(by, "login.step_up", f"login {login.id}", method=method)
+
+
+def is_stepped_up(login: Login, now: datetime) -> bool:
+    """Whether the last proof is fresh enough for a dangerous act."""
+    return login.stepped_up_at is not None and _is_fresh(login.stepped_up_at, STEP_UP_LASTS, now)
+
+
+def send_away(target: str, method: str, *, is_step_up: bool = False) -> str:
+    """Return a state to send through WeCom: letters and digits, at most 128 (path 91022)."""
+    state = secrets.token_hex(32)
+    now = clock.now()
+    LoginState.delete().where(LoginState.created_at < now - timedelta(days=1)).execute()
+    LoginState.create(
+        digest=digest(state),
+        created_at=now,
+        target=target[:1024],
+        method=method,
+        is_step_up=is_step_up,
+    )
+    return state
+
+
+def come_back(state: str) -> LoginState | None:
+    """Take a state that came back: once, and in time; None for any other."""
+    found: LoginState | None = LoginState.get_or_none(LoginState.digest == digest(state))
+    if found is None:
+        return None
+    taken = LoginState.delete().where(LoginState.digest == found.digest).execute()
+    return found if taken and _is_fresh(found.created_at, STATE_LASTS, clock.now()) else None
+
+
+def check_tries(*keys: str) -> None:
+    """Refuse to listen to somebody who was wrong too often, under any of these keys.
+
+    Raises:
+        TooManyTries: with the longest wait.
+    """
+    now = clock.now()
+    waits = [
+        row.last_at + wait_after(row.failures) - now
+        for row in LoginFailure.select().where(LoginFailure.key.in_(keys))
+        if now - row.last_at < FORGOTTEN_AFTER
+    ]
+    longest = max(waits, default=timedelta())
+    if longest > timedelta():
+        raise TooManyTries(longest)
+
+
+def failed(actor: str, address: str, keys: Sequence[str], kegui: Kegui, what: str) -> None:
+    """Count a wrong password or code against each key."""
+    now = clock.now()
+    with transaction():
+        for key in keys:
+            LoginFailure.delete().where(
+                LoginFailure.key == key, LoginFailure.last_at < now - FORGOTTEN_AFTER
+            ).execute()
+            LoginFailure.insert(key=key, failures=1, last_at=now).on_conflict(
+                conflict_target=[LoginFailure.key],
+                update={
+                    LoginFailure.failures: LoginFailure.failures + 1,
+                    LoginFailure.last_at: now,
+                },
+            ).execute()
+        kegui.audit.record(Who(actor, address), "login.fail", what)
+
+
+def forget_failures(*keys: str) -> None:
+    """Somebody was right."""
+    LoginFailure.delete().where(LoginFailure.key.in_(keys)).execute()
+
+
+def refused(actor: str, address: str, why: str, kegui: Kegui) -> None:
+    """Write down that somebody whom WeCom knows was not let in."""
+    with transaction():
+        kegui.audit.record(Who(actor, address), "login.refuse", actor, why=why)
+
+
+def _is_fresh(at: datetime, lasts: timedelta, now: datetime) -> bool:
+    """Whether ``at`` is not long ago; what lies ahead was written before a clock was set back."""
+    return -clock.MOST_AHEAD < now - at < lasts
+
+
+def last_seen(actors: Sequence[str]) -> dict[str, datetime]:
+    """Return when each of these people was last in the console."""
+    last = fn.MAX(Login.seen_at).converter(Login.seen_at.python_value)
+    query = Login.select(Login.actor, last).where(Login.actor.in_(list(actors)))
+    return dict(cast(Any, query.group_by(Login.actor).tuples()))
+
+
+def digest(token: str) -> str:
+    """What is stored of a random token; it is random enough that no salt is needed."""
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,74 @@
+"""`kegui audit`: verify the log, and take it elsewhere."""
+
+import os
+from pathlib import Path
+from typing import IO
+
+import click
+
+from bot import db, terminal
+from bot.vault import Vault
+
+
+@click.group()
+def audit() -> None:
+    """The audit log: who did or saw what."""
+
+
+@audit.command("verify")
+@click.option(
+    "--export", "export_file", type=click.File(encoding="utf-8"), help="Not the database."
+)
+@click.option("--key-file", type=click.File(), help="With --export: the key of the entries.")
+@click.option("--public-key", default="", metavar="HEX", help="With --export: of the anchors.")
+@click.option("--all", "show_all", is_flag=True, help="Print every fault, not only the first.")
+def audit_verify(
+    export_file: IO[str] | None, key_file: IO[str] | None, public_key: str, show_all: bool
+) -> None:
+    """Find the first entry that was changed, removed or moved; 1 if there is one."""
+    from bot import audit_report
+    from bot.audit import NotAnExport
+
+    try:
+        if export_file is not None:
+            found = audit_report.verify_export(export_file, key_file, public_key, show_all)
+        else:
+            loaded = terminal.load()
+            with db.connection():
+                found = audit_report.verify(Vault(terminal.data_key(loaded)), show_all)
+    except (NotAnExport, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    for line in found.lines:
+        click.echo(line)
+    raise SystemExit(0 if found.is_whole else 1)
+
+
+@audit.command("export")
+@click.argument("to", type=click.File("x", encoding="utf-8"))
+def audit_export(to: IO[str]) -> None:
+    """Write the whole log to the new file TO, for `audit verify --export` on another machine."""
+    from bot.audit import export, snapshot
+
+    terminal.load()
+    with db.connection(), db.database.atomic():
+        snapshot()
+        count = export(to)
+    click.echo(f"{count} entries")
+
+
+@audit.command("keys")
+@click.option("--key-file", type=click.Path(path_type=Path), help="Write the entries' key there.")
+def audit_keys(key_file: Path | None) -> None:
+    """Print the public key of the anchors, for an auditor to keep."""
+    from bot.audit import AuditLog
+    from bot.audit_report import public_hex
+
+    log_keys = AuditLog(Vault(terminal.data_key(terminal.load())))
+    if key_file is not None:
+        try:
+            descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        except OSError as error:
+            raise click.ClickException(f"{key_file}: {error.strerror}") from None
+        with os.fdopen(descriptor, "w") as file:
+            file.write(log_keys.key.hex() + "\n")
+    click.echo(public_hex(log_keys.public_key))

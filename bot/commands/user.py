@@ -1,0 +1,154 @@
+"""`kegui user`: local administrators, and who has which role."""
+
+import getpass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TextIO
+
+import click
+import segno
+
+from bot import db, setup, terminal
+from bot.access import LOCAL, people_with_roles
+from bot.actions import local_users, logins, roles, second_factors
+from bot.kegui import Kegui
+from bot.models import LocalUser, Staff
+from bot.rules.rights import FROM_WECOM, Role
+
+TRIES = 3
+GRANTED = [str(role) for role in Role if role not in FROM_WECOM]
+
+
+@click.group()
+def user() -> None:
+    """Local administrators, and who has which role."""
+
+
+@user.command("create-admin")
+@click.argument("name")
+def create_admin(name: str) -> None:
+    """Make a local administrator; asks for a password and sets up an authenticator app."""
+    kegui = _kegui()
+    with _screen() as screen, db.connection():
+        try:
+            password = _new_password(screen)
+            secret = local_users.create_admin(name, password, terminal.whoever(), kegui)
+        except local_users.NotPossible as error:
+            raise click.ClickException(str(error)) from None
+        _set_up_app(name, secret, screen, kegui)
+    click.echo(f"{LOCAL}{name} is an administrator")
+
+
+@user.command("second-factor")
+@click.argument("name")
+def second_factor(name: str) -> None:
+    """Set up a new authenticator app for a local administrator, as after a lost phone."""
+    kegui = _kegui()
+    with _screen() as screen, db.connection():
+        if LocalUser.get_or_none(LocalUser.name == name) is None:
+            raise click.ClickException(f"there is no user {name}: see `kegui user list`")
+        second_factors.remove(LOCAL + name, terminal.whoever(), kegui)
+        secret = second_factors.prepare(LOCAL + name, kegui.vault)
+        _set_up_app(name, secret, screen, kegui)
+    click.echo(f"{LOCAL}{name} has a new second factor")
+
+
+@user.command("disable")
+@click.argument("name")
+def disable(name: str) -> None:
+    """Let a local administrator in no more."""
+    kegui = _kegui()
+    with db.connection():
+        if not local_users.disable(name, terminal.whoever(), kegui):
+            raise click.ClickException(f"no user {name} may log in: see `kegui user list`")
+    click.echo(f"{LOCAL}{name} is disabled")
+
+
+@user.command("grant")
+@click.argument("person", metavar="USERID")
+@click.argument("role", type=click.Choice(GRANTED))
+@click.option("--department", type=int, help="For a sales manager: with all below it.")
+def grant(person: str, role: str, department: int | None) -> None:
+    """Give a role without anybody's approval: for the first people, and for emergencies."""
+    kegui = _kegui()
+    try:
+        with db.connection(), db.transaction():
+            is_new = roles.grant(person, Role(role), department, terminal.whoever(), kegui)
+            is_known = person.startswith(LOCAL) or Staff.get_or_none(userid=person) is not None
+    except roles.NotPossible as error:
+        raise click.ClickException(str(error)) from None
+    click.echo(f"{person} is {role}" if is_new else f"{person} was {role} already")
+    if not is_known:
+        click.echo(f"no reading has met {person} yet: is the userid right?", err=True)
+
+
+@user.command("revoke")
+@click.argument("person", metavar="USERID")
+@click.argument("role", type=click.Choice(GRANTED))
+@click.option("--department", type=int)
+def revoke(person: str, role: str, department: int | None) -> None:
+    """Take a role back at once."""
+    kegui = _kegui()
+    with db.connection(), db.transaction():
+        if not roles.revoke(person, Role(role), department, terminal.whoever(), kegui):
+            raise click.ClickException(f"{person} is not {role}: see `kegui user list`")
+    click.echo(f"{person} is {role} no more")
+
+
+@user.command("list")
+def list_people() -> None:
+    """Print who has which role, their second factor, and when they were last seen."""
+    terminal.load()
+    with db.connection():
+        people = people_with_roles()
+        seen = logins.last_seen(list(people))
+        disabled = {LOCAL + row.name for row in LocalUser.select() if row.disabled_at is not None}
+        for actor, granted in people.items():
+            held = ", ".join(
+                row.role if row.department_id is None else f"{row.role} over {row.department_id}"
+                for row in granted
+            )
+            app = "app" if second_factors.has_one(actor) else "no app"
+            last = f"seen {seen[actor]:%Y-%m-%d %H:%M} UTC" if actor in seen else "never seen"
+            state = "\tdisabled" if actor in disabled else ""
+            click.echo(f"{actor}\t{held}\t{app}\t{last}{state}")
+
+
+def _kegui() -> Kegui:
+    loaded = terminal.load()
+    terminal.data_key(loaded)
+    return setup.make_kegui(loaded)
+
+
+@contextmanager
+def _screen() -> Iterator[TextIO]:
+    """The terminal itself: what the standard output says may end in a log."""
+    try:
+        screen = open("/dev/tty", "w")  # noqa: SIM115 - closed below
+    except OSError:
+        raise click.ClickException(
+            "this needs a terminal: a password and a secret must not pass through a log"
+        ) from None
+    with screen:
+        yield screen
+
+
+def _new_password(screen: TextIO) -> str:
+    password = getpass.getpass("Password (12 characters or more): ", screen)
+    if getpass.getpass("Again: ", screen) != password:
+        raise local_users.NotPossible("the two passwords differ")
+    return password
+
+
+def _set_up_app(name: str, secret: str, screen: TextIO, kegui: Kegui) -> None:
+    """Show the secret and wait for the app's first code."""
+    segno.make(second_factors.address(LOCAL + name, secret)).terminal(screen, compact=True)
+    screen.write(f"Scan this with an authenticator app, or enter the key {secret}\n")
+    for _ in range(TRIES):
+        code = getpass.getpass("The 6 digits that it shows: ", screen)
+        if second_factors.confirm(LOCAL + name, code.strip(), terminal.whoever(), kegui):
+            return
+        screen.write("That is not the code of this moment.\n")
+    raise click.ClickException(
+        f"the app was not confirmed, so {name} cannot log in: run `kegui user second-factor {name}`"
+    )

@@ -1,0 +1,108 @@
+"""我的账户: who I am here, where I am logged in, and my second factor."""
+
+import segno
+from apiflask import APIBlueprint
+from flask import abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from bot.actions import logins, second_factors
+from bot.console import gate
+from bot.console.gate import SIGNED_IN, allow
+from bot.console.pages import kegui
+from bot.console.words import ROLES
+from bot.models import Login
+from bot.reports.names import names_of
+
+blueprint = APIBlueprint("account", __name__, url_prefix="/account", enable_openapi=False)
+
+
+@blueprint.get("")
+@allow(SIGNED_IN)
+def show() -> str:
+    """My roles, my logins, my second factor."""
+    me = gate.me()
+    return render_template(
+        "account/show.html",
+        me=me,
+        grants=[(ROLES[grant.role], grant.department_id) for grant in me.grants],
+        logins=logins.open_logins(me.actor, kegui()),
+        mine=gate.my_login(),
+        has_app=second_factors.has_one(me.actor),
+        names=names_of(staff=[me.userid]),
+    )
+
+
+@blueprint.post("/logins/<int(max=9223372036854775807):login_id>/end")
+@allow(SIGNED_IN)
+def end_login(login_id: int) -> ResponseReturnValue:
+    """End one of my logins, as after a lost phone."""
+    login = Login.get_or_none(Login.id == login_id, Login.actor == gate.me().actor)
+    if login is None:
+        abort(404)
+    logins.end([login], gate.who(), kegui(), "by its owner")
+    flash(_("该登录已结束。"), "good")
+    return redirect(url_for("console.account.show"))
+
+
+@blueprint.post("/logins/end-others")
+@allow(SIGNED_IN)
+def end_others() -> ResponseReturnValue:
+    """End all my logins but this one."""
+    mine = gate.my_login()
+    others = [one for one in logins.open_logins(gate.me().actor, kegui()) if one.id != mine.id]
+    number = logins.end(others, gate.who(), kegui(), "by its owner")
+    flash(_("已结束其他 %(number)s 个登录。", number=number), "good")
+    return redirect(url_for("console.account.show"))
+
+
+@blueprint.get("/second-factor")
+@allow(SIGNED_IN, step_up=True)
+def second_factor() -> str:
+    """A QR code for the person's app; it counts once its first code came back."""
+    actor = gate.me().actor
+    if second_factors.has_one(actor):
+        return render_template("account/second_factor.html", has_app=True, image="", secret="")
+    secret = second_factors.pending_secret(actor, kegui().vault)
+    secret = secret or second_factors.prepare(actor, kegui().vault)
+    return _second_factor(secret)
+
+
+@blueprint.post("/second-factor")
+@allow(SIGNED_IN, step_up=True)
+def confirm() -> ResponseReturnValue:
+    """Take the first code of the app."""
+    actor = gate.me().actor
+    if second_factors.confirm(actor, request.form.get("code", ""), gate.who(), kegui()):
+        flash(_("动态码已启用，今后的敏感操作可用它确认。"), "good")
+        return redirect(url_for("console.account.show"))
+    flash(_("动态码不正确，请核对手机时间后重试。"), "bad")
+    secret = second_factors.pending_secret(actor, kegui().vault)
+    if secret is None:
+        return redirect(url_for("console.account.second_factor"))
+    return _second_factor(secret), 403
+
+
+@blueprint.post("/second-factor/remove")
+@allow(SIGNED_IN, step_up=True)
+def remove() -> ResponseReturnValue:
+    """Forget the app, to set up another; a local administrator could not come in without one."""
+    if gate.me().userid is None:
+        abort(403)
+    second_factors.remove(gate.me().actor, gate.who(), kegui())
+    flash(_("动态码已停用。"), "good")
+    return redirect(url_for("console.account.second_factor"))
+
+
+def _second_factor(secret: str) -> str:
+    return render_template(
+        "account/second_factor.html",
+        has_app=False,
+        image=_qr(second_factors.address(gate.me().actor, secret)),
+        secret=" ".join(secret[start : start + 4] for start in range(0, len(secret), 4)),
+    )
+
+
+def _qr(text: str) -> str:
+    """A QR code as the address of an image."""
+    return str(segno.make(text, error="m").png_data_uri(scale=5))

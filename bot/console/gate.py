@@ -1,0 +1,175 @@
+"""The console's gate: who asks, whether they may, and over whom; what no view decides is closed."""
+
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar, cast
+
+import structlog
+from flask import abort, current_app, g, redirect, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_wtf.csrf import CSRFProtect
+
+from bot import clock
+from bot.access import Access, Scope, access_of
+from bot.actions import logins
+from bot.audit import Who
+from bot.console.pages import kegui
+from bot.db import transaction
+from bot.models import Customer, Login
+from bot.rules.rights import Right
+
+PUBLIC = "public"
+SIGNED_IN = "signed in"
+TOKEN = "login"  # noqa: S105 - the name under which the cookie keeps it
+PURPOSE = "purpose"
+
+log = structlog.get_logger(__name__)
+csrf = CSRFProtect()
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def allow(needed: Right | str, *, step_up: bool = False) -> Callable[[View], View]:
+    """Open a view to those who have a right, to whoever is ``SIGNED_IN``, or to the ``PUBLIC``.
+
+    Args:
+        step_up: a second factor must have been proved in the last minutes.
+    """
+
+    def mark(view: View) -> View:
+        view.needed = needed  # type: ignore[attr-defined]
+        view.needs_step_up = step_up  # type: ignore[attr-defined]
+        return view
+
+    return mark
+
+
+def check() -> ResponseReturnValue | None:
+    """Let the request pass, send it to the login or to a second factor, or refuse it."""
+    if request.endpoint is None or request.endpoint.endswith(".static"):
+        return None
+    csrf.protect()
+    view = _view()
+    needed = getattr(view, "needed", None)
+    g.login, g.access = _known()
+    if needed == PUBLIC:
+        return None
+    if g.access is None:
+        return _to_login()
+    if needed is None or (needed != SIGNED_IN and not me().may(needed)):
+        log.warning("refused", actor=me().actor, endpoint=request.endpoint)
+        abort(403)
+    if getattr(view, "needs_step_up", False) and not logins.is_stepped_up(g.login, clock.now()):
+        return to_step_up()
+    return None
+
+
+def me() -> Access:
+    """Who asks."""
+    return cast(Access, g.access)
+
+
+def my_login() -> Login:
+    """The login with which they ask."""
+    return cast(Login, g.login)
+
+
+def is_signed_in() -> bool:
+    return g.get("access") is not None
+
+
+def scope(right: Right) -> Scope:
+    """Over which members the asker's right goes; read once for a request."""
+    known: dict[Right, Scope] = g.setdefault("scopes", {})
+    if right not in known:
+        known[right] = me().scope(right)
+    return known[right]
+
+
+def who() -> Who:
+    """The asker, as the audit log names them: from where, and what for."""
+    return Who(me().actor, request.remote_addr or "", str(session.get(PURPOSE, "")))
+
+
+def visitor() -> logins.Visitor:
+    return logins.Visitor(request.remote_addr or "", request.user_agent.string)
+
+
+def record_look(act: str, subject: str, /, **details: object) -> None:
+    """Write down that the asker sees personal data; unwritten, nothing is shown."""
+    with transaction():
+        kegui().audit.record(who(), act, subject, **details)
+
+
+def customers_shown(external_userids: Iterable[str | None]) -> list[str]:
+    """Those of these customers whom the asker may know by name."""
+    asked = [one for one in external_userids if one]
+    if not me().may(Right.SEE_CUSTOMERS):
+        return []
+    within = scope(Right.SEE_CUSTOMERS)
+    if within.userids is None:
+        return asked
+    found = Customer.select(Customer.external_userid).where(Customer.external_userid.in_(asked))
+    return [row.external_userid for row in within.of_customers(found, Customer.external_userid)]
+
+
+def today() -> Any:
+    """The day it is in the firm."""
+    return clock.now().astimezone(kegui().settings.zone).date()
+
+
+def enter(actor: str, method: str) -> None:
+    """Begin a login in this browser; what its cookie held before is worth nothing any more."""
+    session.clear()
+    session[TOKEN] = logins.begin(actor, method, visitor(), kegui())
+
+
+def leave() -> None:
+    """End this browser's login."""
+    if g.get("login") is not None:
+        logins.end([g.login], Who(g.login.actor, request.remote_addr or ""), kegui())
+    session.clear()
+
+
+def local_path(target: str) -> str:
+    """Return a path of ours, as it was asked for; anything that leads elsewhere gives the home."""
+    is_ours = (
+        target.startswith("/")
+        and not target.startswith(("//", "/\\"))
+        and not any(ord(letter) < 0x20 or letter == "\\" for letter in target)
+    )
+    return target if is_ours else url_for("console.home.show")
+
+
+def here() -> str:
+    """The address to come back to: this page, or the page whose form was sent."""
+    if request.method in ("GET", "HEAD"):
+        return request.full_path.rstrip("?")
+    referrer = request.referrer or ""
+    own = request.host_url.rstrip("/")
+    return referrer.removeprefix(own) if referrer.startswith(own + "/") else "/"
+
+
+def to_step_up() -> ResponseReturnValue:
+    """Ask for a second factor, then come back."""
+    return redirect(url_for("console.step_up.show", next=here()))
+
+
+def _view() -> Any:
+    return current_app.view_functions[request.endpoint or ""]
+
+
+def _known() -> tuple[Login | None, Access | None]:
+    """Who the cookie says it is, if that login holds and they are still of the firm."""
+    token = session.get(TOKEN)
+    login = logins.current(token, kegui()) if token else None
+    if login is None:
+        return None, None
+    access = access_of(login.actor, today())
+    if access is None:
+        logins.end([login], Who(login.actor, request.remote_addr or ""), kegui(), "has left")
+        session.clear()
+        return None, None
+    return login, access
+
+
+def _to_login() -> ResponseReturnValue:
+    return redirect(url_for("console.login.show", next=here()))

@@ -1,0 +1,216 @@
+"""登录: through WeCom, by a local administrator's password, in the sandbox by choosing somebody."""
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from apiflask import APIBlueprint
+from flask import abort, flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+
+from bot.access import LOCAL, access_of
+from bot.actions import local_users, logins, second_factors
+from bot.console import gate, language
+from bot.console.gate import PUBLIC, allow
+from bot.console.pages import kegui
+from bot.console.words import ROLES
+from bot.reports.people import story_people
+from bot.wecom import Refused, WeComError
+from bot.wecom.logins import oauth_url, qr_url
+
+STATE = "state"
+INVALID_CODE = 40029
+METHODS = (logins.OAUTH, logins.QR)
+
+log = structlog.get_logger(__name__)
+blueprint = APIBlueprint("login", __name__, url_prefix="/login", enable_openapi=False)
+
+REFUSALS = {
+    "state": _l("这次登录已失效或不是从本页面发起的，请重新登录。"),
+    "code": _l("企业微信的登录凭证无效或已使用过，请重新登录。"),
+    "cancelled": _l("登录未完成：企业微信没有返回登录凭证，请重试。"),
+    "outsider": _l("客规只对本企业成员开放；您的企业微信身份不是本企业成员。"),
+    "unknown": _l(
+        "客规不认识成员 %(userid)s，或该成员已离职、已停用。请联系管理员确认您在应用的可见范围内。"
+    ),
+    "wecom": _l("企业微信暂时无法确认您的身份，请稍后重试；紧急情况可使用本地管理员登录。"),
+}
+
+
+@blueprint.get("")
+@allow(PUBLIC)
+def show() -> ResponseReturnValue:
+    """The ways in; whoever is in goes on, and inside WeCom nobody is asked."""
+    target = gate.local_path(request.args.get("next", ""))
+    if gate.is_signed_in():
+        return redirect(target)
+    if _is_in_wecom() and not request.args.get("again"):
+        return redirect(url_for("console.login.wecom", next=target))
+    return _page(target)
+
+
+@blueprint.get("/wecom")
+@allow(PUBLIC)
+def wecom() -> ResponseReturnValue:
+    """Send the browser to WeCom: silently inside its client, to the QR code elsewhere."""
+    target = gate.local_path(request.args.get("next", ""))
+    method = logins.OAUTH if _is_in_wecom() else logins.QR
+    return send_to_wecom(target, method, is_step_up=False)
+
+
+def send_to_wecom(target: str, method: str, *, is_step_up: bool) -> ResponseReturnValue:
+    """Redirect to WeCom with a state that must come back once, and to this browser."""
+    state = logins.send_away(target, method, is_step_up=is_step_up)
+    session[STATE] = logins.digest(state)
+    settings = kegui().settings
+    back = settings.public_url.rstrip("/") + url_for("console.login.done")
+    if settings.agent_id is None:
+        abort(404)
+    if method == logins.OAUTH:
+        address = oauth_url(
+            settings.wecom_oauth_base, settings.corp_id, settings.agent_id, back, state
+        )
+    else:
+        address = qr_url(
+            settings.wecom_login_base,
+            settings.corp_id,
+            settings.agent_id,
+            back,
+            state,
+            language.chosen(),
+        )
+    return redirect(address)
+
+
+@blueprint.get("/wecom/done")
+@allow(PUBLIC)
+def done() -> ResponseReturnValue:
+    """Somebody comes back from WeCom: with the state of this browser, once, and a code."""
+    given = request.args.get("state", "")
+    was_sent = session.pop(STATE, None) == logins.digest(given)
+    # Taken in any case: a state that somebody else's browser shows is spent as well.
+    state = logins.come_back(given)
+    if not was_sent or state is None:
+        return _refuse("state")
+    code = request.args.get("code", "")
+    if not code:
+        return _refuse("cancelled", state.target)
+    try:
+        identity = kegui().wecom.identity_of(code)
+    except Refused as refused:
+        log.warning("login_refused", errcode=refused.errcode)
+        return _refuse("code" if refused.errcode == INVALID_CODE else "wecom", state.target)
+    except WeComError as error:
+        log.warning("login_not_possible", error=type(error).__name__)
+        return _refuse("wecom", state.target)
+    userid = identity.userid or ""
+    if not userid or "/" in userid:
+        # A customer, or a member of another corporation that shares with ours (path 91023).
+        return _refuse("outsider", state.target)
+    if state.is_step_up:
+        return _stepped_up(userid, state.method, state.target)
+    return _let_in(userid, state.method, state.target)
+
+
+@blueprint.get("/local")
+@allow(PUBLIC)
+def local() -> ResponseReturnValue:
+    """The form for local administrators."""
+    return render_template("login/local.html", target=_target(), name="")
+
+
+@blueprint.post("/local")
+@allow(PUBLIC)
+def local_enter() -> ResponseReturnValue:
+    """Name, password and the app's code, all at once: nobody learns which of them was wrong."""
+    name = request.form.get("name", "").strip()
+    keys = (f"local {name}"[:160], f"address {request.remote_addr}")
+    try:
+        logins.check_tries(*keys)
+    except logins.TooManyTries as many:
+        return _too_many(many.wait, name)
+    actor, address = LOCAL + name, request.remote_addr or ""
+    is_password = local_users.has_password(name, request.form.get("password", ""))
+    # Only with the right password is a code used up.
+    if not is_password or not second_factors.proves(
+        actor, request.form.get("code", ""), kegui().vault
+    ):
+        logins.failed(actor[:160], address, keys, kegui(), actor)
+        flash(_("姓名、密码或动态码不正确。"), "bad")
+        return render_template("login/local.html", target=_target(), name=name), 403
+    logins.forget_failures(*keys)
+    gate.enter(actor, logins.LOCAL)
+    return redirect(_target())
+
+
+@blueprint.post("/sandbox")
+@allow(PUBLIC)
+def sandbox() -> ResponseReturnValue:
+    """Be one of the story's people; this door is there only where the sandbox plays WeCom."""
+    if not kegui().settings.sandbox:
+        abort(404)
+    actor = request.form.get("userid", "")
+    if access_of(actor, gate.today()) is None:
+        abort(404)
+    gate.enter(actor, logins.SANDBOX)
+    return redirect(_target())
+
+
+@blueprint.post("/out")
+@allow(PUBLIC)
+def out() -> ResponseReturnValue:
+    """End this browser's login."""
+    gate.leave()
+    flash(_("您已退出登录。"), "good")
+    return redirect(url_for("console.login.show", again=1))
+
+
+def _let_in(userid: str, method: str, target: str) -> ResponseReturnValue:
+    if access_of(userid, gate.today()) is None:
+        logins.refused(userid, request.remote_addr or "", "unknown or has left", kegui())
+        return _refuse("unknown", target, userid=userid)
+    gate.enter(userid, method)
+    return redirect(target or "/")
+
+
+def _stepped_up(userid: str, method: str, target: str) -> ResponseReturnValue:
+    if not gate.is_signed_in():
+        return _refuse("state", target)
+    if userid != gate.me().actor:
+        flash(_("扫码的成员与当前登录的成员不是同一人，未通过确认。"), "bad")
+        return redirect(url_for("console.step_up.show", next=target))
+    logins.step_up(gate.my_login(), gate.who(), method, kegui())
+    return redirect(target or "/")
+
+
+def _refuse(why: str, target: str = "", **named: str) -> ResponseReturnValue:
+    flash(str(REFUSALS[why]) % named if named else str(REFUSALS[why]), "bad")
+    return _page(gate.local_path(target)), 403
+
+
+def _page(target: str) -> str:
+    people: list[Any] = []
+    if kegui().settings.sandbox:
+        people = [
+            (person, [ROLES[role] for role in person.roles])
+            for person in story_people(gate.today())
+        ]
+    return render_template("login/show.html", target=target, people=people)
+
+
+def _too_many(wait: timedelta, name: str) -> ResponseReturnValue:
+    seconds = max(1, round(wait.total_seconds()))
+    flash(_("尝试次数过多，请在 %(seconds)s 秒后再试。", seconds=seconds), "bad")
+    page = render_template("login/local.html", target=_target(), name=name)
+    return page, 429, {"Retry-After": str(seconds)}
+
+
+def _target() -> str:
+    return gate.local_path(request.values.get("next", ""))
+
+
+def _is_in_wecom() -> bool:
+    """WeCom's own browser says so; the pages read do not promise it (neighbours: UNCONFIRMED)."""
+    return "wxwork" in request.user_agent.string.lower()

@@ -1,0 +1,56 @@
+"""查阅目的: why somebody who serves no customer looks at customers; the audit log keeps it."""
+
+from apiflask import APIBlueprint
+from flask import redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import lazy_gettext as _l
+
+from bot.console import gate
+from bot.console.gate import PURPOSE, SIGNED_IN, allow
+from bot.rules.rights import Right
+
+LONGEST = 200
+# What is written into the log, and what the person reads.
+PURPOSES = {
+    "routine check": _l("日常合规检查"),
+    "complaint": _l("处理客户投诉"),
+    "regulator's request": _l("回应监管问询"),
+    "internal audit": _l("内部审计"),
+    "handover": _l("核对客户交接"),
+}
+
+blueprint = APIBlueprint("purpose", __name__, url_prefix="/purpose", enable_openapi=False)
+
+
+def must_be_asked() -> bool:
+    """Whoever sees customers of the whole firm says what for, once in each login."""
+    return gate.scope(Right.SEE_CUSTOMERS).userids is None and not session.get(PURPOSE)
+
+
+def ask() -> ResponseReturnValue:
+    return redirect(url_for("console.purpose.show", next=gate.here()))
+
+
+@blueprint.get("")
+@allow(SIGNED_IN)
+def show() -> str:
+    """The purposes to choose from."""
+    return render_template(
+        "login/purpose.html",
+        target=gate.local_path(request.args.get("next", "")),
+        purposes=PURPOSES,
+        chosen=session.get(PURPOSE, ""),
+    )
+
+
+@blueprint.post("")
+@allow(SIGNED_IN)
+def choose() -> ResponseReturnValue:
+    """Keep the purpose for the rest of this login."""
+    purpose = request.form.get("purpose", "")
+    text = request.form.get("other", "").strip()[:LONGEST]
+    target = gate.local_path(request.form.get("next", ""))
+    if purpose not in PURPOSES and not text:
+        return redirect(url_for("console.purpose.show", next=target))
+    session[PURPOSE] = text or purpose
+    return redirect(target)

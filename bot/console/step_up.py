@@ -1,0 +1,64 @@
+"""二次验证: a fresh proof of who sits there, before a dangerous act."""
+
+from apiflask import APIBlueprint
+from flask import flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from bot.actions import logins, second_factors
+from bot.console import gate
+from bot.console.gate import SIGNED_IN, allow
+from bot.console.login import send_to_wecom
+from bot.console.pages import kegui
+
+blueprint = APIBlueprint("step_up", __name__, url_prefix="/step-up", enable_openapi=False)
+
+
+@blueprint.get("")
+@allow(SIGNED_IN)
+def show() -> str:
+    """What can prove it: the app's code, or the phone that scans."""
+    return _page()
+
+
+@blueprint.post("")
+@allow(SIGNED_IN)
+def enter() -> ResponseReturnValue:
+    """Take a code of the person's app."""
+    actor = gate.me().actor
+    key = f"code {actor}"[:160]
+    try:
+        logins.check_tries(key)
+    except logins.TooManyTries as many:
+        seconds = max(1, round(many.wait.total_seconds()))
+        flash(_("尝试次数过多，请在 %(seconds)s 秒后再试。", seconds=seconds), "bad")
+        return _page(), 429
+    if not second_factors.proves(actor, request.form.get("code", ""), kegui().vault):
+        logins.failed(actor, request.remote_addr or "", [key], kegui(), f"step-up of {actor}"[:160])
+        flash(_("动态码不正确或已使用过，请等下一个动态码。"), "bad")
+        return _page(), 403
+    logins.forget_failures(key)
+    logins.step_up(gate.my_login(), gate.who(), "code", kegui())
+    return redirect(_target())
+
+
+@blueprint.get("/scan")
+@allow(SIGNED_IN)
+def scan() -> ResponseReturnValue:
+    """Let the person scan WeCom's code again; silent authorisation would prove nothing."""
+    if gate.me().userid is None:
+        return redirect(url_for("console.step_up.show", next=_target()))
+    return send_to_wecom(_target(), logins.QR, is_step_up=True)
+
+
+def _page() -> str:
+    return render_template(
+        "login/step_up.html",
+        target=_target(),
+        has_app=second_factors.has_one(gate.me().actor),
+        can_scan=gate.me().userid is not None,
+    )
+
+
+def _target() -> str:
+    return gate.local_path(request.values.get("next", ""))

@@ -1,0 +1,61 @@
+"""Logins: who is in the console, since when and from where, and what they proved."""
+
+from peewee import BigAutoField, BigIntegerField, BlobField, BooleanField, CharField
+
+from bot.db import Model, UTCDateTimeField
+
+
+class LocalUser(Model):
+    """An administrator without a WeCom account, for the first hour and for emergencies."""
+
+    name = CharField(max_length=64, primary_key=True)
+    password_hash = CharField(max_length=255)
+    created_at = UTCDateTimeField()
+    disabled_at = UTCDateTimeField(null=True)
+
+
+class SecondFactor(Model):
+    """A person's authenticator app; ``secret`` is sealed, a step of time counts once."""
+
+    actor = CharField(max_length=160, primary_key=True)
+    secret = BlobField()
+    last_step = BigIntegerField(default=0)
+    created_at = UTCDateTimeField()
+    confirmed_at = UTCDateTimeField(null=True)
+
+
+class Login(Model):
+    """One browser of one person; only the digest of what its cookie holds is kept.
+
+    ``method``: how they came in. ``stepped_up_at``: when they last proved a second factor.
+    """
+
+    id = BigAutoField()
+    digest = CharField(max_length=64, unique=True)
+    actor = CharField(max_length=160, index=True)
+    method = CharField(max_length=16)
+    began_at = UTCDateTimeField()
+    seen_at = UTCDateTimeField()
+    expires_at = UTCDateTimeField()
+    ended_at = UTCDateTimeField(null=True)
+    stepped_up_at = UTCDateTimeField(null=True)
+    address = CharField(max_length=64, default="")
+    browser = CharField(max_length=255, default="")
+
+
+class LoginState(Model):
+    """What is sent through WeCom and must come back once, to the browser that was sent there."""
+
+    digest = CharField(max_length=64, primary_key=True)
+    created_at = UTCDateTimeField()
+    target = CharField(max_length=1024, default="")
+    is_step_up = BooleanField(default=False)
+    method = CharField(max_length=16)
+
+
+class LoginFailure(Model):
+    """Wrong passwords and codes in a row, for a name and for an address."""
+
+    key = CharField(max_length=160, primary_key=True)
+    failures = BigIntegerField()
+    last_at = UTCDateTimeField()

@@ -1,0 +1,46 @@
+"""Maker and checker: what one person proposes and another decides."""
+
+from peewee import SQL, BigAutoField, CharField, Check, JSONField, TextField
+
+from bot.db import Model, UTCDateTimeField
+
+OPEN = "open"
+APPROVED = "approved"
+REJECTED = "rejected"
+WITHDRAWN = "withdrawn"
+
+# A system that proposes and decides was given both by whoever made its token; a person never is.
+TWO_PEOPLE = (
+    "decided_by IS NULL OR decided_by <> proposed_by OR substr(proposed_by, 1, 4) = 'api:'"
+    " OR state = 'withdrawn'"
+)
+
+
+class Proposal(Model):
+    """``kind`` says what happens when it is approved, ``subject`` to whom, ``terms`` how."""
+
+    id = BigAutoField()
+    kind = CharField(max_length=64)
+    subject = CharField(max_length=160)
+    terms = JSONField(default=dict)
+    state = CharField(max_length=16, default=OPEN, index=True)
+    proposed_by = CharField(max_length=160)
+    proposed_at = UTCDateTimeField()
+    reason = TextField(default="")
+    decided_by = CharField(max_length=160, null=True)
+    decided_at = UTCDateTimeField(null=True)
+    decision_reason = TextField(default="")
+
+    class Meta:
+        constraints = (Check(TWO_PEOPLE, name="proposal_two_people"),)
+
+
+Proposal.add_index(
+    Proposal.index(
+        Proposal.kind,
+        Proposal.subject,
+        unique=True,
+        name="proposal_one_open",
+        where=SQL("state = 'open'"),
+    )
+)

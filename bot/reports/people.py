@@ -1,0 +1,32 @@
+"""Who may be in the console: people with roles, and what they may."""
+
+from datetime import date
+
+from bot.access import Access, access_of, people_with_roles
+from bot.models import Department, LocalUser, Staff
+from bot.rules.rights import Role
+
+SHOWN_STAFF = 3
+
+
+def story_people(today: date) -> list[Access]:
+    """Whom somebody may be beside the sandbox: all with roles, and a few of the staff."""
+    leaders = {
+        userid
+        for department in Department.select(Department.leaders)
+        for userid in department.leaders
+    }
+    serving = Staff.select(Staff.userid).where(Staff.serves, Staff.left_at.is_null())
+    staff = [row.userid for row in serving.order_by(Staff.userid)]
+    shown = [*people_with_roles(), *sorted(leaders)]
+    shown += [userid for userid in staff if userid not in shown][:SHOWN_STAFF]
+    found = [access_of(actor, today) for actor in dict.fromkeys(shown)]
+    order = list(Role)
+    return sorted(
+        (person for person in found if person is not None and person.userid is not None),
+        key=lambda person: order.index(person.roles[0]),
+    )
+
+
+def local_users() -> list[LocalUser]:
+    return list(LocalUser.select().order_by(LocalUser.name))

@@ -1,0 +1,57 @@
+"""How a command begins: its settings, what it holds, and who sits at the terminal."""
+
+import getpass
+import os
+import socket
+
+import click
+
+from bot import metrics, setup
+from bot.audit import Who
+from bot.kegui import Kegui
+from config import logging, settings
+from config.settings import Settings, SettingsError
+
+
+def load() -> Settings:
+    """Read the settings, or end with one line that names what is malformed."""
+    try:
+        loaded = settings.load()
+        logging.configure(loaded.log_level)
+        setup.connect(loaded)
+    except (SettingsError, ValueError) as error:
+        raise click.ClickException(str(error)) from None
+    return loaded
+
+
+def kegui(loaded: Settings) -> Kegui:
+    """Wire a process, or end with one line that names what is missing."""
+    if missing := loaded.missing():
+        raise click.ClickException("please set " + ", ".join(missing))
+    return counting(loaded)
+
+
+def counting(loaded: Settings) -> Kegui:
+    """Wire a process whose counts are stored until the command ends."""
+    click.get_current_context().with_resource(metrics.Storing())
+    return setup.make_kegui(loaded)
+
+
+def whoever() -> Who:
+    """Whoever sits at the terminal, as the audit log names them."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        # In a container a user need have no name.
+        name = f"uid {os.getuid()}"
+    return Who(f"cli:{name}", socket.gethostname())
+
+
+def owner_url(loaded: Settings) -> str:
+    return (loaded.database_owner_url or loaded.database_url).get_secret_value()
+
+
+def data_key(loaded: Settings) -> str:
+    if loaded.data_key is None:
+        raise click.ClickException("please set KEGUI_DATA_KEY")
+    return loaded.data_key.get_secret_value()
