@@ -1,6 +1,7 @@
 """A small firm: three colleagues, one customer with a story, one handover under way."""
 
 import base64
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -10,6 +11,7 @@ from typing import Any, cast
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
 
 from bot import clock, console, db, migrations
 from bot.actions import logins
@@ -127,6 +129,13 @@ def log_in(client: FlaskClient, actor: str, *, stepped_up: bool = False) -> None
     with client.session_transaction() as cookie:
         cookie.clear()
         cookie[gate.TOKEN] = token
+
+
+def submit(client: FlaskClient, path: str, **form: Any) -> TestResponse:
+    """Send a form as a page of this browser does."""
+    page = client.get("/login?again=1", follow_redirects=True).get_data(as_text=True)
+    [token, *_] = re.findall(r'name="csrf_token"[^>]* value="([^"]+)"', page)
+    return client.post(path, data={"csrf_token": token, **form})
 
 
 @pytest.fixture
