@@ -50,11 +50,11 @@ class Person(NamedTuple):
 
 GROUPS = (
     Group(
-        _l("今日"),
+        _p("menu", "今日"),
         (Entry("console.home.show", _p("screen", "概览"), "house", None),),
     ),
     Group(
-        _l("客户"),
+        _p("menu", "客户"),
         (
             Entry("console.customers.index", _p("screen", "客户"), "people", Right.SEE_CUSTOMERS),
             Entry(
@@ -73,7 +73,7 @@ GROUPS = (
         ),
     ),
     Group(
-        _l("人员"),
+        _p("menu", "人员"),
         (
             Entry(
                 "console.offboardings.index",
@@ -85,7 +85,7 @@ GROUPS = (
         ),
     ),
     Group(
-        _l("合规"),
+        _p("menu", "合规"),
         (
             Entry(
                 "console.audit.index", _p("screen", "审计日志"), "journal-check", Right.READ_AUDIT
@@ -94,7 +94,7 @@ GROUPS = (
         ),
     ),
     Group(
-        _l("运维"),
+        _p("menu", "运维"),
         (
             Entry("console.alarms.index", _p("screen", "告警"), "bell", Right.SEE_ALARMS),
             Entry("console.events.index", _p("screen", "事件"), "inbox", Right.SEE_EVENTS),

@@ -304,8 +304,9 @@ def test_years_of_settled_events_cost_a_page_nothing(
 
     add_settled(200, 6000)
 
+    # Reading 5,800 rows would take fifty steps and more.
     for ask, steps in zip(asked, few, strict=True):
-        assert steps_of(ask) <= steps + 3
+        assert steps_of(ask) <= steps + 10
 
 
 def add_settled(first: int, last: int) -> None:

@@ -24,7 +24,10 @@ FOLDER = Path(console.__file__).parent
 MESSAGES = FOLDER / "translations" / "en" / "LC_MESSAGES"
 # The same as in translations/babel.cfg.
 MAPPING = [("**.py", "python"), ("templates/**.html", "jinja2")]
-KEYWORDS: dict[str, Any] = {"_": None, "gettext": None, "_l": None, "pgettext": ((1, "c"), 2)}
+KEYWORDS: dict[str, Any] = {
+    **{"_": None, "gettext": None, "_l": None},
+    **{"pgettext": ((1, "c"), 2), "_p": ((1, "c"), 2)},
+}
 
 Texts = dict[tuple[str | None, str], str]
 
