@@ -6,15 +6,14 @@ from typing import Any, Literal
 from apiflask import APIBlueprint
 from pydantic import Field
 
-from bot import clock, events, inbox
+from bot import events, inbox
+from bot.actions.replay import replay as replay_event
 from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import Problem
 from bot.api.schemas import Shown, one_of
-from bot.db import transaction
 from bot.models import InboxEvent, InboxHistory
-from bot.queue import Lane
 from bot.reports.home import EVENT_COLUMNS
 from bot.vault import VaultError
 
@@ -93,10 +92,7 @@ def show(number: int) -> dict[str, Any]:
 def replay(number: int) -> InboxEvent:
     """Work on a settled event again; what it already caused is not done twice."""
     row = _find(number)
-    with transaction():
-        again = inbox.replay(row.id, now=clock.now())
-        if again is not None:
-            context.kegui().audit.record(context.who(), "event.replay", f"event {again.id}")
+    again = replay_event(row.id, context.who(), context.kegui())
     if again is None:
         raise Problem(
             409,
@@ -104,7 +100,6 @@ def replay(number: int) -> InboxEvent:
             f"该事件处于 {row.state}，尚未结束，无需重放",
             f"the event is {row.state}, so it will be worked on by itself",
         )
-    context.kegui().queue.wake(Lane.WORK, f"event:{again.id}")
     return again
 
 

@@ -1,13 +1,18 @@
 """撞单: customers whom two members are after."""
 
 from apiflask import APIBlueprint
-from flask import render_template
+from flask import abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 
+from bot.actions import conflicts
+from bot.actions.staff import customers_owned
 from bot.console import gate
 from bot.console.gate import allow
-from bot.console.pages import PAGE_SIZE, choice, page_number
+from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.models import Conflict
 from bot.models.conflict import OPEN, RESOLVED
+from bot.reports.customers import in_contact
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_query
 from bot.rules.rights import Right
@@ -24,20 +29,20 @@ def index() -> str:
         Conflict.select().where(Conflict.state == state), Conflict.external_userid
     )
     page = page_of_query(query.order_by(Conflict.id.desc()), page_number(), PAGE_SIZE)
-    conflicts: list[Conflict] = list(page.rows)
+    shown: list[Conflict] = list(page.rows)
+    if shown:
+        gate.record_look("conflict.list", "conflicts", state=state)
     members = [
         userid
-        for conflict in conflicts
+        for conflict in shown
         for userid in (conflict.owner, *conflict.contenders, settled_by(conflict))
     ]
     return render_template(
         "conflicts/index.html",
-        conflicts=conflicts,
+        conflicts=shown,
         page=page,
         state=state,
-        names=names_of(
-            staff=members, customers=[conflict.external_userid for conflict in conflicts]
-        ),
+        names=names_of(staff=members, customers=[conflict.external_userid for conflict in shown]),
     )
 
 
@@ -45,3 +50,39 @@ def settled_by(conflict: Conflict) -> str | None:
     """Who settled the conflict, by the name they gave."""
     by: str | None = (conflict.resolution or {}).get("by")
     return by
+
+
+@blueprint.route("/<int(max=9223372036854775807):conflict_id>/resolve", methods=["GET", "POST"])
+@allow(Right.RESOLVE_CONFLICTS)
+def resolve(conflict_id: int) -> ResponseReturnValue:
+    """Choose whose customer it is, of those in contact; all concerned are told."""
+    within = gate.scope(Right.RESOLVE_CONFLICTS)
+    found = Conflict.select().where(Conflict.id == conflict_id)
+    conflict = within.of_customers(found, Conflict.external_userid).first()
+    if conflict is None:
+        abort(404)
+    owner, reason, error = request.form.get("owner", ""), request.form.get("reason", ""), ""
+    choices = in_contact(conflict.external_userid)
+    if request.method == "POST":
+        if owner not in choices:
+            error = _("请选择一位与客户有联系的成员。")
+        elif not reason.strip():
+            error = _("请写明理由，相关成员会看到处理结果。")
+        else:
+            try:
+                conflicts.resolve(conflict.id, owner, reason.strip(), gate.who(), kegui())
+                flash(_("撞单已处理，相关成员会收到通知。"), "good")
+            except conflicts.NotOpen:
+                flash(_("该撞单已由他人处理。"), "info")
+            return redirect(url_for("console.conflicts.index"))
+    gate.record_look("conflict.look", f"conflict {conflict.id}")
+    return render_template(
+        "conflicts/resolve.html",
+        conflict=conflict,
+        choices=choices,
+        loads=customers_owned(),
+        owner=owner,
+        reason=reason,
+        error=error,
+        names=names_of(staff=choices, customers=[conflict.external_userid]),
+    ), 422 if error else 200

@@ -21,6 +21,8 @@ def index() -> str:
     """The gaps with their reasons, those that are open longest first."""
     within = gate.scope(Right.SEE_GAPS)
     page = page_of_list(open_gaps(clock.now(), within), page_number(), PAGE_SIZE)
+    if page.rows:
+        gate.record_look("gap.list", "gaps")
     silent = sorted(userid for userid in members_without_codes() if within.has(userid))
     return render_template(
         "gaps/index.html",

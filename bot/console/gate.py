@@ -57,7 +57,7 @@ def check() -> ResponseReturnValue | None:
     if needed is None or (needed != SIGNED_IN and not me().may(needed)):
         log.warning("refused", actor=me().actor, endpoint=request.endpoint)
         abort(403)
-    if getattr(view, "needs_step_up", False) and not logins.is_stepped_up(g.login, clock.now()):
+    if getattr(view, "needs_step_up", False) and not is_stepped_up():
         return to_step_up()
     return None
 
@@ -146,6 +146,11 @@ def here() -> str:
     referrer = request.referrer or ""
     own = request.host_url.rstrip("/")
     return referrer.removeprefix(own) if referrer.startswith(own + "/") else "/"
+
+
+def is_stepped_up() -> bool:
+    """Whether the asker proved a second factor in the last minutes."""
+    return logins.is_stepped_up(my_login(), clock.now())
 
 
 def to_step_up() -> ResponseReturnValue:

@@ -58,6 +58,14 @@ def whole_customers(customers: Sequence[Customer]) -> list[Whole]:
     return list(found.values())
 
 
+def in_contact(external_userid: str) -> list[str]:
+    """Return the members in contact with a customer now, who met them first first."""
+    live = Relation.select(Relation.userid).where(
+        Relation.external_userid == external_userid, Relation.state.in_(LIVE_RELATIONS)
+    )
+    return [row.userid for row in live.order_by(Relation.added_at, Relation.id)]
+
+
 def with_consent(query: "ModelSelect[Any]", state: str) -> "ModelSelect[Any]":
     """Keep the customers of whom one conversation stands at ``state``."""
     stated = _latest().where(
