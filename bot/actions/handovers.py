@@ -25,6 +25,9 @@ from bot.models.handover import (
 from bot.queue import Lane
 
 AUTO = "auto"
+# A last day further away is a slip of the pen.
+LONGEST_AGO = timedelta(days=366)
+LONGEST_AHEAD = timedelta(days=400)
 APPROVE = "approve"
 
 

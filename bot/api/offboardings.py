@@ -1,6 +1,6 @@
 """离职交接: members who leave, and where their customers and groups go."""
 
-from datetime import date, timedelta
+from datetime import date
 from typing import Any, Literal
 
 from apiflask import APIBlueprint
@@ -27,8 +27,6 @@ from bot.api.schemas import Asked, Day, Userid, Userids, Words, may_be_left_out,
 from bot.models.handover import OFFBOARDING
 
 SCOPE = "offboarding"
-LONGEST_AGO = timedelta(days=366)
-LONGEST_AHEAD = timedelta(days=400)
 
 blueprint = APIBlueprint("offboardings", __name__, url_prefix="/offboardings", tag="Offboardings")
 
@@ -156,7 +154,7 @@ def items(number: int, query_data: ItemsQuery) -> dict[str, Any]:
 
 def _check_day(day: date) -> None:
     today = clock.now().astimezone(context.kegui().settings.zone).date()
-    if not today - LONGEST_AGO <= day <= today + LONGEST_AHEAD:
+    if not today - handovers.LONGEST_AGO <= day <= today + handovers.LONGEST_AHEAD:
         raise invalid(
             "last_day",
             f"最后工作日 {day} 距今过远，请核对",

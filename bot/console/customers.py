@@ -3,23 +3,28 @@
 from typing import Any
 
 from apiflask import APIBlueprint
-from flask import abort, render_template, request
+from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 
+from bot.actions import saved_views
 from bot.console import gate, purpose
 from bot.console.conflicts import settled_by
 from bot.console.gate import allow
-from bot.console.pages import PAGE_SIZE, page_number
+from bot.console.pages import PAGE_SIZE, choice, page_number
 from bot.console.words import QUIET, word
-from bot.models import Allocation, Conflict, HandoverItem
+from bot.models import Allocation, Conflict, Customer, HandoverItem
 from bot.reports import journey as story
+from bot.reports.customers import with_consent
 from bot.reports.directory import entries, find_customers
 from bot.reports.journey import Journey, Step, journey_of
 from bot.reports.names import Names, names_of
 from bot.reports.paging import page_of_list, page_of_query
 from bot.rules.rights import Right
 
+SCREEN = "customers"
 STEPS_PER_PAGE = 100
+CONSENTS = ("agreed", "refused", "unknown")
 # Where the words for the state of such a step are.
 TOPICS = {
     story.EVENT: "inbox",
@@ -39,9 +44,15 @@ def index() -> ResponseReturnValue:
     """Customers by name, id or owner, those met last first."""
     text = request.args.get("q", "").strip()
     owner = request.args.get("owner", "")
+    channel = request.args.get("channel", "").strip()
+    consent = choice("consent", ("", *CONSENTS), "")
     if purpose.must_be_asked():
         return purpose.ask()
     query = find_customers(text, owner, gate.scope(Right.SEE_CUSTOMERS))
+    if consent:
+        query = with_consent(query, consent)
+    if channel:
+        query = query.where(Customer.channel == channel)
     page = page_of_query(query, page_number(), PAGE_SIZE)
     gate.record_look("customer.list", "customers", q=text or None, owner=owner or None)
     found = entries(page.rows)
@@ -52,8 +63,33 @@ def index() -> ResponseReturnValue:
         page=page,
         text=text,
         owner=owner,
+        consent=consent,
+        channel=channel,
+        views=saved_views.of(gate.me().actor, SCREEN),
         names=names_of(staff=[*members, owner]),
     )
+
+
+@blueprint.post("/views")
+@allow(Right.SEE_CUSTOMERS)
+def save_view() -> ResponseReturnValue:
+    """Keep the filters of the list under a name."""
+    query = request.form.get("query", "")
+    try:
+        saved_views.save(gate.me().actor, SCREEN, request.form.get("name", ""), query)
+        flash(_("视图已保存。"), "good")
+    except saved_views.NotPossible:
+        flash(_("请填写视图名称；每人最多保存 %(most)s 个视图。", most=saved_views.MOST), "bad")
+    return redirect(gate.local_path(f"{url_for('console.customers.index')}?{query}"))
+
+
+@blueprint.post("/views/<int(max=9223372036854775807):view_id>/forget")
+@allow(Right.SEE_CUSTOMERS)
+def forget_view(view_id: int) -> ResponseReturnValue:
+    """Remove one of the asker's views."""
+    saved_views.forget(gate.me().actor, view_id)
+    flash(_("视图已删除。"), "good")
+    return redirect(url_for("console.customers.index"))
 
 
 @blueprint.get("/<external_userid>")
@@ -68,9 +104,12 @@ def show(external_userid: str) -> ResponseReturnValue:
     journey = journey_of(external_userid)
     if journey is None:
         abort(404)
+    owner = journey.owner.userid if journey.owner else None
+    within = gate.scope(Right.MOVE_CUSTOMERS)
     return render_template(
         "customers/show.html",
         journey=journey,
+        may_move=owner is not None and within.has(owner),
         page=page_of_list(journey.steps, page_number(), STEPS_PER_PAGE),
         tone_of=_tone,
         names=_names_in(journey),

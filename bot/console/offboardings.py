@@ -1,11 +1,20 @@
 """交接: leavers' cases and managers' handovers, to the last customer."""
 
-from apiflask import APIBlueprint
-from flask import abort, render_template
+import re
+from datetime import date
 
+from apiflask import APIBlueprint
+from flask import abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+
+from bot.access import Scope
+from bot.actions import handovers
+from bot.actions.proposals import SamePerson, open_one
 from bot.console import gate
 from bot.console.gate import allow
-from bot.console.pages import PAGE_SIZE, choice, page_number
+from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
+from bot.console.reasons import reason
 from bot.models import Department, Handover, HandoverItem, Staff
 from bot.models.handover import (
     AWAITING_APPROVAL,
@@ -24,7 +33,15 @@ from bot.reports.cases import (
 )
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_query
+from bot.reports.people import serving_members
 from bot.rules.rights import Right
+from bot.wecom import WeComError
+
+# A click in WeCom proves little more than a login: what moves more asks for a second factor.
+MOST_WITHOUT_PROOF = 20
+
+Form = dict[str, str]
+Errors = dict[str, str]
 
 blueprint = APIBlueprint("offboardings", __name__, url_prefix="/offboardings", enable_openapi=False)
 
@@ -85,10 +102,194 @@ def show(handover_id: int) -> str:
     )
 
 
-def _visible(handover_id: int) -> Handover:
-    """The handover, if it is of a member whose handovers the asker may see."""
+@blueprint.route("/new", methods=["GET", "POST"])
+@allow(Right.OPEN_OFFBOARDINGS)
+def new() -> ResponseReturnValue:
+    """Say that somebody leaves; another person approves."""
+    form: Form = dict(request.form if request.method == "POST" else request.args)
+    errors: Errors = {}
+    if request.method == "POST":
+        day, errors = _read_form(form, gate.scope(Right.OPEN_OFFBOARDINGS))
+        if not errors and day is not None:
+            opened, errors = _open(form, day)
+            if opened is not None:
+                return redirect(url_for("console.offboardings.show", handover_id=opened.id))
+    page = render_template(
+        "offboardings/new.html",
+        form=form,
+        errors=errors,
+        today=gate.today(),
+        members=serving_members(gate.scope(Right.OPEN_OFFBOARDINGS)),
+        heirs=serving_members(),
+    )
+    return page, 422 if errors else 200
+
+
+@blueprint.route("/<int(max=9223372036854775807):handover_id>/approve", methods=["GET", "POST"])
+@allow(Right.APPROVE_OFFBOARDINGS)
+def approve(handover_id: int) -> ResponseReturnValue:
+    """Let the case begin; over twenty customers need a fresh proof of who approves."""
+    handover = _visible(handover_id, Right.APPROVE_OFFBOARDINGS)
+    case = cases([handover])[0]
+    back = url_for("console.offboardings.show", handover_id=handover.id)
+    if case.total > MOST_WITHOUT_PROOF and not gate.is_stepped_up():
+        return gate.to_step_up()
+    if request.method == "POST":
+        try:
+            handovers.approve(handover, gate.who(), kegui())
+            flash(_("已审批。交接会按计划开始，进度显示在本页。"), "good")
+        except SamePerson:
+            flash(_("您是这项交接的发起人，须由另一位主管或合规专员审批。"), "bad")
+        except handovers.NotPossible:
+            flash(_("这项交接已经结束，无需审批。"), "info")
+        return redirect(back)
+    proposal = open_one(handover.kind, f"{handover.kind} {handover.id}")
+    return render_template(
+        "offboardings/approve.html",
+        case=case,
+        back=back,
+        proposal=proposal,
+        is_own=proposal is not None and proposal.proposed_by == gate.me().actor,
+        names=names_of(
+            staff=[
+                handover.userid,
+                *handover.successors,
+                proposal.proposed_by if proposal else None,
+            ]
+        ),
+    )
+
+
+@blueprint.route("/<int(max=9223372036854775807):handover_id>/cancel", methods=["GET", "POST"])
+@allow(Right.OPEN_OFFBOARDINGS)
+def cancel(handover_id: int) -> ResponseReturnValue:
+    """Stop what is not submitted yet."""
+    handover = _visible(handover_id, Right.OPEN_OFFBOARDINGS)
+    back = url_for("console.offboardings.show", handover_id=handover.id)
+    if request.method == "POST":
+        try:
+            handovers.cancel(handover, gate.who(), kegui())
+            flash(_("已取消。已提交给企业微信的转接无法撤回，会继续跟踪到结束。"), "good")
+        except handovers.NotPossible:
+            flash(_("这项交接已经结束，不能取消。"), "info")
+        return redirect(back)
+    return render_template(
+        "offboardings/cancel.html",
+        case=cases([handover])[0],
+        back=back,
+        names=names_of(staff=[handover.userid]),
+    )
+
+
+@blueprint.route("/<int(max=9223372036854775807):handover_id>/change", methods=["GET", "POST"])
+@allow(Right.OPEN_OFFBOARDINGS)
+def change(handover_id: int) -> ResponseReturnValue:
+    """Another last day or other successors, for what is not submitted yet."""
+    handover = _visible(handover_id, Right.OPEN_OFFBOARDINGS)
+    if handover.kind != OFFBOARDING:
+        abort(404)
+    back = url_for("console.offboardings.show", handover_id=handover.id)
+    errors: Errors = {}
+    form = {
+        "last_day": str(handover.last_day or ""),
+        "successors": " ".join(handover.successors),
+    }
+    if request.method == "POST":
+        form = dict(request.form)
+        day, errors = _read_day(form)
+        if not errors:
+            try:
+                handovers.change(
+                    handover,
+                    gate.who(),
+                    kegui(),
+                    last_day=day if day != handover.last_day else None,
+                    successors=_userids(form),
+                )
+                flash(_("已修改。"), "good")
+                return redirect(back)
+            except handovers.UnfitSuccessor as unfit:
+                errors = {"successors": _unfit(unfit)}
+            except handovers.NotPossible:
+                flash(_("这项交接已经开始或结束，最后工作日不能再改。"), "bad")
+                return redirect(back)
+    page = render_template(
+        "offboardings/change.html",
+        handover=handover,
+        back=back,
+        form=form,
+        errors=errors,
+        heirs=serving_members(),
+        names=names_of(staff=[handover.userid]),
+    )
+    return page, 422 if errors else 200
+
+
+def _open(form: Form, day: date) -> tuple[Handover | None, Errors]:
+    """Open the case of a checked form, or say which field WeCom and the rules do not accept."""
+    try:
+        opened, is_new = handovers.open_offboarding(
+            form["userid"].strip(),
+            day,
+            mode=handovers.APPROVE,
+            source="console",
+            by=gate.who(),
+            kegui=kegui(),
+            reason=form.get("reason", "").strip(),
+            successors=_userids(form),
+        )
+    except handovers.UnknownStaff:
+        return None, {"userid": _("企业微信没有这位成员，请核对。")}
+    except handovers.UnfitSuccessor as unfit:
+        return None, {"successors": _unfit(unfit)}
+    except WeComError:
+        return None, {"userid": _("企业微信暂时无法确认这位成员，请稍后重试。")}
+    if is_new:
+        flash(_("已发起离职交接，等待另一人审批。"), "good")
+    else:
+        flash(_("这位成员已有一项进行中的离职交接，没有重复建立。"), "info")
+    return opened, {}
+
+
+def _read_form(form: Form, within: Scope) -> tuple[date | None, Errors]:
+    day, errors = _read_day(form)
+    userid = form.get("userid", "").strip()
+    if not userid:
+        errors["userid"] = _("请选择离职的成员。")
+    elif not within.has(userid):
+        errors["userid"] = _("这位成员不在您所辖的部门，请联系其主管或人事。")
+    return day, errors
+
+
+def _read_day(form: Form) -> tuple[date | None, Errors]:
+    try:
+        day = date.fromisoformat(form.get("last_day", ""))
+    except ValueError:
+        return None, {"last_day": _("请填写最后工作日，例如 2026-11-30。")}
+    if not -handovers.LONGEST_AGO <= day - gate.today() <= handovers.LONGEST_AHEAD:
+        return None, {"last_day": _("最后工作日距今过远，请核对。")}
+    return day, {}
+
+
+def _userids(form: Form) -> list[str]:
+    """Userids as people type them: apart by spaces, commas or lines."""
+    typed = re.split(r"[\s,，、;；]+", form.get("successors", ""))
+    return [userid for userid in dict.fromkeys(typed) if userid]
+
+
+def _unfit(unfit: handovers.UnfitSuccessor) -> str:
+    names = names_of(staff=[unfit.userid])
+    return _(
+        "%(member)s 不能接替：%(why)s。请另选他人。",
+        member=names.member(unfit.userid),
+        why=reason(unfit.reason, names),
+    )
+
+
+def _visible(handover_id: int, right: Right = Right.SEE_OFFBOARDINGS) -> Handover:
+    """The handover, if the asker's right goes over its member."""
     handover = Handover.get_or_none(Handover.id == handover_id)
-    if handover is None or not gate.scope(Right.SEE_OFFBOARDINGS).has(handover.userid):
+    if handover is None or not gate.scope(right).has(handover.userid):
         abort(404)
     return handover
 

@@ -7,16 +7,20 @@ from datetime import datetime, timedelta
 from apiflask import APIBlueprint
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
-from flask import render_template, request, url_for
+from flask import abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_babel import LazyString
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from bot import clock
+from bot.actions import pauses
+from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import kegui, lasting
 from bot.console.words import word
 from bot.jobs import job_name, next_strike, timetable
+from bot.models import EndpointPause
 from bot.models.inbox_event import DEAD, OPEN_STATES
 from bot.queue import Lane, Queue, QueueAway
 from bot.reports.names import Names
@@ -130,6 +134,18 @@ def index() -> str:
         address=request.host_url,
         names=Names(),
     )
+
+
+@blueprint.post("/pauses/lift")
+@allow(Right.LIFT_PAUSES)
+def lift() -> ResponseReturnValue:
+    """End a pause, after its cause was mended."""
+    pause = EndpointPause.get_or_none(EndpointPause.name == request.form.get("name", ""))
+    if pause is None:
+        abort(404)
+    number = pauses.lift(pause, gate.who(), kegui())
+    flash(_("已解除暂停，%(number)s 个等待的事件会立即重试。", number=number), "good")
+    return redirect(url_for("console.operation.index"))
 
 
 def _sizes(queue: Queue) -> Mapping[Lane, int] | None:

@@ -92,6 +92,7 @@ PATTERNS: Mapping[str, LazyString] = {
     r"handover (?P<id>\d+)(, item \d+)?": _l("在职转接 %(id)s"),
     r"allocation (?P<id>\d+)": _l("分配 %(id)s 的结果"),
     r"event (?P<id>\d+)": _l("事件 %(id)s"),
+    r"console( \w+)?": _l("由主管或人事在管理台发起"),
     # an error of a call, as bot/wecom writes it
     r"(?P<code>-?\d+) [\w/]+(: .*)?": _l("企业微信返回错误码 %(code)s"),
     r"- [\w/]+(: .*)?": _l("没有收到企业微信的答复"),
@@ -109,6 +110,14 @@ CODES: Mapping[int, LazyString] = {
     41053: _l("客户尚未同意会话存档"),
     41096: _l("其他应用正在发送欢迎语"),
     45035: _l("该成员有另一项转接正在进行"),
+}
+
+
+# Whoever is no member, by what stands before the colon.
+DOORS: Mapping[str, LazyString] = {
+    "api": _l("系统“%(name)s”"),
+    "cli": _l("服务器终端用户 %(name)s"),
+    "local": _l("本地管理员 %(name)s"),
 }
 
 
@@ -135,9 +144,9 @@ def fitting(patterns: Mapping[str, LazyString], sentence: str, names: Names) -> 
 
 
 def actor(by: str, names: Names) -> str:
-    """Who did something: a member, or a system that came by the REST API under its token's name."""
-    door, _, system = by.partition(":")
-    return str(_l("系统“%(name)s”")) % {"name": system} if door == "api" else names.member(by)
+    """Who did something: a member, or by another door a system, a terminal, an administrator."""
+    door, _, name = by.partition(":")
+    return str(DOORS[door]) % {"name": name} if name and door in DOORS else names.member(by)
 
 
 def code(errcode: int) -> str:

@@ -19,6 +19,7 @@ from bot.models.metric_count import MetricCount
 from bot.models.notice import GapDigest, Notice
 from bot.models.proposal import Proposal
 from bot.models.role_grant import RoleGrant
+from bot.models.saved_view import SavedView
 from bot.models.staff import Department, Staff
 from bot.models.sync_run import SyncCount, SyncFinding, SyncProgress, SyncRun
 from bot.models.wecom_state import AccessToken, EndpointPause, Lease
@@ -60,6 +61,7 @@ TABLES: tuple[type[Model], ...] = (
     Proposal,
     Relation,
     RoleGrant,
+    SavedView,
     SecondFactor,
     Staff,
     SyncCount,
@@ -108,6 +110,7 @@ __all__ = [
     "Proposal",
     "Relation",
     "RoleGrant",
+    "SavedView",
     "SecondFactor",
     "Staff",
     "SyncCount",

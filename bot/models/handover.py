@@ -76,6 +76,16 @@ Handover.add_index(
         ),
     )
 )
+# A form that is sent twice opens one: ``source`` then holds the form's own key.
+Handover.add_index(
+    Handover.index(
+        Handover.userid,
+        Handover.source,
+        unique=True,
+        name="handover_one_of_a_form",
+        where=SQL("substr(source, 1, 8) = 'console '"),
+    )
+)
 
 
 class HandoverItem(Model):

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from bot.access import Access, access_of, people_with_roles
+from bot.access import EVERYBODY, Access, Scope, access_of, people_with_roles
 from bot.models import Department, LocalUser, Staff
 from bot.rules.rights import Role
 
@@ -26,6 +26,12 @@ def story_people(today: date) -> list[Access]:
         (person for person in found if person is not None and person.userid is not None),
         key=lambda person: order.index(person.roles[0]),
     )
+
+
+def serving_members(scope: Scope = EVERYBODY) -> list[Staff]:
+    """The members here who serve customers, by their names."""
+    query = Staff.select(Staff.userid, Staff.name).where(Staff.serves, Staff.left_at.is_null())
+    return list(scope.of_members(query, Staff.userid).order_by(Staff.name, Staff.userid))
 
 
 def local_users() -> list[LocalUser]:

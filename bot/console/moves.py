@@ -1,0 +1,146 @@
+"""转接: a manager moves customers of members in service to another member."""
+
+import secrets
+from collections.abc import Sequence
+
+from apiflask import APIBlueprint
+from flask import abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from peewee import IntegrityError
+
+from bot.actions import handovers
+from bot.actions.staff import customers_owned
+from bot.console import gate
+from bot.console.gate import allow
+from bot.console.offboardings import MOST_WITHOUT_PROOF
+from bot.console.pages import kegui
+from bot.console.reasons import reason
+from bot.models import Handover, Ownership
+from bot.reports.names import Names, names_of
+from bot.reports.people import serving_members
+from bot.rules.rights import Right
+from bot.wecom import WeComError
+
+BY_RULE = "by rule"
+# What one form can name; whoever moves more moves all of a member's.
+MOST_NAMED = 100
+SHOWN = 20
+
+blueprint = APIBlueprint("moves", __name__, url_prefix="/moves", enable_openapi=False)
+
+
+@blueprint.route("/new", methods=["GET", "POST"])
+@allow(Right.MOVE_CUSTOMERS)
+def new() -> ResponseReturnValue:
+    """Choose who takes over the customers that the address names, or all of one owner's."""
+    asked = list(dict.fromkeys(request.values.getlist("external_userid")))[:MOST_NAMED]
+    owner = request.values.get("owner", "")
+    if not asked and not owner:
+        flash(_("请先选择要转接的客户。"), "info")
+        return redirect(url_for("console.customers.index"))
+    by_owner = _by_owner(asked, owner)
+    number = sum(len(customers) for customers in by_owner.values())
+    if number > MOST_WITHOUT_PROOF and not gate.is_stepped_up():
+        return gate.to_step_up()
+    takeover, error = request.form.get("takeover_userid", ""), ""
+    if request.method == "POST":
+        opened, error = _move(by_owner, takeover, is_all=bool(owner))
+        if opened and not error:
+            flash(_("转接已开始：企业微信会通知客户，24 小时内客户可以拒绝。"), "good")
+            return redirect(url_for("console.offboardings.show", handover_id=opened[0].id))
+    gate.record_look("customer.list", "customers", to_move=number)
+    page = render_template(
+        "moves/new.html",
+        by_owner=by_owner,
+        number=number,
+        asked=asked,
+        owner=owner,
+        shown=SHOWN,
+        heirs=_heirs(),
+        by_rule=BY_RULE,
+        takeover=takeover,
+        error=error,
+        message=request.form.get("transfer_success_msg", ""),
+        key=request.form.get("key") or secrets.token_hex(8),
+        names=_names(by_owner),
+    )
+    return page, 422 if error else 200
+
+
+def _by_owner(asked: Sequence[str], owner: str) -> dict[str, list[str]]:
+    """The customers to move, by whose they are; 404 for any outside the asker's reach."""
+    within = gate.scope(Right.MOVE_CUSTOMERS)
+    owned = Ownership.select(Ownership.external_userid, Ownership.userid).where(
+        Ownership.until.is_null()
+    )
+    owned = within.of_members(owned, Ownership.userid)
+    if owner:
+        if not within.has(owner):
+            abort(404)
+        owned = owned.where(Ownership.userid == owner)
+    else:
+        owned = owned.where(Ownership.external_userid.in_(asked))
+    found: dict[str, list[str]] = {}
+    for row in owned.order_by(Ownership.userid, Ownership.id):
+        found.setdefault(row.userid, []).append(row.external_userid)
+    if not owner and sum(map(len, found.values())) != len(asked):
+        abort(404)
+    return found
+
+
+def _move(
+    by_owner: dict[str, list[str]], takeover: str, *, is_all: bool
+) -> tuple[list[Handover], str]:
+    """Open one handover for each owner; the sentence says what was not accepted."""
+    if takeover != BY_RULE and takeover not in {userid for userid, _name in _heirs()}:
+        return [], _("请选择接替成员。")
+    opened: list[Handover] = []
+    source = f"console {request.form.get('key', '')[:16]}"
+    for owner, customers in by_owner.items():
+        try:
+            opened.append(
+                handovers.open_handover(
+                    owner,
+                    None if is_all else customers,
+                    takeover_userid=None if takeover == BY_RULE else takeover,
+                    source=source,
+                    by=gate.who(),
+                    kegui=kegui(),
+                    transfer_success_msg=request.form.get("transfer_success_msg", "").strip(),
+                )
+            )
+        except IntegrityError:
+            # The form was sent twice.
+            opened.append(Handover.get(Handover.userid == owner, Handover.source == source))
+        except handovers.UnfitSuccessor as unfit:
+            names = names_of(staff=[unfit.userid])
+            why = reason(unfit.reason, names)
+            member = names.member(unfit.userid)
+            return opened, _("%(member)s 不能接替：%(why)s。请另选他人。", member=member, why=why)
+        except (handovers.NotPossible, handovers.UnknownStaff):
+            return opened, _("原归属成员已离职，请改用离职交接。")
+        except WeComError:
+            return opened, _("企业微信暂时无法确认成员，请稍后重试。")
+    return opened, ""
+
+
+def _heirs() -> list[tuple[str, str]]:
+    """Who may be chosen: members within the asker's reach, with how many customers they have."""
+    loads = customers_owned()
+    return [
+        (
+            one.userid,
+            _(
+                "%(name)s（名下客户 %(number)s 位）",
+                name=one.name or one.userid,
+                number=loads.get(one.userid, 0),
+            ),
+        )
+        for one in serving_members(gate.scope(Right.MOVE_CUSTOMERS))
+    ]
+
+
+def _names(by_owner: dict[str, list[str]]) -> Names:
+    first = [one for customers in by_owner.values() for one in customers[:SHOWN]]
+    return names_of(staff=by_owner, customers=first)
