@@ -177,7 +177,7 @@ def run(day: bool, once: bool, place: Path) -> None:
 
 def _play_a_day(processes: dict[str, str], folder: Path, once: bool) -> int:
     """Begin anew in ``folder`` and let the story run beside the processes."""
-    from bot.sandbox.day import begin, play
+    from bot.sandbox.day import OFFICE, begin, play
     from bot.sandbox.place import make_place
     from bot.supervisor import running, supervise
 
@@ -202,6 +202,8 @@ def _play_a_day(processes: dict[str, str], folder: Path, once: bool) -> int:
 
     kegui("migrate")
     token = kegui("token", "create", "--name", "the day", "--scope", "admin")
+    for userid, _name, role in OFFICE:
+        kegui("user", "grant", userid, role)
     with running(f"sandbox --port {SANDBOX_PORT}", folder / "kegui.log"):
         day = begin(place, token)
         result = supervise(

@@ -5,17 +5,18 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from bot.sandbox.place import Place
 from bot.sandbox.remote import Remote
 
-FIRST, SECOND = 2, 3
+FIRST, SECOND, HEAD_OFFICE = 2, 3, 4
 DEPARTMENTS = [
     {"id": FIRST, "name": "理财一部", "department_leader": ["chenjing"]},
     {"id": SECOND, "name": "理财二部", "department_leader": ["chenjing"]},
+    {"id": HEAD_OFFICE, "name": "总部"},
 ]
 MEMBERS = {
     "zhangsan": ("张三", FIRST),
@@ -26,6 +27,15 @@ MEMBERS = {
     "zhouba": ("周霸", SECOND),
 }
 MANAGER = {"userid": "chenjing", "name": "陈静", "departments": [1], "follow": False}
+# Who serves no customer and looks after the house: userid, name, role.
+OFFICE = (
+    ("linhui", "林慧", "compliance_officer"),
+    ("shenyue", "沈悦", "reviewer"),
+    ("heping", "何平", "hr"),
+    ("guyan", "顾妍", "auditor"),
+    ("xujie", "徐杰", "administrator"),
+    ("tangwei", "唐伟", "administrator"),
+)
 CHANNELS = {
     "pudong-branch": ["zhangsan", "lisi"],
     "app-banner": ["wangwu"],
@@ -129,7 +139,11 @@ def begin(place: Place, token: str) -> Day:
         }
         for userid, (name, department) in MEMBERS.items()
     ]
-    day.sandbox.post("/sandbox/staff", staff=[*staff, MANAGER])
+    office = [
+        {"userid": userid, "name": name, "departments": [HEAD_OFFICE], "follow": False}
+        for userid, name, _role in OFFICE
+    ]
+    day.sandbox.post("/sandbox/staff", staff=[*staff, MANAGER, *office])
     day.add("zhangsan", "wm_old_friend", name="老客户 常先生", silent=True)
     return day
 
@@ -155,10 +169,18 @@ def play(day: Day, *, stay: bool) -> int:
     look_at_the_notices(day)
     report(day)
     if stay:
+        leave_something_to_do(day)
         say(f"the console is open on {day.place.web_url}   (Ctrl-C ends everything)")
+        say("choose there whom to be: a manager, compliance, HR, an auditor, an administrator")
         while True:
             time.sleep(3600)
     return 0 if day.held else 1
+
+
+def leave_something_to_do(day: Day) -> None:
+    """After the day: somebody will leave next week, and no manager has approved it yet."""
+    last_day = datetime.now(ZoneInfo("Asia/Shanghai")).date() + timedelta(days=7)
+    day.api.post("/offboardings", userid="zhouba", last_day=last_day.isoformat(), reason="个人原因")
 
 
 def kegui_starts(day: Day) -> None:
