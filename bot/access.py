@@ -108,7 +108,8 @@ def access_of(actor: str, today: date) -> Access | None:
     if member is None or has_left(member, today):
         return None
     leads = tuple(Grant(Role.SALES_MANAGER, number) for number in _led_by(actor))
-    grants = (*_granted(actor), *leads, Grant(Role.STAFF))
+    serves = (Grant(Role.STAFF),) if member.serves else ()
+    grants = (*_granted(actor), *leads, *serves)
     return Access(actor, member.name or actor, actor, grants)
 
 

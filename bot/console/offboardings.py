@@ -87,6 +87,8 @@ def show(handover_id: int) -> str:
     ]
     return render_template(
         "offboardings/show.html",
+        may_approve=gate.scope(Right.APPROVE_OFFBOARDINGS).has(handover.userid),
+        may_change=gate.scope(Right.OPEN_OFFBOARDINGS).has(handover.userid),
         case=cases([handover])[0],
         departments=_departments_of(handover.userid),
         page=page,

@@ -45,6 +45,7 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
     "source": {
         "api": Word(_l("由人事或业务系统提交"), QUIET),
         "cli": Word(_l("由运维人员用命令行提交"), QUIET),
+        "console": Word(_l("由人事或主管在管理台登记"), QUIET),
         "delete_user": Word(_l("企业微信通知：成员已删除"), QUIET),
         "unsubscribe": Word(_l("企业微信通知：成员不再可见，已核实离职"), QUIET),
         "unassigned_list": Word(_l("企业微信待分配客户列表"), QUIET),
@@ -216,6 +217,19 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
     },
     "review": {
         "several_followers": Word(_l("有多位联系成员，请主管指定归属"), WARN),
+    },
+    "proposal": {
+        "open": Word(_l("等待复核"), WARN),
+        "approved": Word(_l("已批准"), GOOD),
+        "rejected": Word(_l("已驳回"), BAD),
+        "withdrawn": Word(_l("已撤回"), QUIET),
+    },
+    "token": {
+        "holds": Word(_l("有效"), GOOD),
+        "expires_soon": Word(_l("即将到期"), WARN),
+        "expired": Word(_l("已到期"), QUIET),
+        "orphaned": Word(_l("负责人已离职，已失效"), BAD),
+        "revoked": Word(_l("已作废"), QUIET),
     },
 }
 

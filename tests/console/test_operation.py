@@ -89,7 +89,7 @@ def test_a_dead_event_is_told_with_its_cause_and_how_to_replay_it(client: FlaskC
     assert "企业微信拒绝了接口 remark（错误码 84061）" in text
     assert "WORDS" not in text
     assert 'href="/events?state=dead"' in text
-    assert f"http://localhost/api/v1/events/{row.id}/replay" in text
+    assert f'href="/events/{row.id}"' in text
     assert "kegui token create --name operator --scope events" in text
 
 
