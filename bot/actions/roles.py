@@ -1,21 +1,48 @@
 """Give people roles and take them back: proposed by one, decided by another."""
 
-from peewee import IntegrityError
+from enum import StrEnum
+
+from peewee import Expression, IntegrityError
 
 from bot import clock
+from bot.access import access_of
 from bot.actions import proposals
 from bot.audit import Who
 from bot.db import database, transaction
 from bot.kegui import Kegui
-from bot.models import Proposal, RoleGrant
+from bot.models import Department, Proposal, RoleGrant
 from bot.rules.rights import FROM_WECOM, OVER_DEPARTMENTS, Role
 
 GRANT = "role.grant"
 REVOKE = "role.revoke"
 
 
+class Obstacle(StrEnum):
+    """Why a role cannot be given or taken back."""
+
+    FROM_WECOM = "from wecom"
+    NEEDS_DEPARTMENT = "needs department"
+    WHOLE_FIRM = "whole firm"
+    UNKNOWN_DEPARTMENT = "unknown department"
+    UNKNOWN_PERSON = "unknown person"
+    HAS_IT = "has it"
+    LACKS_IT = "lacks it"
+
+
 class NotPossible(Exception):
-    """The role cannot be given so; the text says why."""
+    """The role cannot be given or taken back so; ``why`` names the rule, the text says it."""
+
+    def __init__(self, why: Obstacle, text: str) -> None:
+        super().__init__(text)
+        self.why = why
+
+
+class OwnRole(Exception):
+    """Nobody decides on a role of their own."""
+
+
+class NotTheirs(Exception):
+    """Only whoever proposed something withdraws it."""
 
 
 def check(role: Role, department_id: int | None) -> None:
@@ -25,10 +52,13 @@ def check(role: Role, department_id: int | None) -> None:
         NotPossible: WeCom gives the role itself, or it needs a department and has none.
     """
     if role in FROM_WECOM:
-        raise NotPossible(f"{role} comes from WeCom and is granted to nobody")
-    if (role in OVER_DEPARTMENTS) != (department_id is not None):
-        needs = "needs" if role in OVER_DEPARTMENTS else "goes over the whole firm, without"
-        raise NotPossible(f"{role} {needs} a department")
+        raise NotPossible(Obstacle.FROM_WECOM, f"{role} comes from WeCom and is granted to nobody")
+    if role in OVER_DEPARTMENTS and department_id is None:
+        raise NotPossible(Obstacle.NEEDS_DEPARTMENT, f"{role} needs a department")
+    if role not in OVER_DEPARTMENTS and department_id is not None:
+        raise NotPossible(
+            Obstacle.WHOLE_FIRM, f"{role} goes over the whole firm, without a department"
+        )
 
 
 def propose(
@@ -40,15 +70,24 @@ def propose(
     kegui: Kegui,
     reason: str = "",
 ) -> Proposal:
-    """Propose to give a role, or to take it back.
+    """Propose to give a role, or to take it back; one may ask for a role for oneself.
 
     Raises:
-        NotPossible: see ``check``.
+        NotPossible: see ``check``; the person or the department is unknown, the person has left,
+            has the role already, or does not have what is to be taken back.
         AlreadyProposed: the same is open.
     """
     check(role, department_id)
     place = "" if department_id is None else f" over {department_id}"
     with transaction():
+        held = _held(actor, role, department_id)
+        if kind == GRANT:
+            _check_person(actor, kegui)
+            _check_department(department_id)
+            if held is not None:
+                raise NotPossible(Obstacle.HAS_IT, f"{actor} is {role}{place} already")
+        elif held is None:
+            raise NotPossible(Obstacle.LACKS_IT, f"nobody granted {actor} to be {role}{place}")
         return proposals.propose(
             kind,
             f"{actor} as {role}{place}",
@@ -65,16 +104,36 @@ def decide(proposal: Proposal, by: Who, kegui: Kegui, *, is_approved: bool, reas
     """Carry a proposal out, or refuse it.
 
     Raises:
+        OwnRole: it is about the decider.
+        NotPossible: the person who would get the role has left meanwhile.
         SamePerson, NotOpen: see ``bot.actions.proposals``.
     """
+    if proposal.terms["actor"] == by.actor:
+        raise OwnRole
     with transaction():
         if not is_approved:
             proposals.reject(proposal, by, kegui, reason)
             return
         terms = proposals.approve(proposal, by, kegui, reason)
         role, department_id = Role(terms["role"]), terms["department_id"]
-        act = grant if proposal.kind == GRANT else revoke
-        act(terms["actor"], role, department_id, by, kegui)
+        if proposal.kind == GRANT:
+            _check_person(terms["actor"], kegui)
+            grant(terms["actor"], role, department_id, by, kegui)
+        else:
+            revoke(terms["actor"], role, department_id, by, kegui)
+
+
+def withdraw(proposal: Proposal, by: Who, kegui: Kegui) -> None:
+    """Take one's own proposal back.
+
+    Raises:
+        NotTheirs: another has made it: they reject it.
+        NotOpen: it is decided.
+    """
+    if proposal.proposed_by != by.actor:
+        raise NotTheirs
+    with transaction():
+        proposals.withdraw(proposal, by, kegui)
 
 
 def grant(actor: str, role: Role, department_id: int | None, by: Who, kegui: Kegui) -> bool:
@@ -101,21 +160,39 @@ def grant(actor: str, role: Role, department_id: int | None, by: Who, kegui: Keg
 
 def revoke(actor: str, role: Role, department_id: int | None, by: Who, kegui: Kegui) -> bool:
     """Take a role back, in the caller's transaction; False when the person does not have it."""
-    place = (
-        RoleGrant.department_id.is_null()
-        if department_id is None
-        else RoleGrant.department_id == department_id
-    )
     revoked = (
         RoleGrant.update(revoked_by=by.actor, revoked_at=clock.now())
-        .where(
-            RoleGrant.actor == actor,
-            RoleGrant.role == str(role),
-            RoleGrant.revoked_at.is_null(),
-            place,
-        )
+        .where(*_now(actor, role, department_id))
         .execute()
     )
     if revoked:
         kegui.audit.record(by, REVOKE, actor, role=role, department_id=department_id)
     return bool(revoked)
+
+
+def _held(actor: str, role: Role, department_id: int | None) -> RoleGrant | None:
+    held: RoleGrant | None = RoleGrant.get_or_none(*_now(actor, role, department_id))
+    return held
+
+
+def _now(actor: str, role: Role, department_id: int | None) -> tuple[Expression, ...]:
+    """What is true of the grant that somebody holds."""
+    return (
+        RoleGrant.actor == actor,
+        RoleGrant.role == str(role),
+        RoleGrant.revoked_at.is_null(),
+        RoleGrant.department_id.is_null()
+        if department_id is None
+        else RoleGrant.department_id == department_id,
+    )
+
+
+def _check_person(actor: str, kegui: Kegui) -> None:
+    today = clock.now().astimezone(kegui.settings.zone).date()
+    if access_of(actor, today) is None:
+        raise NotPossible(Obstacle.UNKNOWN_PERSON, f"nobody of the firm is called {actor}")
+
+
+def _check_department(department_id: int | None) -> None:
+    if department_id is not None and Department.get_or_none(id=department_id) is None:
+        raise NotPossible(Obstacle.UNKNOWN_DEPARTMENT, f"there is no department {department_id}")

@@ -1,8 +1,6 @@
 """Bearer tokens: who may call, and what for."""
 
-import hashlib
-import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -10,50 +8,16 @@ from flask import current_app, g, request
 
 from bot import clock
 from bot.access import access_of
+from bot.actions.tokens import ADMIN, READ, SCOPES, TERMINAL, create_token, digest
 from bot.api import context
 from bot.api.problems import Problem
 from bot.models import ApiToken
 
-READ = "read"
-ADMIN = "admin"
-SCOPES = (READ, "offboarding", "handover", "allocation", "events", "audit", ADMIN)
-PREFIX = "kgt_"
-TERMINAL = "cli:"
+__all__ = ["ADMIN", "READ", "SCOPES", "check", "create_token", "digest", "needed_scopes", "needs"]
+
 USE_NOTED_EVERY = timedelta(minutes=1)
 
 View = TypeVar("View", bound=Callable[..., Any])
-
-
-def create_token(
-    name: str, scopes: Sequence[str], *, owner: str = "", days: int | None = None
-) -> str:
-    """Make a token and return it; only its digest is kept, so nobody can show it again.
-
-    Args:
-        owner: who answers for it; with a member who leaves, it ends.
-        days: how long it holds; None: until it is revoked.
-
-    Raises:
-        ValueError: no scope at all, or one that does not exist.
-    """
-    if not scopes or set(scopes) - set(SCOPES):
-        raise ValueError(f"a token needs scopes out of {', '.join(SCOPES)}")
-    token = PREFIX + secrets.token_urlsafe(32)
-    now = clock.now()
-    ApiToken.create(
-        name=name,
-        digest=digest(token),
-        scopes=sorted(set(scopes)),
-        created_at=now,
-        owner=owner,
-        expires_at=None if days is None else now + timedelta(days=days),
-    )
-    return token
-
-
-def digest(token: str) -> str:
-    """What is stored of a token; it is random enough that no salt is needed."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def needs(*scopes: str) -> Callable[[View], View]:

@@ -2,8 +2,10 @@
 
 import click
 
-from bot import db, terminal
-from bot.vault import Vault
+from bot import clock, db, setup, terminal
+from bot.actions import tokens
+from bot.kegui import Kegui
+from bot.models import ApiToken
 
 DAYS = 365
 
@@ -21,30 +23,67 @@ def token() -> None:
     "--days",
     default=DAYS,
     show_default=True,
-    type=click.IntRange(1, 3650),
+    type=click.IntRange(1, tokens.MOST_DAYS),
     help="How long it holds.",
 )
 def token_create(name: str, scopes: tuple[str, ...], owner: str, days: int) -> None:
     """Make a bearer token and print it, the only time it is shown."""
-    from bot.api.auth import SCOPES, create_token
-    from bot.audit import AuditLog
+    kegui = _kegui()
+    if unknown := sorted(set(scopes) - set(tokens.SCOPES)):
+        raise click.BadParameter(
+            f"unknown scope {', '.join(unknown)}; there are {', '.join(tokens.SCOPES)}"
+        )
+    with db.connection():
+        try:
+            made = tokens.make(name, scopes, terminal.whoever(), kegui, owner=owner, days=days)
+        except tokens.NotPossible as error:
+            raise click.ClickException(str(error)) from None
+        click.echo(made)
+
+
+@token.command("list")
+def token_list() -> None:
+    """Print each token: number, name, owner, scopes, end, last use, and what it is worth."""
+    from bot.reports.tokens import tokens as all_tokens
 
     loaded = terminal.load()
-    if unknown := sorted(set(scopes) - set(SCOPES)):
-        raise click.BadParameter(
-            f"unknown scope {', '.join(unknown)}; there are {', '.join(SCOPES)}"
-        )
-    audit = AuditLog(Vault(terminal.data_key(loaded)))
+    now = clock.now()
     with db.connection():
-        with db.transaction():
-            who = terminal.whoever()
-            made = create_token(name, list(scopes), owner=owner or who.actor, days=days)
-            audit.record(
-                who,
-                "token.create",
-                f"token {name}",
-                scopes=",".join(scopes),
-                owner=owner or None,
-                days=days,
-            )
-        click.echo(made)
+        for one in all_tokens(now, now.astimezone(loaded.zone).date()):
+            row = one.row
+            end = f"until {row.expires_at:%Y-%m-%d}" if row.expires_at else "without an end"
+            used = f"used {row.last_used_at:%Y-%m-%d %H:%M} UTC" if row.last_used_at else "unused"
+            scopes = ",".join(row.scopes)
+            state = one.state.replace("_", " ")
+            click.echo(f"{row.id}\t{row.name}\t{row.owner}\t{scopes}\t{end}\t{used}\t{state}")
+
+
+@token.command("revoke")
+@click.argument("name", metavar="NAME_OR_ID")
+def token_revoke(name: str) -> None:
+    """Let a token call no more."""
+    kegui = _kegui()
+    with db.connection():
+        found = tokens_called(name)
+        if not found:
+            raise click.ClickException(f"no token {name} may call: see `kegui token list`")
+        if len(found) > 1:
+            numbers = ", ".join(str(one.id) for one in found)
+            raise click.ClickException(f"several tokens are called {name}: give one of {numbers}")
+        tokens.revoke(found[0], terminal.whoever(), kegui)
+    click.echo(f"token {found[0].id} ({found[0].name}) is revoked")
+
+
+def tokens_called(text: str) -> list[ApiToken]:
+    """Return the tokens, not revoked, of this name, or else the one with this number."""
+    unrevoked = ApiToken.select().where(ApiToken.revoked_at.is_null())
+    by_name = list(unrevoked.where(ApiToken.name == text).order_by(ApiToken.id))
+    if by_name or not text.isdecimal() or len(text) > 18:
+        return by_name
+    return list(unrevoked.where(ApiToken.id == int(text)))
+
+
+def _kegui() -> Kegui:
+    loaded = terminal.load()
+    terminal.data_key(loaded)
+    return setup.make_kegui(loaded)

@@ -1,10 +1,80 @@
-"""角色与权限."""
+"""角色与权限: who may do what, and who decided so."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from apiflask import APIBlueprint
-from flask import render_template
+from flask import abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import LazyString
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
+from bot.access import LOCAL
+from bot.actions import roles
+from bot.actions.proposals import AlreadyProposed, NotOpen, SamePerson
+from bot.actions.roles import GRANT, REVOKE, NotPossible, NotTheirs, Obstacle, OwnRole
+from bot.console import gate
 from bot.console.gate import allow
-from bot.rules.rights import Right
+from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
+from bot.console.words import REACHES, RIGHTS, ROLES
+from bot.models import Proposal
+from bot.models.proposal import OPEN
+from bot.reports.names import Names, names_of
+from bot.reports.paging import page_of_list, page_of_query
+from bot.reports.roles import (
+    Holder,
+    count_open,
+    decided_proposals,
+    department_paths,
+    holders,
+    members_called,
+    open_proposals,
+)
+from bot.reports.roles import proposal as proposal_of
+from bot.rules.rights import FROM_WECOM, OVER_DEPARTMENTS, Right, Role
+from bot.rules.rights import RIGHTS as TABLE
+
+NUMBER = "int(max=9223372036854775807)"
+UNFIT_FOR_THIS = 422
+GRANTABLE = tuple(role for role in Role if role not in FROM_WECOM)
+
+# The rights by what they are about: the first word of their names.
+TOPICS: Mapping[LazyString, tuple[str, ...]] = {
+    _l("客户与渠道"): ("customers", "phones", "conflicts", "gaps", "contact_ways", "sidebar"),
+    _l("成员与交接"): ("offboardings", "staff"),
+    _l("合规与权限"): ("audit", "rights", "roles"),
+    _l("系统运维"): ("alarms", "events", "operation", "pauses", "tokens", "settings"),
+}
+MEANINGS: Mapping[Role, LazyString] = {
+    Role.ADMINISTRATOR: _l("运维本系统，看不到任何客户"),
+    Role.COMPLIANCE_OFFICER: _l("查看全公司的客户与记录，审批交接，不改动客户归属"),
+    Role.REVIEWER: _l("查看全公司的客户"),
+    Role.SALES_MANAGER: _l("管理所辖部门（含下级部门）的客户与成员"),
+    Role.HR: _l("登记离职，调整成员状态，看不到客户"),
+    Role.AUDITOR: _l("只读：查看全公司的记录与审计日志"),
+    Role.STAFF: _l("企业微信中的每位在职成员，只涉及本人的客户"),
+}
+OBSTACLES: Mapping[Obstacle, tuple[str, LazyString]] = {
+    Obstacle.FROM_WECOM: ("role", _l("这个角色来自企业微信，不能授予或收回。")),
+    Obstacle.NEEDS_DEPARTMENT: ("department", _l("销售主管只在部门内有权限，请选择部门。")),
+    Obstacle.WHOLE_FIRM: (
+        "department",
+        _l("这个角色适用于全公司，请把部门改回“不限部门”。"),
+    ),
+    Obstacle.UNKNOWN_DEPARTMENT: ("department", _l("没有这个部门，请重新选择。")),
+    Obstacle.UNKNOWN_PERSON: (
+        "person",
+        _l("公司里没有这个人，或其已离职、已停用。请核对账号。"),
+    ),
+    Obstacle.HAS_IT: ("role", _l("对方已经有这个角色，无需再授予。")),
+    Obstacle.LACKS_IT: (
+        "role",
+        _l(
+            "对方没有被授予过这个角色，无从收回。部门负责人的身份来自企业微信，请在企业微信中变更。"
+        ),
+    ),
+}
 
 blueprint = APIBlueprint("rights", __name__, url_prefix="/rights", enable_openapi=False)
 
@@ -12,5 +82,240 @@ blueprint = APIBlueprint("rights", __name__, url_prefix="/rights", enable_openap
 @blueprint.get("")
 @allow(Right.SEE_RIGHTS)
 def index() -> str:
-    """To come."""
-    return render_template("rights/index.html")
+    """Everybody with a role, and the local administrators; or those with one role."""
+    chosen = choice("role", ("", *GRANTABLE), "")
+    everybody = holders(gate.today())
+    shown = [one for one in everybody if not chosen or Role(chosen) in one.roles]
+    page = page_of_list(shown, page_number(), PAGE_SIZE)
+    numbers = {role: sum(role in one.roles for one in everybody) for role in GRANTABLE}
+    return render_template(
+        "rights/index.html",
+        page=page,
+        chosen=chosen,
+        total=len(everybody),
+        numbers=numbers,
+        roles=ROLES,
+        departments=department_paths(),
+        names=_names_of_holders(page.rows),
+        open_count=count_open(),
+    )
+
+
+@blueprint.get("/table")
+@allow(Right.SEE_RIGHTS)
+def table() -> str:
+    """The whole table of rights, as the gate reads it."""
+    return render_template(
+        "rights/table.html",
+        topics=list(_topics()),
+        rights=RIGHTS,
+        roles=ROLES,
+        reaches=REACHES,
+        meanings=MEANINGS,
+        open_count=count_open(),
+    )
+
+
+@blueprint.get("/proposals")
+@allow(Right.SEE_RIGHTS)
+def proposals() -> str:
+    """What is proposed, and what was decided by whom and why."""
+    waiting = open_proposals()
+    page = page_of_query(decided_proposals(), page_number(), PAGE_SIZE)
+    me = gate.me().actor
+    return render_template(
+        "rights/proposals.html",
+        waiting=waiting,
+        page=page,
+        me=me,
+        roles=ROLES,
+        departments=department_paths(),
+        names=_names_in([*waiting, *page.rows]),
+        open_count=len(waiting),
+    )
+
+
+@blueprint.get("/proposals/new")
+@allow(Right.PROPOSE_ROLES)
+def new() -> str:
+    """The form of a proposal, filled in with what the address says."""
+    return _form(request.args, {})
+
+
+@blueprint.post("/proposals")
+@allow(Right.PROPOSE_ROLES)
+def propose() -> ResponseReturnValue:
+    """Propose to give a role or to take it back; another person decides."""
+    typed = request.form
+    errors: dict[str, str] = {}
+    kind, role = typed.get("kind", ""), typed.get("role", "")
+    reason = typed.get("reason", "").strip()
+    actor = _person(typed.get("person", "").strip(), errors)
+    if kind not in (GRANT, REVOKE):
+        errors["kind"] = _("请选择授予还是收回。")
+    if role not in GRANTABLE:
+        errors["role"] = _("请选择角色。")
+    if not reason:
+        errors["reason"] = _("请写明理由，复核人据此决定。")
+    department, is_number = typed.get("department", ""), True
+    if department and not (department.isdecimal() and len(department) < 10):
+        is_number = False
+        errors["department"] = str(OBSTACLES[Obstacle.UNKNOWN_DEPARTMENT][1])
+    if not errors and is_number:
+        number = int(department) if department else None
+        try:
+            roles.propose(kind, actor, Role(role), number, gate.who(), kegui(), reason)
+        except NotPossible as error:
+            place, text = OBSTACLES[error.why]
+            errors[place] = str(text)
+        except AlreadyProposed:
+            errors["all"] = _("同样的变更已经提出，正在等待复核。")
+        else:
+            flash(_("已提出，需由另一位有复核权限的人决定。"), "good")
+            return redirect(url_for("console.rights.proposals"))
+    return _form(typed, errors), UNFIT_FOR_THIS
+
+
+@blueprint.get(f"/proposals/<{NUMBER}:number>/decision")
+@allow(Right.DECIDE_ROLES, step_up=True)
+def decision(number: int) -> ResponseReturnValue:
+    """What would change, to be approved or rejected with a reason."""
+    proposal = _known(number)
+    if (refusal := _refusal(proposal)) is not None:
+        flash(refusal, "warn")
+        return redirect(url_for("console.rights.proposals"))
+    return _decision(proposal)
+
+
+@blueprint.post(f"/proposals/<{NUMBER}:number>/decision")
+@allow(Right.DECIDE_ROLES, step_up=True)
+def decide(number: int) -> ResponseReturnValue:
+    """Approve or reject a proposal of somebody else about somebody else."""
+    proposal = _known(number)
+    answer = request.form.get("answer", "")
+    reason = request.form.get("reason", "").strip()
+    if answer not in ("approve", "reject"):
+        abort(400)
+    if not reason:
+        return _decision(proposal, error=_("请写明理由。")), UNFIT_FOR_THIS
+    is_approved = answer == "approve"
+    try:
+        roles.decide(proposal, gate.who(), kegui(), is_approved=is_approved, reason=reason)
+    except (SamePerson, OwnRole, NotOpen) as error:
+        flash(_why_not(error), "bad")
+    except NotPossible:
+        text = _("对方已离职或已停用，不能再授予角色。请改为驳回。")
+        return _decision(proposal, reason, text), UNFIT_FOR_THIS
+    else:
+        flash(_("已批准，立即生效。") if is_approved else _("已驳回，没有任何变更。"), "good")
+    return redirect(url_for("console.rights.proposals"))
+
+
+@blueprint.post(f"/proposals/<{NUMBER}:number>/withdrawal")
+@allow(Right.PROPOSE_ROLES)
+def withdraw(number: int) -> ResponseReturnValue:
+    """Take one's own proposal back."""
+    try:
+        roles.withdraw(_known(number), gate.who(), kegui())
+    except (NotTheirs, NotOpen) as error:
+        flash(_why_not(error), "bad")
+    else:
+        flash(_("已撤回。"), "good")
+    return redirect(url_for("console.rights.proposals"))
+
+
+def _topics() -> Any:
+    """The rights under their topics; what belongs to none stands at the end."""
+    left = list(Right)
+    for title, words in TOPICS.items():
+        of_topic = [right for right in left if right.value.partition(".")[0] in words]
+        left = [right for right in left if right not in of_topic]
+        yield title, [(right, TABLE.get(right, {})) for right in of_topic]
+    if left:
+        yield _("其他"), [(right, TABLE.get(right, {})) for right in left]
+
+
+def _form(typed: Mapping[str, str], errors: Mapping[str, str]) -> str:
+    return render_template(
+        "rights/new.html",
+        typed=typed,
+        errors=errors,
+        kinds=(GRANT, REVOKE),
+        grantable=GRANTABLE,
+        over_departments=OVER_DEPARTMENTS,
+        roles=ROLES,
+        meanings=MEANINGS,
+        departments=department_paths(),
+    )
+
+
+def _decision(proposal: Proposal, reason: str = "", error: str = "") -> str:
+    return render_template(
+        "rights/decision.html",
+        proposal=proposal,
+        reason=reason,
+        error=error,
+        roles=ROLES,
+        meanings=MEANINGS,
+        departments=department_paths(),
+        names=_names_in([proposal]),
+    )
+
+
+def _person(text: str, errors: dict[str, str]) -> str:
+    """The account that was meant: a userid, a name that one member has, a local administrator."""
+    if not text:
+        errors["person"] = _("请填写成员的姓名或账号。")
+        return ""
+    if text.startswith(LOCAL):
+        return text
+    found = members_called(text)
+    if len(found) > 1:
+        accounts = _("、").join(member.userid for member in found)
+        errors["person"] = _("有多位成员叫这个名字，请填写账号：%(accounts)s", accounts=accounts)
+        return ""
+    # A person of whom no reading knows may still hold a role that is to be taken back.
+    return str(found[0].userid) if found else text
+
+
+def _known(number: int) -> Proposal:
+    found = proposal_of(number)
+    if found is None:
+        abort(404)
+    return found
+
+
+def _refusal(proposal: Proposal) -> str | None:
+    """Why the asker may not decide on it, if so."""
+    me = gate.me().actor
+    if proposal.state != OPEN:
+        return _why_not(NotOpen())
+    if proposal.proposed_by == me:
+        return _why_not(SamePerson())
+    return _why_not(OwnRole()) if proposal.terms["actor"] == me else None
+
+
+def _why_not(error: Exception) -> str:
+    if isinstance(error, SamePerson):
+        return _("这项变更由您提出，须由另一人复核。")
+    if isinstance(error, OwnRole):
+        return _("这项变更关系到您本人，须由他人复核。")
+    if isinstance(error, NotTheirs):
+        return _("只能撤回自己提出的变更。")
+    return _("这项变更已有结果，不能再改。")
+
+
+def _names_of_holders(people: Any) -> Names:
+    shown: list[Holder] = list(people)
+    granted_by = [grant.granted_by for one in shown for grant in one.grants]
+    return names_of(staff=[*(one.actor for one in shown), *granted_by])
+
+
+def _names_in(shown: list[Proposal]) -> Names:
+    return names_of(
+        staff=[
+            userid
+            for one in shown
+            for userid in (one.terms["actor"], one.proposed_by, one.decided_by)
+        ]
+    )

@@ -1,10 +1,57 @@
-"""接口令牌."""
+"""接口令牌: which programs may call the REST API, and who answers for them."""
+
+import hmac
+import secrets
+from collections.abc import Mapping
 
 from apiflask import APIBlueprint
-from flask import render_template
+from flask import abort, flash, redirect, render_template, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import LazyString
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
+from bot import clock
+from bot.access import LOCAL
+from bot.actions import tokens
+from bot.actions.tokens import TERMINAL, NotPossible, Obstacle
+from bot.console import gate
 from bot.console.gate import allow
+from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
+from bot.models import ApiToken
+from bot.reports.names import names_of
+from bot.reports.paging import page_of_list
+from bot.reports.roles import members_called
+from bot.reports.tokens import EXPIRES_SOON, MAY_CALL
+from bot.reports.tokens import tokens as all_tokens
 from bot.rules.rights import Right
+
+NUMBER = "int(max=9223372036854775807)"
+UNFIT = 422
+DAYS = 365
+LIVE, ENDED = "live", "ended"
+# Under this name the cookie keeps the key of the form that was shown last; it makes one token.
+FORM_KEY = "token form"
+
+SCOPES: Mapping[str, LazyString] = {
+    "read": _l("读取客户、联系、交接、撞单、告知缺口、告警、成员与事件"),
+    "offboarding": _l("发起、修改、审批与取消离职交接"),
+    "handover": _l("发起与取消在职转接"),
+    "allocation": _l("裁定撞单，设置成员容量与资质，管理渠道活码"),
+    "events": _l("查看与重放事件，解除接口暂停"),
+    "audit": _l("读取审计日志"),
+    "admin": _l("以上全部，请尽量不用"),
+}
+OBSTACLES: Mapping[Obstacle, tuple[str, LazyString]] = {
+    Obstacle.NAME: ("name", _l("请填写名称，最多 128 个字。")),
+    Obstacle.NAME_TAKEN: (
+        "name",
+        _l("已有一个同名的有效令牌。请换一个名称，或先作废原来的令牌。"),
+    ),
+    Obstacle.SCOPES: ("scopes", _l("请至少勾选一项权限。")),
+    Obstacle.DAYS: ("days", _l("请填写 1 到 3650 之间的天数。")),
+    Obstacle.OWNER: ("owner", _l("公司里没有这个人，或其已离职、已停用。请核对账号。")),
+}
 
 blueprint = APIBlueprint("tokens", __name__, url_prefix="/tokens", enable_openapi=False)
 
@@ -12,5 +59,120 @@ blueprint = APIBlueprint("tokens", __name__, url_prefix="/tokens", enable_openap
 @blueprint.get("")
 @allow(Right.SEE_TOKENS)
 def index() -> str:
-    """To come."""
-    return render_template("tokens/index.html")
+    """The tokens that may call, the first to expire before the others; or those that ended."""
+    state = choice("state", (LIVE, ENDED), LIVE)
+    everything = all_tokens(clock.now(), gate.today())
+    live = [one for one in everything if one.state in MAY_CALL]
+    ended = [one for one in everything if one.state not in MAY_CALL]
+    page = page_of_list(live if state == LIVE else ended, page_number(), PAGE_SIZE)
+    return render_template(
+        "tokens/index.html",
+        page=page,
+        state=state,
+        numbers={LIVE: len(live), ENDED: len(ended)},
+        soon=[one for one in live if one.state == EXPIRES_SOON],
+        scopes=SCOPES,
+        names=names_of(staff=[one.row.owner for one in page.rows]),
+    )
+
+
+@blueprint.get("/new")
+@allow(Right.CHANGE_TOKENS, step_up=True)
+def new() -> str:
+    """The form of a new token."""
+    return _form({"days": str(DAYS), "owner": gate.me().actor}, [], {})
+
+
+@blueprint.post("/new")
+@allow(Right.CHANGE_TOKENS, step_up=True)
+def make() -> ResponseReturnValue:
+    """Make a token and show it, the only time; the same form makes no second."""
+    typed, scopes = request.form, request.form.getlist("scopes")
+    if not hmac.compare_digest(session.get(FORM_KEY, "").encode(), typed.get("key", "").encode()):
+        used = _(
+            "这张表单已经用过，或在别处又打开了一张，因此没有新建令牌。需要的话请核对后再提交。"
+        )
+        return _form(typed, scopes, {"all": used}), UNFIT
+    errors: dict[str, str] = {}
+    name = typed.get("name", "").strip()
+    days = typed.get("days", "").strip()
+    owner = _owner(typed.get("owner", "").strip(), errors)
+    try:
+        if errors:
+            return _form(typed, scopes, errors), UNFIT
+        secret = tokens.make(
+            name,
+            scopes,
+            gate.who(),
+            kegui(),
+            owner=owner,
+            days=int(days) if days.isdecimal() and len(days) < 6 else 0,
+        )
+    except NotPossible as error:
+        place, text = OBSTACLES[error.why]
+        return _form(typed, scopes, {place: str(text)}), UNFIT
+    session.pop(FORM_KEY)
+    return render_template("tokens/made.html", name=name, secret=secret)
+
+
+@blueprint.get(f"/<{NUMBER}:number>/revocation")
+@allow(Right.CHANGE_TOKENS, step_up=True)
+def revocation(number: int) -> ResponseReturnValue:
+    """What it means to let a token call no more."""
+    token = _known(number)
+    if token.revoked_at is not None:
+        return _revoked_already()
+    return render_template(
+        "tokens/revocation.html", token=token, names=names_of(staff=[token.owner])
+    )
+
+
+@blueprint.post(f"/<{NUMBER}:number>/revocation")
+@allow(Right.CHANGE_TOKENS, step_up=True)
+def revoke(number: int) -> ResponseReturnValue:
+    """Let a token call no more."""
+    token = _known(number)
+    if not tokens.revoke(token, gate.who(), kegui(), request.form.get("reason", "").strip()):
+        return _revoked_already()
+    flash(_("令牌“%(name)s”已作废，立即生效。", name=token.name), "good")
+    return redirect(url_for("console.tokens.index"))
+
+
+def _form(typed: Mapping[str, str], scopes: list[str], errors: Mapping[str, str]) -> str:
+    session[FORM_KEY] = secrets.token_urlsafe(16)
+    return render_template(
+        "tokens/new.html",
+        typed=typed,
+        chosen=scopes,
+        errors=errors,
+        scopes=SCOPES,
+        key=session[FORM_KEY],
+        most_days=tokens.MOST_DAYS,
+    )
+
+
+def _owner(text: str, errors: dict[str, str]) -> str:
+    """The account of whoever answers for the token."""
+    if not text or text == gate.me().actor or text.startswith(LOCAL):
+        return text
+    found = members_called(text)
+    if len(found) > 1:
+        accounts = _("、").join(member.userid for member in found)
+        errors["owner"] = _("有多位成员叫这个名字，请填写账号：%(accounts)s", accounts=accounts)
+        return ""
+    if not found or text.startswith(TERMINAL):
+        errors["owner"] = str(OBSTACLES[Obstacle.OWNER][1])
+        return ""
+    return str(found[0].userid)
+
+
+def _known(number: int) -> ApiToken:
+    token: ApiToken | None = ApiToken.get_or_none(ApiToken.id == number)
+    if token is None:
+        abort(404)
+    return token
+
+
+def _revoked_already() -> ResponseReturnValue:
+    flash(_("这个令牌之前已经作废。"), "warn")
+    return redirect(url_for("console.tokens.index", state=ENDED))

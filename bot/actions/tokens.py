@@ -1,0 +1,124 @@
+"""Tokens of the REST API: make one, and let it call no more."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+from enum import StrEnum
+
+from bot import clock
+from bot.access import access_of
+from bot.audit import Who
+from bot.db import transaction
+from bot.kegui import Kegui
+from bot.models import ApiToken
+
+READ = "read"
+ADMIN = "admin"
+SCOPES = (READ, "offboarding", "handover", "allocation", "events", "audit", ADMIN)
+PREFIX = "kgt_"
+TERMINAL = "cli:"
+MOST_DAYS = 3650
+LONGEST_NAME = 128
+
+
+class Obstacle(StrEnum):
+    """Why a token cannot be made."""
+
+    NAME = "name"
+    NAME_TAKEN = "name taken"
+    SCOPES = "scopes"
+    DAYS = "days"
+    OWNER = "owner"
+
+
+class NotPossible(Exception):
+    """The token cannot be made so; ``why`` names the rule, the text says it."""
+
+    def __init__(self, why: Obstacle, text: str) -> None:
+        super().__init__(text)
+        self.why = why
+
+
+def make(
+    name: str, scopes: Sequence[str], by: Who, kegui: Kegui, *, owner: str = "", days: int
+) -> str:
+    """Make a token and return it, the only time that anybody sees it.
+
+    Args:
+        owner: who answers for it: with a member who leaves, it ends. Nobody given: the maker.
+        days: how long it holds.
+
+    Raises:
+        NotPossible: no name or the name of a token that holds, an unknown scope or none, a wrong
+            number of days, or an owner who is not of the firm.
+    """
+    owner = owner or by.actor
+    with transaction():
+        _check(name, scopes, owner, days, kegui)
+        made = create_token(name, scopes, owner=owner, days=days)
+        kegui.audit.record(
+            by, "token.create", f"token {name}", scopes=",".join(scopes), owner=owner, days=days
+        )
+    return made
+
+
+def create_token(
+    name: str, scopes: Sequence[str], *, owner: str = "", days: int | None = None
+) -> str:
+    """Write a token down and return it; only its digest is kept. Nobody is asked or told.
+
+    Raises:
+        ValueError: no scope at all, or one that does not exist.
+    """
+    if not scopes or set(scopes) - set(SCOPES):
+        raise ValueError(f"a token needs scopes out of {', '.join(SCOPES)}")
+    token = PREFIX + secrets.token_urlsafe(32)
+    now = clock.now()
+    ApiToken.create(
+        name=name,
+        digest=digest(token),
+        scopes=sorted(set(scopes)),
+        created_at=now,
+        owner=owner,
+        expires_at=None if days is None else now + timedelta(days=days),
+    )
+    return token
+
+
+def revoke(token: ApiToken, by: Who, kegui: Kegui, reason: str = "") -> bool:
+    """Let a token call no more; False when it could not any longer."""
+    with transaction():
+        revoked = (
+            ApiToken.update(revoked_at=clock.now())
+            .where(ApiToken.id == token.id, ApiToken.revoked_at.is_null())
+            .execute()
+        )
+        if revoked:
+            kegui.audit.record(
+                by, "token.revoke", f"token {token.name}", token=token.id, reason=reason or None
+            )
+    return bool(revoked)
+
+
+def digest(token: str) -> str:
+    """What is stored of a token; it is random enough that no salt is needed."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def _check(name: str, scopes: Sequence[str], owner: str, days: int, kegui: Kegui) -> None:
+    if not 1 <= len(name) <= LONGEST_NAME or not name.isprintable():
+        raise NotPossible(Obstacle.NAME, f"a name has 1 to {LONGEST_NAME} characters")
+    if not scopes or set(scopes) - set(SCOPES):
+        raise NotPossible(Obstacle.SCOPES, f"a token needs scopes out of {', '.join(SCOPES)}")
+    if not 1 <= days <= MOST_DAYS:
+        raise NotPossible(Obstacle.DAYS, f"a token holds 1 to {MOST_DAYS} days")
+    now = clock.now()
+    # The audit log knows a token by its name.
+    holds = ApiToken.expires_at.is_null() | (ApiToken.expires_at > now)
+    same = ApiToken.select().where(ApiToken.name == name, ApiToken.revoked_at.is_null(), holds)
+    if same.exists():
+        raise NotPossible(Obstacle.NAME_TAKEN, f"there is a token {name} already: revoke it first")
+    today = now.astimezone(kegui.settings.zone).date()
+    if not owner.startswith(TERMINAL) and access_of(owner, today) is None:
+        raise NotPossible(Obstacle.OWNER, f"nobody of the firm is called {owner}")

@@ -1,0 +1,144 @@
+"""Who has which role, and what is proposed about it."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from peewee import ModelSelect
+
+from bot.access import LOCAL, people_with_roles
+from bot.actions import logins
+from bot.actions.roles import GRANT, REVOKE
+from bot.models import Department, Handover, LocalUser, Proposal, RoleGrant, SecondFactor, Staff
+from bot.models.handover import CANCELLED, OFFBOARDING
+from bot.models.proposal import OPEN
+from bot.rules.rights import Role
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Somebody with a role, or a local administrator.
+
+    ``leads`` are the departments that WeCom says they lead; ``is_gone``: they have left or were
+    disabled, and may do nothing whatever they were granted.
+    """
+
+    actor: str
+    grants: list[RoleGrant] = field(default_factory=list)
+    leads: list[int] = field(default_factory=list)
+    is_gone: bool = False
+    last_seen: datetime | None = None
+    has_app: bool = False
+
+    @property
+    def is_local(self) -> bool:
+        return self.actor.startswith(LOCAL)
+
+    @property
+    def roles(self) -> set[Role]:
+        held = {Role(grant.role) for grant in self.grants}
+        return held | {Role.SALES_MANAGER} if self.leads else held
+
+
+def holders(today: date) -> list[Holder]:
+    """Return all who have a role or lead a department, and all local administrators."""
+    granted = people_with_roles()
+    led = _led()
+    local = [LOCAL + row.name for row in LocalUser.select().order_by(LocalUser.name)]
+    actors = list(dict.fromkeys([*granted, *sorted(led), *local]))
+    gone = not_of_the_firm(actors, today)
+    seen = logins.last_seen(actors)
+    with_app = {
+        row.actor
+        for row in SecondFactor.select(SecondFactor.actor).where(
+            SecondFactor.actor.in_(actors), SecondFactor.confirmed_at.is_null(False)
+        )
+    }
+    return [
+        Holder(
+            actor,
+            granted.get(actor, []),
+            led.get(actor, []),
+            actor in gone,
+            seen.get(actor),
+            actor in with_app,
+        )
+        for actor in actors
+    ]
+
+
+def not_of_the_firm(actors: Iterable[str], today: date) -> set[str]:
+    """Return those of these people whom ``bot.access`` would not know, asked for all at once."""
+    asked = set(actors)
+    enabled = LocalUser.select(LocalUser.name).where(LocalUser.disabled_at.is_null())
+    here = {LOCAL + row.name for row in enabled}
+    members = {row.userid: row for row in Staff.select().where(Staff.userid.in_(sorted(asked)))}
+    here |= {userid for userid, member in members.items() if member.is_here}
+    over = Handover.select().where(
+        Handover.kind == OFFBOARDING,
+        Handover.userid.in_(sorted(asked)),
+        Handover.state != CANCELLED,
+        Handover.last_day < today,
+    )
+    for handover in over:
+        returned = members[handover.userid].returned_at if handover.userid in members else None
+        if returned is None or handover.created_at > returned:
+            here.discard(handover.userid)
+    return asked - here
+
+
+def members_called(text: str) -> list[Staff]:
+    """Return the member with this userid, or else those with this name."""
+    member = Staff.get_or_none(Staff.userid == text)
+    if member is not None:
+        return [member]
+    return list(Staff.select().where(Staff.name == text).order_by(Staff.userid).limit(10))
+
+
+def department_paths() -> dict[int, str]:
+    """Return every department as a person finds it, from the top: ``Sales / East``."""
+    known = {row.id: row for row in Department.select().order_by(Department.id)}
+    paths: dict[int, str] = {}
+    for number in known:
+        names: list[str] = []
+        at: int = number
+        passed: set[int] = set()
+        while at in known and at not in passed:
+            passed.add(at)
+            names.append(known[at].name or str(at))
+            at = known[at].parent_id
+        paths[number] = " / ".join(reversed(names))
+    return dict(sorted(paths.items(), key=lambda item: item[1]))
+
+
+def open_proposals() -> list[Proposal]:
+    """Return what is proposed about roles and not decided, the oldest first."""
+    return list(_proposals().where(Proposal.state == OPEN).order_by(Proposal.id))
+
+
+def decided_proposals() -> "ModelSelect[Any]":
+    """All that was decided or withdrawn, the latest first."""
+    return _proposals().where(Proposal.state != OPEN).order_by(Proposal.id.desc())
+
+
+def count_open() -> int:
+    return _proposals().where(Proposal.state == OPEN).count()
+
+
+def proposal(number: int) -> Proposal | None:
+    """The proposal about a role with this number."""
+    return _proposals().where(Proposal.id == number).first()
+
+
+def _proposals() -> "ModelSelect[Any]":
+    return Proposal.select().where(Proposal.kind.in_((GRANT, REVOKE)))
+
+
+def _led() -> dict[str, list[int]]:
+    led: dict[str, list[int]] = defaultdict(list)
+    for row in Department.select(Department.id, Department.leaders).order_by(Department.id):
+        for userid in row.leaders:
+            led[userid].append(row.id)
+    return led
