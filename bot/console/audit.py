@@ -1,10 +1,36 @@
-"""审计日志."""
+"""审计日志: who did or saw what, and what proves that nobody changed it."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
 
 from apiflask import APIBlueprint
-from flask import render_template
+from flask import Response, abort, render_template, request
+from flask_babel import gettext as _
 
+from bot import clock
+from bot.audit_report import public_hex
+from bot.console import gate
+from bot.console.acts import ACTS, act_name, detail, detail_name, people_in, subject, who
 from bot.console.gate import allow
+from bot.console.pages import PAGE_SIZE, kegui
+from bot.console.purpose import PURPOSES
+from bot.models import AuditEntry
+from bot.reports import audit_log
+from bot.reports.audit_log import EXPORTED, Wanted
+from bot.reports.names import names_of
+from bot.rules.audit_chain import Anchor, is_signed
 from bot.rules.rights import Right
+
+# The clock seals every three seconds.
+PATIENCE = timedelta(minutes=1)
+FIELDS = ("person", "act", "subject", "purpose", "from", "to")
+LARGEST_ID = 2**63 - 1
+DIGITS_SHOWN = 16
+# What a spreadsheet takes for the beginning of a formula.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 blueprint = APIBlueprint("audit", __name__, url_prefix="/audit", enable_openapi=False)
 
@@ -12,5 +38,151 @@ blueprint = APIBlueprint("audit", __name__, url_prefix="/audit", enable_openapi=
 @blueprint.get("")
 @allow(Right.READ_AUDIT)
 def index() -> str:
-    """To come."""
-    return render_template("audit/index.html")
+    """The entries, the latest first: the first of all is that of this reading."""
+    asked = {name: request.args.get(name, "").strip() for name in FIELDS}
+    before = request.args.get("before", type=int)
+    if before is not None and not 0 <= before <= LARGEST_ID:
+        abort(404)
+    people = audit_log.actors_called(asked["person"]) if asked["person"] else []
+    wanted, errors = _wanted(asked, people)
+    gate.record_look("audit.look", "audit log", **{name: asked[name] or None for name in FIELDS})
+    is_readable = len(people) < 2 and not errors
+    part = audit_log.part(wanted, before, PAGE_SIZE) if is_readable else audit_log.Part([])
+    proof = audit_log.proof()
+    return render_template(
+        "audit/index.html",
+        asked=asked,
+        errors=errors,
+        people=people,
+        part=part,
+        is_first=before is None,
+        is_narrowed=any(asked.values()),
+        acts=_acts(asked["act"]),
+        act_name=act_name,
+        subject=subject,
+        detail=detail,
+        detail_name=detail_name,
+        actor_name=who,
+        purpose_text=_purpose,
+        positions=audit_log.positions(part.entries),
+        names=names_of(staff=[*people, *people_in(part.entries)]),
+        proof=proof,
+        is_late=proof.waiting_since is not None and clock.now() - proof.waiting_since > PATIENCE,
+        is_signature_good=_is_signature_good(proof),
+        public_key=public_hex(kegui().audit.public_key)[:DIGITS_SHOWN],
+        exported=f"{EXPORTED:,}",
+        looked_at=f"{audit_log.LOOKED_AT:,}",
+    )
+
+
+@blueprint.post("/export")
+@allow(Right.READ_AUDIT, step_up=True)
+def export() -> Response:
+    """The filtered list as a CSV file."""
+    asked = {name: request.form.get(name, "").strip() for name in FIELDS}
+    people = audit_log.actors_called(asked["person"]) if asked["person"] else []
+    wanted, errors = _wanted(asked, people)
+    if errors or len(people) > 1:
+        abort(400)
+    rows = list(audit_log.everything(wanted))
+    entries, is_cut = rows[:EXPORTED], len(rows) > EXPORTED
+    gate.record_look(
+        "audit.export",
+        "audit log",
+        rows=len(entries),
+        **{name: asked[name] or None for name in FIELDS},
+    )
+    file = io.StringIO()
+    csv.writer(file).writerows(_lines(entries, is_cut))
+    name = f"audit-{clock.now().astimezone(kegui().settings.zone):%Y%m%d-%H%M%S}.csv"
+    # Excel reads UTF-8 only behind this mark.
+    answer = Response("\ufeff" + file.getvalue(), mimetype="text/csv")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+def safe(text: str) -> str:
+    """A cell that no spreadsheet takes for a formula."""
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _wanted(asked: Mapping[str, str], people: Sequence[str]) -> tuple[Wanted, dict[str, str]]:
+    """The filter that was asked for, and what is wrong with it by the fields' names."""
+    errors: dict[str, str] = {}
+    days: dict[str, date | None] = {}
+    for name in ("from", "to"):
+        try:
+            days[name] = date.fromisoformat(asked[name]) if asked[name] else None
+        except ValueError:
+            days[name] = None
+            errors[name] = _("请按 2026-11-24 的格式填写日期。")
+    since, until = days["from"], days["to"]
+    if since is not None and until is not None and until < since:
+        errors["to"] = _("结束日期早于开始日期。")
+    wanted = Wanted(
+        actor=people[0] if people else "",
+        act=asked["act"],
+        subject=audit_log.subject_called(asked["subject"]) if asked["subject"] else "",
+        purpose=asked["purpose"],
+        since=_midnight(since),
+        until=_midnight(until, 1),
+    )
+    return wanted, errors
+
+
+def _midnight(day: date | None, days_later: int = 0) -> datetime | None:
+    """When a day of the firm begins."""
+    if day is None:
+        return None
+    try:
+        begins = datetime.combine(day + timedelta(days=days_later), time(), kegui().settings.zone)
+        return begins.astimezone(UTC)
+    except OverflowError:
+        return None
+
+
+def _acts(chosen: str) -> list[tuple[str, str]]:
+    known = sorted((str(text), act) for act, text in ACTS.items())
+    others = [(chosen, chosen)] if chosen and chosen not in ACTS else []
+    return [("", _("全部")), *others, *((act, text) for text, act in known)]
+
+
+def _purpose(written: str) -> str:
+    return str(PURPOSES.get(written, written))
+
+
+def _is_signature_good(proof: audit_log.Proof) -> bool:
+    anchor = proof.anchor
+    if anchor is None:
+        return False
+    made = Anchor(anchor.position, anchor.link, anchor.at)
+    return is_signed(made, anchor.signature, kegui().audit.public_key)
+
+
+def _lines(entries: Sequence[AuditEntry], is_cut: bool) -> Iterator[list[str]]:
+    yield [
+        *(_("编号"), _("时间"), _("账号"), _("姓名"), _("操作"), _("操作名称"), _("对象")),
+        *(_("目的"), _("来源地址"), _("详情"), _("封存位置")),
+    ]
+    names = names_of(staff=people_in(entries))
+    zone = kegui().settings.zone
+    sealed: dict[int, int] = {}
+    for start in range(0, len(entries), PAGE_SIZE * 10):
+        sealed |= audit_log.positions(entries[start : start + PAGE_SIZE * 10])
+    for entry in entries:
+        yield [
+            str(entry.id),
+            entry.at.astimezone(zone).isoformat(sep=" ", timespec="seconds"),
+            *map(safe, (entry.actor, who(entry.actor, names), entry.act, act_name(entry.act))),
+            *map(safe, (entry.subject, entry.purpose, entry.origin, _details(entry))),
+            str(sealed.get(entry.id, "")),
+        ]
+    if is_cut:
+        yield [
+            _("只导出了最近 %(number)s 条，更早的请缩小日期范围后再导出。", number=f"{EXPORTED:,}")
+        ]
+
+
+def _details(entry: AuditEntry) -> str:
+    return json.dumps(entry.details, ensure_ascii=False, sort_keys=True) if entry.details else ""

@@ -1,16 +1,277 @@
-"""渠道活码."""
+"""渠道活码: WeCom's contact ways that Kegui makes, and the members they lead to."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
 
 from apiflask import APIBlueprint
-from flask import render_template
+from flask import Response, abort, flash, redirect, render_template, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 
+from bot.actions import contact_ways
+from bot.console import gate
 from bot.console.gate import allow
+from bot.console.pages import PAGE_SIZE, kegui, page_number
+from bot.console.wecom_troubles import sentence
+from bot.db import released
+from bot.models import ContactWay, Staff
+from bot.reports.contact_ways import (
+    customers_by_state,
+    find_ways,
+    is_within,
+    members_to_choose,
+)
+from bot.reports.names import names_of
+from bot.reports.paging import page_of_query
 from bot.rules.rights import Right
+from bot.wecom import Refused, WeComError
+from bot.wecom.contact_ways import MEMBERS_OF_ONE
+from bot.wecom.images import Image, Images
+
+# WeCom takes so many characters (path 92228).
+LONGEST_STATE = LONGEST_REMARK = 30
+LONGEST_CHANNEL = 64
+CHOICES = 30
+FIND = "find"
+WAY = "/<int(max=9223372036854775807):way_id>"
 
 blueprint = APIBlueprint("contact_ways", __name__, url_prefix="/contact-ways", enable_openapi=False)
+
+
+@dataclass
+class Typed:
+    """What stands in the form, and what is wrong with it by the fields' names."""
+
+    userids: list[str] = field(default_factory=list)
+    state: str = ""
+    channel: str = ""
+    remark: str = ""
+    search: str = ""
+    errors: dict[str, str] = field(default_factory=dict)
 
 
 @blueprint.get("")
 @allow(Right.SEE_CONTACT_WAYS)
 def index() -> str:
-    """To come."""
-    return render_template("contact_ways/index.html")
+    """The ways that lead to nobody but members over whom the asker's right goes."""
+    text = request.args.get("q", "").strip()
+    scope = gate.scope(Right.SEE_CONTACT_WAYS)
+    page = page_of_query(find_ways(text, scope), page_number(), PAGE_SIZE)
+    ways: list[ContactWay] = list(page.rows)
+    return render_template(
+        "contact_ways/index.html",
+        ways=ways,
+        page=page,
+        text=text,
+        is_part=scope.userids is not None,
+        met=customers_by_state(way.state for way in ways),
+        names=names_of(staff=[userid for way in ways for userid in way.userids]),
+    )
+
+
+@blueprint.get(WAY)
+@allow(Right.SEE_CONTACT_WAYS)
+def show(way_id: int) -> str:
+    """One way: its code to scan, whom it leads to, and how many came."""
+    way = _visible(way_id, Right.SEE_CONTACT_WAYS)
+    return render_template(
+        "contact_ways/show.html",
+        way=way,
+        has_image=_image(way) is not None,
+        may_change=_may_change(way),
+        met=customers_by_state([way.state]).get(way.state, 0),
+        names=names_of(staff=way.userids),
+    )
+
+
+@blueprint.get(f"{WAY}/qr")
+@allow(Right.SEE_CONTACT_WAYS)
+def qr(way_id: int) -> Response:
+    """The image to scan, or to print; WeCom's own address is asked by the server alone."""
+    image = _image(_visible(way_id, Right.SEE_CONTACT_WAYS))
+    if image is None:
+        abort(404)
+    answer = Response(image.content, mimetype=image.type)
+    answer.headers["Cache-Control"] = "private, max-age=3600"
+    if "download" in request.args:
+        ending = image.type.removeprefix("image/")
+        answer.headers["Content-Disposition"] = f'attachment; filename="qr-{way_id}.{ending}"'
+    return answer
+
+
+@blueprint.get("/new")
+@allow(Right.CHANGE_CONTACT_WAYS)
+def new() -> str:
+    """The form for a new way."""
+    return _form(Typed(), None)
+
+
+@blueprint.post("/new")
+@allow(Right.CHANGE_CONTACT_WAYS)
+def create() -> ResponseReturnValue:
+    """Make a way in WeCom."""
+    typed = _typed()
+    if request.form.get("do") == FIND:
+        return _form(typed, None)
+    _check(typed, is_new=True)
+    if not typed.errors:
+        try:
+            way = contact_ways.make(
+                typed.userids, typed.state, typed.remark, typed.channel, gate.who(), kegui()
+            )
+        except WeComError as error:
+            typed.errors["wecom"] = sentence(error)
+            return _form(typed, None), _status(error)
+        flash(_("渠道活码已建立，可以下载二维码使用。"), "good")
+        return redirect(url_for("console.contact_ways.show", way_id=way.id))
+    return _form(typed, None), 422
+
+
+@blueprint.get(f"{WAY}/edit")
+@allow(Right.CHANGE_CONTACT_WAYS)
+def edit(way_id: int) -> str:
+    """The form of a way's members and remark."""
+    way = _visible(way_id, Right.CHANGE_CONTACT_WAYS)
+    return _form(Typed(list(way.userids), way.state, way.channel, way.remark), way)
+
+
+@blueprint.post(f"{WAY}/edit")
+@allow(Right.CHANGE_CONTACT_WAYS)
+def change(way_id: int) -> ResponseReturnValue:
+    """Change a way in WeCom and here."""
+    way = _visible(way_id, Right.CHANGE_CONTACT_WAYS)
+    typed = _typed()
+    typed.state, typed.channel = way.state, way.channel
+    if request.form.get("do") == FIND:
+        return _form(typed, way)
+    _check(typed, is_new=False)
+    if typed.errors:
+        return _form(typed, way), 422
+    userids = None if set(typed.userids) == set(way.userids) else typed.userids
+    remark = None if typed.remark == way.remark else typed.remark
+    if userids is None and remark is None:
+        flash(_("没有改动。"), "info")
+        return redirect(url_for("console.contact_ways.show", way_id=way.id))
+    try:
+        contact_ways.change(way, gate.who(), kegui(), userids=userids, remark=remark)
+    except WeComError as error:
+        typed.errors["wecom"] = sentence(error)
+        return _form(typed, way), _status(error)
+    flash(_("渠道活码已修改，二维码不变。"), "good")
+    return redirect(url_for("console.contact_ways.show", way_id=way.id))
+
+
+@blueprint.get(f"{WAY}/remove")
+@allow(Right.CHANGE_CONTACT_WAYS)
+def confirm_removal(way_id: int) -> str:
+    """Ask for a yes: what is printed leads nowhere afterwards."""
+    return _removal(_visible(way_id, Right.CHANGE_CONTACT_WAYS), "")
+
+
+@blueprint.post(f"{WAY}/remove")
+@allow(Right.CHANGE_CONTACT_WAYS)
+def remove(way_id: int) -> ResponseReturnValue:
+    """Delete a way in WeCom and here."""
+    way = _visible(way_id, Right.CHANGE_CONTACT_WAYS)
+    try:
+        contact_ways.remove(way, gate.who(), kegui())
+    except WeComError as error:
+        return _removal(way, sentence(error)), _status(error)
+    flash(_("渠道活码“%(state)s”已删除。", state=way.state), "good")
+    return redirect(url_for("console.contact_ways.index"))
+
+
+def _form(typed: Typed, way: ContactWay | None) -> str:
+    scope = gate.scope(Right.CHANGE_CONTACT_WAYS)
+    found = members_to_choose(typed.search, scope, typed.userids, CHOICES + 1)
+    return render_template(
+        "contact_ways/form.html",
+        typed=typed,
+        way=way,
+        found=found[:CHOICES],
+        has_more=len(found) > CHOICES,
+        most=MEMBERS_OF_ONE,
+        names=names_of(staff=typed.userids),
+    )
+
+
+def _removal(way: ContactWay, error: str) -> str:
+    return render_template(
+        "contact_ways/remove.html",
+        way=way,
+        error=error,
+        names=names_of(staff=way.userids),
+    )
+
+
+def _typed() -> Typed:
+    def text(name: str) -> str:
+        return request.form.get(name, "").strip()
+
+    userids = list(dict.fromkeys(request.form.getlist("userids")))
+    return Typed(userids, text("state"), text("channel"), text("remark"), text("search"))
+
+
+def _check(typed: Typed, *, is_new: bool) -> None:
+    """Note what is wrong with the form."""
+    typed.errors |= _too_long(typed)
+    if is_new and not typed.state:
+        typed.errors["state"] = _("请填写渠道标识，客户由它区分来源。")
+    if not typed.userids:
+        typed.errors["userids"] = _("请至少选择一位成员。")
+    elif len(typed.userids) > MEMBERS_OF_ONE:
+        typed.errors["userids"] = _("最多选择 %(most)s 位成员。", most=MEMBERS_OF_ONE)
+    else:
+        outside = _outside(typed.userids)
+        if outside:
+            names = _("、").join(outside)
+            typed.errors["userids"] = _("只能选择您管辖的成员，请去掉：%(names)s。", names=names)
+
+
+def _too_long(typed: Typed) -> dict[str, str]:
+    longest = {"state": LONGEST_STATE, "remark": LONGEST_REMARK, "channel": LONGEST_CHANNEL}
+    return {
+        name: _("不超过 %(most)s 个字。", most=most)
+        for name, most in longest.items()
+        if len(getattr(typed, name)) > most or re.search(r"[\x00-\x1f]", getattr(typed, name))
+    }
+
+
+def _outside(userids: Sequence[str]) -> list[str]:
+    """Those whom the asker may not name; whether they can have customers is for WeCom to say."""
+    named = Staff.select(Staff.userid).where(Staff.userid.in_(userids))
+    allowed = gate.scope(Right.CHANGE_CONTACT_WAYS).of_members(named, Staff.userid)
+    known = {row.userid for row in allowed}
+    return [userid for userid in userids if userid not in known]
+
+
+def _visible(way_id: int, right: Right) -> ContactWay:
+    """The way, if it leads to nobody but members over whom the asker's right goes."""
+    way = ContactWay.get_or_none(ContactWay.id == way_id)
+    if way is None or not is_within(way, gate.scope(right)):
+        abort(404)
+    return way
+
+
+def _may_change(way: ContactWay) -> bool:
+    right = Right.CHANGE_CONTACT_WAYS
+    return gate.me().may(right) and is_within(way, gate.scope(right))
+
+
+def _image(way: ContactWay) -> Image | None:
+    if not way.qr_code:
+        return None
+    with released():
+        return _images(kegui().settings.wecom_api_base).get(way.qr_code)
+
+
+@lru_cache(maxsize=1)
+def _images(api_base: str) -> Images:
+    """The images that this process has fetched."""
+    return Images(api_base)
+
+
+def _status(error: WeComError) -> int:
+    return 422 if isinstance(error, Refused) else 503

@@ -1,7 +1,11 @@
 """「联系我」: contact ways made by the API (path 92228)."""
 
+import io
 import secrets
 from typing import Any
+
+import segno
+from flask import Blueprint, Response, abort, request
 
 from bot.sandbox import staff
 from bot.sandbox.errors import Refusal
@@ -14,6 +18,22 @@ USERS = 100
 TEXT_CHARACTERS = 30
 BAD_TYPE, BAD_SCENE, TOO_MANY_USERS, BAD_USERS = 41037, 41038, 41041, 41042
 NOT_ACTIVE, UNKNOWN_WAY, TOO_MANY_WAYS = 41054, 41044, 41045
+
+
+def blueprint(world: World) -> Blueprint:
+    """Return the route of the images to which ``qr_code`` links."""
+    images = Blueprint("contact_ways", __name__)
+
+    @images.get("/qr/<config_id>")
+    def image(config_id: str) -> Response:
+        if config_id not in world.ways:
+            abort(404)
+        file = io.BytesIO()
+        code = segno.make(f"https://work.weixin.qq.com/ca/{config_id}", error="m")
+        code.save(file, kind="png", scale=8)
+        return Response(file.getvalue(), mimetype="image/png")
+
+    return images
 
 
 def add(world: World, agent_id: int, parameters: Parameters) -> ContactWay:
@@ -35,7 +55,7 @@ def add(world: World, agent_id: int, parameters: Parameters) -> ContactWay:
     settings |= _given(parameters)
     _check_people(world, settings)
     config_id = secrets.token_hex(16)
-    qr_code = f"https://sandbox.example.com/qr/{config_id}" if scene == QR_CODE else ""
+    qr_code = f"{request.host_url}qr/{config_id}" if scene == QR_CODE else ""
     way = ContactWay(config_id, agent_id, int(world.now()), qr_code, settings)
     world.ways[config_id] = way
     world.record("contact_way_added", config_id=config_id, **settings)

@@ -10,7 +10,7 @@ from flask import Flask, Response, request
 from gunicorn import util
 from gunicorn.app.base import BaseApplication
 
-from bot.sandbox import control, jsapi, login
+from bot.sandbox import contact_ways, control, jsapi, login
 from bot.sandbox.callbacks import Courier
 from bot.sandbox.endpoints import ENDPOINTS
 from bot.sandbox.gate import Gate
@@ -33,6 +33,7 @@ def create_app(*, background: bool = False) -> Flask:
     app.register_blueprint(control.blueprint(world, gate, courier))
     app.register_blueprint(login.blueprint(world))
     app.register_blueprint(jsapi.blueprint(world))
+    app.register_blueprint(contact_ways.blueprint(world))
 
     @app.route("/cgi-bin/<path:endpoint>", methods=METHODS)
     def call(endpoint: str) -> Response:

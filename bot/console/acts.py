@@ -1,0 +1,223 @@
+"""The audit log in people's words: acts, what they were done to, and where that can be seen."""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
+
+from flask import url_for
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _l
+
+from bot.access import LOCAL
+from bot.console import gate
+from bot.console.reasons import actor
+from bot.models import AuditEntry
+from bot.reports.names import Names
+from bot.rules.rights import Right
+
+ACTS: Mapping[str, LazyString] = {
+    "offboarding.open": _l("发起离职交接"),
+    "offboarding.propose": _l("提交离职交接审批"),
+    "offboarding.change": _l("修改离职交接"),
+    "offboarding.approve": _l("批准离职交接"),
+    "offboarding.reject": _l("驳回离职交接"),
+    "offboarding.withdraw": _l("撤回离职交接审批"),
+    "offboarding.cancel": _l("取消离职交接"),
+    "handover.open": _l("发起在职转接"),
+    "handover.change": _l("修改在职转接"),
+    "handover.approve": _l("批准在职转接"),
+    "handover.cancel": _l("取消在职转接"),
+    "conflict.resolve": _l("裁定撞单"),
+    "staff.set_terms": _l("修改成员的接待设置"),
+    "event.replay": _l("重放事件"),
+    "pause.lift": _l("解除接口暂停"),
+    "contact_way.make": _l("请求新建渠道活码"),
+    "contact_way.made": _l("渠道活码已建立"),
+    "contact_way.change": _l("修改渠道活码"),
+    "contact_way.remove": _l("删除渠道活码"),
+    "token.create": _l("新建接口令牌"),
+    "token.revoke": _l("作废接口令牌"),
+    "customer.list": _l("查看客户列表"),
+    "customer.look": _l("查看客户详情"),
+    "customer.timeline": _l("查看客户经过"),
+    "conflict.list": _l("查看撞单列表"),
+    "conflict.look": _l("查看撞单"),
+    "gap.list": _l("查看告知缺口"),
+    "event.list": _l("查看事件列表"),
+    "event.look": _l("查看事件详情"),
+    "card.refuse": _l("拒绝卡片上的操作"),
+    "home.look": _l("查看概览中的客户"),
+    "phone.reveal": _l("查看完整手机号"),
+    "audit.look": _l("查阅审计日志"),
+    "audit.export": _l("导出审计日志"),
+    "login.begin": _l("登录"),
+    "login.end": _l("结束登录"),
+    "login.step_up": _l("再次验证身份"),
+    "login.fail": _l("登录或验证失败"),
+    "login.refuse": _l("拒绝登录"),
+    "second_factor.confirm": _l("启用动态码"),
+    "second_factor.remove": _l("停用动态码"),
+    "user.create_admin": _l("新建本地管理员"),
+    "user.disable": _l("停用本地管理员"),
+    "role.grant": _l("授予角色"),
+    "role.grant.propose": _l("提议授予角色"),
+    "role.grant.approve": _l("复核通过：授予角色"),
+    "role.grant.reject": _l("复核驳回：授予角色"),
+    "role.grant.withdraw": _l("撤回提议：授予角色"),
+    "role.revoke": _l("收回角色"),
+    "role.revoke.propose": _l("提议收回角色"),
+    "role.revoke.approve": _l("复核通过：收回角色"),
+    "role.revoke.reject": _l("复核驳回：收回角色"),
+    "role.revoke.withdraw": _l("撤回提议：收回角色"),
+}
+
+# What an act was done to, by the words before its number or name.
+KINDS: Mapping[str, LazyString] = {
+    "offboarding": _l("离职交接 %(which)s"),
+    "handover": _l("在职转接 %(which)s"),
+    "conflict": _l("撞单 %(which)s"),
+    "customer": _l("客户 %(which)s"),
+    "staff": _l("成员 %(which)s"),
+    "event": _l("事件 %(which)s"),
+    "contact way": _l("渠道活码 %(which)s"),
+    "login": _l("登录 %(which)s"),
+    "token": _l("接口令牌 %(which)s"),
+    "pause": _l("接口暂停 %(which)s"),
+}
+WHOLE: Mapping[str, LazyString] = {
+    "customers": _l("客户列表"),
+    "conflicts": _l("撞单列表"),
+    "gaps": _l("告知缺口列表"),
+    "events": _l("事件列表"),
+    "audit log": _l("审计日志"),
+}
+SUBJECT = re.compile(rf"({'|'.join(KINDS)}) (.+)", re.DOTALL)
+
+# The page of a subject: its right, its endpoint, and what the endpoint calls it.
+PAGES: Mapping[str, tuple[Right, str, str]] = {
+    "offboarding": (Right.SEE_OFFBOARDINGS, "console.offboardings.show", "handover_id"),
+    "handover": (Right.SEE_OFFBOARDINGS, "console.offboardings.show", "handover_id"),
+    "customer": (Right.SEE_CUSTOMERS, "console.customers.show", "external_userid"),
+    "staff": (Right.SEE_STAFF, "console.staff.show", "userid"),
+    "event": (Right.SEE_EVENTS, "console.events.show", "event_id"),
+    "contact way": (Right.SEE_CONTACT_WAYS, "console.contact_ways.show", "way_id"),
+}
+NUMBERED = ("offboarding", "handover", "event", "contact way")
+
+DETAILS: Mapping[str, LazyString] = {
+    "act": _l("操作"),
+    "actor": _l("人员"),
+    "address": _l("来源地址"),
+    "by": _l("处理人"),
+    "capacity": _l("客户容量"),
+    "channel": _l("渠道"),
+    "customers": _l("客户"),
+    "days": _l("有效天数"),
+    "department_id": _l("部门"),
+    "external_userid": _l("客户"),
+    "from": _l("开始日期"),
+    "last_day": _l("最后工作日"),
+    "licences": _l("资质"),
+    "method": _l("方式"),
+    "mode": _l("方式"),
+    "number": _l("数量"),
+    "on_duty": _l("当班"),
+    "on_leave": _l("休假"),
+    "owner": _l("归属"),
+    "person": _l("人员"),
+    "proposal": _l("提议编号"),
+    "proposed_by": _l("提议人"),
+    "purpose": _l("目的"),
+    "q": _l("查找内容"),
+    "reason": _l("理由"),
+    "remark": _l("备注"),
+    "role": _l("角色"),
+    "rows": _l("条数"),
+    "scopes": _l("权限范围"),
+    "source": _l("来源"),
+    "state": _l("状态"),
+    "subject": _l("对象"),
+    "successors": _l("接替成员"),
+    "takeover_userid": _l("接替成员"),
+    "to": _l("结束日期"),
+    "userid": _l("成员"),
+    "userids": _l("成员"),
+    "why": _l("原因"),
+}
+# Details that name people.
+PEOPLE = ("userid", "owner", "takeover_userid", "actor", "person", "proposed_by", "by")
+SEVERAL = ("userids", "successors")
+SYSTEMS: Mapping[str, LazyString] = {
+    "wecom": _l("企业微信"),
+    "rules": _l("分配规则"),
+}
+
+
+class Subject(NamedTuple):
+    """What an act was done to; ``href`` of its page, where the reader may go there."""
+
+    text: str
+    href: str = ""
+
+
+def act_name(act: str) -> str:
+    """What an act is called; one that is not known here keeps its own name."""
+    return str(ACTS.get(act, act))
+
+
+def detail_name(name: str) -> str:
+    return str(DETAILS.get(name, name))
+
+
+def detail(name: str, value: str, names: Names) -> str:
+    """A detail's value, with people's names for their userids."""
+    if name in PEOPLE:
+        return who(value, names)
+    if name in SEVERAL:
+        return str(_l("、")).join(names.member(one) for one in value.split(","))
+    return {"True": str(_l("是")), "False": str(_l("否"))}.get(value, value)
+
+
+def who(by: str, names: Names) -> str:
+    """Who acted: a person, a system, an administrator without WeCom, or Kegui by itself."""
+    if by in SYSTEMS:
+        return str(SYSTEMS[by])
+    if by.startswith(LOCAL):
+        return str(_l("本地管理员 %(name)s")) % {"name": by.removeprefix(LOCAL)}
+    if match := SUBJECT.fullmatch(by):
+        return str(KINDS[match[1]]) % {"which": match[2]}
+    return actor(by, names)
+
+
+def subject(written: str, names: Names) -> Subject:
+    """What an act was done to, in words; what is not known here is shown as it stands."""
+    if written in WHOLE:
+        return Subject(str(WHOLE[written]))
+    match = SUBJECT.fullmatch(written)
+    if match is None:
+        return Subject(who(written, names))
+    kind, which = match.groups()
+    shown = names.member(which) if kind == "staff" else which
+    return Subject(str(KINDS[kind]) % {"which": shown}, _page(kind, which))
+
+
+def people_in(entries: Iterable[AuditEntry]) -> Iterator[str]:
+    """The userids of which these entries speak."""
+    for entry in entries:
+        yield entry.actor
+        yield entry.subject.removeprefix("staff ")
+        for name, value in entry.details.items():
+            if name in PEOPLE:
+                yield value
+            elif name in SEVERAL:
+                yield from value.split(",")
+
+
+def _page(kind: str, which: str) -> str:
+    if kind not in PAGES or (kind in NUMBERED and not re.fullmatch(r"[0-9]{1,18}", which)):
+        return ""
+    right, endpoint, argument = PAGES[kind]
+    if not gate.me().may(right) or "/" in which:
+        return ""
+    arguments: dict[str, Any] = {argument: int(which) if kind in NUMBERED else which}
+    return url_for(endpoint, **arguments)

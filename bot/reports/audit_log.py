@@ -1,0 +1,208 @@
+"""The audit log as people read it: filtered, the latest first, at a cost that stays as it grows.
+
+The table is only added to and grows for years. Everything here goes along an index, and a filter
+that no index serves looks at a bounded number of entries for each page.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from peewee import JOIN, Expression, ModelSelect, fn
+
+from bot.models import AuditAnchor, AuditEntry, AuditSeal, AuditSealed, AuditWriter, Staff
+
+# How many entries one page of a narrow filter may look at.
+LOOKED_AT = 20_000
+EXPORTED = 10_000
+EXPORTED_AT_ONCE = 1000
+# An export of a narrow filter gives up after so many looks.
+LOOKS = 100
+# Entries get their number when they are written and are committed in another order, by hosts whose
+# clocks differ: numbers follow time that closely.
+DISORDER = timedelta(minutes=10)
+# What a subject begins with, for whoever knows only the rest.
+KINDS = ("customer", "staff", "offboarding", "handover", "conflict", "contact way", "event")
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A filter; "" and None narrow nothing. ``purpose`` is part of one, the others are whole."""
+
+    actor: str = ""
+    act: str = ""
+    subject: str = ""
+    purpose: str = ""
+    since: datetime | None = None
+    until: datetime | None = None
+
+    @property
+    def indexed(self) -> list[Expression]:
+        """What an index answers, what leaves the fewest entries first."""
+        columns = {"subject": self.subject, "actor": self.actor, "act": self.act}
+        return [getattr(AuditEntry, name) == value for name, value in columns.items() if value]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Some entries, the latest first; ``before``: where the next part begins, None: no more.
+
+    ``is_searched``: this part ends where the search was broken off, and older entries may fit.
+    """
+
+    entries: Sequence[AuditEntry]
+    before: int | None = None
+    is_searched: bool = False
+
+
+@dataclass(frozen=True)
+class Proof:
+    """How far the log is sealed and signed.
+
+    ``waiting``: entries without a seal, the oldest since ``waiting_since``. ``position``: of the
+    last seal, whose entry is of ``sealed_at``.
+    """
+
+    waiting: int
+    waiting_since: datetime | None
+    position: int
+    sealed_at: datetime | None
+    anchor: AuditAnchor | None
+
+
+def part(wanted: Wanted, before: int | None, size: int) -> Part:
+    """Read the entries that fit, the latest first.
+
+    Args:
+        before: only entries with a smaller number than this.
+    """
+    first, last = _numbers(wanted)
+    if before is not None:
+        last = before if last is None else min(last, before)
+    query = AuditEntry.select()
+    if wanted.indexed:
+        query = query.where(wanted.indexed[0])
+    if first is not None:
+        query = query.where(AuditEntry.id >= first)
+    if last is not None:
+        query = query.where(AuditEntry.id < last)
+    floor = _floor(query) if _is_narrow(wanted) else None
+    for condition in _rest(wanted):
+        query = query.where(condition)
+    if floor is not None:
+        query = query.where(AuditEntry.id >= floor)
+    rows = list(query.order_by(AuditEntry.id.desc()).limit(size + 1))
+    if len(rows) > size:
+        return Part(rows[:size], rows[size - 1].id)
+    return Part(rows, floor, is_searched=floor is not None)
+
+
+def everything(wanted: Wanted) -> Iterator[AuditEntry]:
+    """Yield what fits, the latest first, up to ``EXPORTED`` and one more if there is more."""
+    before, left = None, EXPORTED + 1
+    for _look in range(LOOKS):
+        found = part(wanted, before, min(left, EXPORTED_AT_ONCE))
+        yield from found.entries
+        left -= len(found.entries)
+        before = found.before
+        if before is None or not left:
+            return
+
+
+def positions(entries: Sequence[AuditEntry]) -> dict[int, int]:
+    """Return the places in the chain of those that are sealed, by the entries' numbers."""
+    seals = AuditSeal.select().where(AuditSeal.entry_id.in_([entry.id for entry in entries]))
+    return {seal.entry_id: seal.position for seal in seals}
+
+
+def proof() -> Proof:
+    """Say how far the log is sealed and signed."""
+    sealed = fn.COALESCE(AuditSealed.number, 0)
+    behind: Any = (
+        AuditWriter.select(fn.SUM(AuditWriter.number - sealed), fn.MIN(AuditEntry.at))
+        .join(AuditSealed, JOIN.LEFT_OUTER, on=(AuditSealed.writer == AuditWriter.writer))
+        .join(
+            AuditEntry,
+            on=(AuditEntry.writer == AuditWriter.writer) & (AuditEntry.number == sealed + 1),
+        )
+        .where(AuditWriter.number > sealed)
+        .tuples()
+        .get()
+    )
+    last = (
+        AuditSeal.select(AuditSeal.position, AuditEntry.at)
+        .join(AuditEntry, JOIN.LEFT_OUTER, on=(AuditEntry.id == AuditSeal.entry_id))
+        .order_by(AuditSeal.position.desc())
+        .tuples()
+        .first()
+    )
+    position, sealed_at = last or (0, None)
+    anchor = AuditAnchor.select().order_by(AuditAnchor.position.desc()).first()
+    return Proof(int(behind[0] or 0), behind[1], position, sealed_at, anchor)
+
+
+def actors_called(text: str) -> list[str]:
+    """Return the people of this name or account; whom no reading has met is what was typed."""
+    named = Staff.select(Staff.userid).where((Staff.name == text) | (Staff.userid == text))
+    return [row.userid for row in named.order_by(Staff.userid).limit(20)] or [text]
+
+
+def subject_called(text: str) -> str:
+    """Return the subject that was meant: of ``wm_chen`` the ``customer wm_chen``, if it is one."""
+    forms = [text, *(f"{kind} {text}" for kind in KINDS)]
+    for form in forms:
+        if AuditEntry.select().where(AuditEntry.subject == form).exists():
+            return form
+    return text
+
+
+def _rest(wanted: Wanted) -> list[Expression]:
+    rest = wanted.indexed[1:]
+    if wanted.purpose:
+        rest.append(AuditEntry.purpose.contains(wanted.purpose))
+    if wanted.since is not None:
+        rest.append(AuditEntry.at >= wanted.since)
+    if wanted.until is not None:
+        rest.append(AuditEntry.at < wanted.until)
+    return rest
+
+
+def _is_narrow(wanted: Wanted) -> bool:
+    """Whether no index leads to all that fits."""
+    return len(wanted.indexed) > 1 or bool(wanted.purpose)
+
+
+def _floor(query: "ModelSelect[AuditEntry]") -> int | None:
+    """Return the number at which a search of this query is broken off; None: it comes to its end
+    before."""
+    ordered = query.columns(AuditEntry.id).order_by(AuditEntry.id.desc())
+    row = ordered.offset(LOOKED_AT - 1).limit(1).first()
+    return None if row is None else int(row.id)
+
+
+def _numbers(wanted: Wanted) -> tuple[int | None, int | None]:
+    """Return between which numbers the entries of the wanted time are: from, and up to."""
+    first = None if wanted.since is None else _number_at(wanted.since - DISORDER)
+    last = None if wanted.until is None else _number_at(wanted.until + DISORDER)
+    return first, last
+
+
+def _number_at(moment: datetime) -> int:
+    """Return the number of about the first entry since a moment, by halving: ``at`` has no index,
+    and some twenty looks along the primary key cost less than one would to write."""
+    newest: Any = AuditEntry.select(fn.MAX(AuditEntry.id)).scalar()
+    low, high = 1, int(newest or 0) + 1
+    while low < high:
+        middle = (low + high) // 2
+        row = (
+            AuditEntry.select(AuditEntry.id, AuditEntry.at)
+            .where(AuditEntry.id >= middle)
+            .order_by(AuditEntry.id)
+            .first()
+        )
+        if row is None or row.at >= moment:
+            high = middle
+        else:
+            low = row.id + 1
+    return low

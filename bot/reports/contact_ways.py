@@ -1,0 +1,65 @@
+"""Contact ways as people look for them: whom they lead to, and how many customers came by them."""
+
+from collections.abc import Collection, Iterable
+from typing import Any, cast
+
+from peewee import ModelSelect, fn
+
+from bot.access import Scope
+from bot.models import ContactWay, Customer, Staff
+from bot.models.staff import ACTIVE
+
+
+def is_within(way: ContactWay, scope: Scope) -> bool:
+    """Whether a way leads to nobody but members within."""
+    return _all_within(way.userids, scope)
+
+
+def find_ways(text: str, scope: Scope) -> "ModelSelect[ContactWay]":
+    """Find ways by channel, state or remark, the latest first.
+
+    Args:
+        text: part of one of the three; "" for all.
+        scope: only ways that lead to nobody else.
+    """
+    query = ContactWay.select().order_by(ContactWay.id.desc())
+    if text:
+        query = query.where(
+            ContactWay.channel.contains(text)
+            | ContactWay.state.contains(text)
+            | ContactWay.remark.contains(text)
+        )
+    if scope.userids is not None:
+        rows: Any = ContactWay.select(ContactWay.id, ContactWay.userids).tuples()
+        query = query.where(
+            ContactWay.id.in_([number for number, userids in rows if _all_within(userids, scope)])
+        )
+    return query
+
+
+def customers_by_state(states: Iterable[str]) -> dict[str, int]:
+    """Count the customers whose first contact came with each of these states."""
+    wanted = sorted({state for state in states if state})
+    query = (
+        Customer.select(Customer.channel, fn.COUNT(Customer.external_userid))
+        .where(Customer.channel.in_(wanted))
+        .group_by(Customer.channel)
+    )
+    return dict(cast(Any, query.tuples()))
+
+
+def members_to_choose(text: str, scope: Scope, without: Collection[str], most: int) -> list[Staff]:
+    """Find members who may have customers, by part of their name or account."""
+    query = scope.of_members(Staff.select(), Staff.userid).where(
+        Staff.serves, Staff.left_at.is_null(), Staff.status == ACTIVE
+    )
+    if text:
+        query = query.where(Staff.name.contains(text) | Staff.userid.contains(text))
+    if without:
+        query = query.where(Staff.userid.not_in(sorted(without)))
+    return list(query.order_by(Staff.name, Staff.userid).limit(most))
+
+
+def _all_within(userids: Iterable[str], scope: Scope) -> bool:
+    named = set(userids)
+    return scope.userids is None or (bool(named) and named <= scope.userids)

@@ -1,0 +1,240 @@
+"""Members and departments as managers list them: who serves, who is away, who leaves, who left."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from peewee import JOIN, ModelSelect, fn
+
+from bot.access import Scope
+from bot.models import Conflict, Department, Handover, Ownership, Relation, RoleGrant, Staff
+from bot.models.conflict import OPEN
+from bot.models.customer import LIVE_RELATIONS
+from bot.models.handover import CANCELLED, HANDOVER_OPEN, OFFBOARDING
+from bot.models.staff import ACTIVE
+from bot.models.staff import LEFT as GONE
+from bot.rules.rights import below
+
+# What a member is now; the first that holds.
+LEFT, INACTIVE, LEAVING, ON_LEAVE, SERVING, NOT_SERVING = (
+    "left",
+    "inactive",
+    "leaving",
+    "on_leave",
+    "serving",
+    "not_serving",
+)
+STATES = (SERVING, ON_LEAVE, LEAVING, LEFT, INACTIVE, NOT_SERVING)
+
+
+@dataclass(frozen=True)
+class Line:
+    """A member as one line of a list. ``capacity`` None: WeCom's own limit."""
+
+    member: Staff
+    state: str
+    customers: int
+    capacity: int | None
+
+    @property
+    def is_full(self) -> bool:
+        return self.capacity is not None and self.customers >= self.capacity
+
+
+@dataclass
+class Place:
+    """A department in its tree. ``members``: here, ``everybody``: here and below."""
+
+    id: int
+    name: str
+    leaders: list[str]
+    depth: int = 0
+    members: int = 0
+    everybody: int = 0
+    below: "list[Place]" = field(default_factory=list)
+
+
+def find_members(
+    text: str, state: str, within: Iterable[str] | None, scope: Scope
+) -> "ModelSelect[Staff]":
+    """Find members by their name or account, by name.
+
+    Args:
+        text: part of a name or userid; "" for all.
+        state: one of ``STATES``, or "" for all.
+        within: only these, None: all.
+        scope: whom the asker may see.
+    """
+    query = scope.of_members(Staff.select(), Staff.userid)
+    if text:
+        query = query.where(Staff.name.contains(text) | Staff.userid.contains(text))
+    if within is not None:
+        query = query.where(Staff.userid.in_(sorted(within)))
+    if state:
+        query = query.where(_is(state))
+    return query.order_by(Staff.name, Staff.userid)
+
+
+def lines(members: Sequence[Staff], default_capacity: int | None) -> list[Line]:
+    """Complete the members of ``find_members``, two queries for all of them."""
+    userids = [member.userid for member in members]
+    owned = _owned_by(userids)
+    gone = {row.userid for row in _leaving().where(Handover.userid.in_(userids))}
+    return [
+        Line(
+            member,
+            state_of(member, member.userid in gone),
+            owned.get(member.userid, 0),
+            default_capacity if member.capacity is None else member.capacity,
+        )
+        for member in members
+    ]
+
+
+def state_of(member: Staff, is_leaving: bool) -> str:
+    """Say what a member is now, in the order of ``_is``."""
+    if member.left_at is not None or member.status == GONE:
+        return LEFT
+    if member.status != ACTIVE:
+        return INACTIVE
+    if is_leaving:
+        return LEAVING
+    if member.on_leave or not member.on_duty:
+        return ON_LEAVE
+    return SERVING if member.serves else NOT_SERVING
+
+
+def departments() -> dict[int, Department]:
+    return {row.id: row for row in Department.select().order_by(Department.id)}
+
+
+def name_of(department_id: int, known: Mapping[int, Department]) -> str:
+    department = known.get(department_id)
+    return (department.name if department is not None else "") or str(department_id)
+
+
+def path_of(department_id: int, known: Mapping[int, Department]) -> list[str]:
+    """Return the names from the firm down to a department."""
+    names: list[str] = []
+    seen: set[int] = set()
+    while department_id in known and department_id not in seen:
+        seen.add(department_id)
+        names.insert(0, name_of(department_id, known))
+        department_id = known[department_id].parent_id
+    return names
+
+
+def members_below(department_id: int, known: Mapping[int, Department]) -> set[str]:
+    """Return the members of a department and of all below it."""
+    within = below([department_id], {number: row.parent_id for number, row in known.items()})
+    return {userid for userid, of in _memberships() if not within.isdisjoint(of)}
+
+
+def tree(known: Mapping[int, Department], shown: Iterable[int], scope: Scope) -> list[Place]:
+    """Return the departments that are shown, each in the one above it, with their members.
+
+    Members who have left are not counted.
+    """
+    places = {
+        number: Place(number, name_of(number, known), list(known[number].leaders))
+        for number in shown
+        if number in known
+    }
+    direct: dict[int, set[str]] = {number: set() for number in places}
+    for userid, of in _memberships(Staff.left_at.is_null()):
+        if scope.has(userid):
+            for number in of:
+                if number in direct:
+                    direct[number].add(userid)
+    roots: list[Place] = []
+    for number, place in places.items():
+        above = places.get(known[number].parent_id)
+        (above.below if above is not None and above is not place else roots).append(place)
+    for root in roots:
+        _count(root, direct, 0)
+    return roots
+
+
+def flat(places: Iterable[Place]) -> list[Place]:
+    """Return a tree from above to below."""
+    found: list[Place] = []
+    for place in places:
+        found += [place, *flat(place.below)]
+    return found
+
+
+def roles_of(userid: str) -> list[RoleGrant]:
+    """Return the roles that were granted to a member."""
+    granted = RoleGrant.select().where(RoleGrant.actor == userid, RoleGrant.revoked_at.is_null())
+    return list(granted.order_by(RoleGrant.id))
+
+
+def open_handovers_of(userid: str) -> list[Handover]:
+    """Return the handovers of a member's customers that are not done."""
+    query = Handover.select().where(Handover.userid == userid, Handover.state.in_(HANDOVER_OPEN))
+    return list(query.order_by(Handover.id.desc()))
+
+
+def open_conflicts_of(userid: str) -> int:
+    """Count the open conflicts over customers whom a member owns or is in contact with."""
+    met = Relation.select(Relation.external_userid).where(
+        Relation.userid == userid, Relation.state.in_(LIVE_RELATIONS)
+    )
+    involved = (Conflict.owner == userid) | Conflict.external_userid.in_(met)
+    return int(Conflict.select().where(Conflict.state == OPEN, involved).count())
+
+
+def _is(state: str) -> Any:
+    """The members in a state, as ``state_of`` says it."""
+    here = Staff.left_at.is_null() & (Staff.status == ACTIVE)
+    stays = here & Staff.userid.not_in(_leaving())
+    away = Staff.on_leave | ~Staff.on_duty
+    return {
+        LEFT: Staff.left_at.is_null(False) | (Staff.status == GONE),
+        INACTIVE: Staff.left_at.is_null() & Staff.status.not_in((ACTIVE, GONE)),
+        LEAVING: here & Staff.userid.in_(_leaving()),
+        ON_LEAVE: stays & away,
+        SERVING: stays & ~away & Staff.serves,
+        NOT_SERVING: stays & ~away & ~Staff.serves,
+    }[state]
+
+
+def _leaving() -> "ModelSelect[Handover]":
+    """The members with an offboarding, also a finished one, who did not come back since: those
+    whom bot.actions.staff gives no customer."""
+    other = Staff.alias()
+    return (
+        Handover.select(Handover.userid)
+        .join(other, JOIN.LEFT_OUTER, on=(other.userid == Handover.userid))
+        .where(
+            Handover.kind == OFFBOARDING,
+            Handover.state != CANCELLED,
+            Handover.state.in_(HANDOVER_OPEN)
+            | other.returned_at.is_null()
+            | (other.returned_at < Handover.created_at),
+        )
+    )
+
+
+def _owned_by(userids: Sequence[str]) -> dict[str, int]:
+    query = (
+        Ownership.select(Ownership.userid, fn.COUNT(Ownership.id))
+        .where(Ownership.until.is_null(), Ownership.userid.in_(userids))
+        .group_by(Ownership.userid)
+    )
+    return dict(cast(Any, query.tuples()))
+
+
+def _memberships(*where: Any) -> list[tuple[str, list[int]]]:
+    query = Staff.select(Staff.userid, Staff.departments).where(*where or (True,))
+    return list(cast(Any, query.tuples()))
+
+
+def _count(place: Place, direct: Mapping[int, set[str]], depth: int) -> set[str]:
+    place.depth = depth
+    place.members = len(direct[place.id])
+    everybody = set(direct[place.id])
+    for one in place.below:
+        everybody |= _count(one, direct, depth + 1)
+    place.everybody = len(everybody)
+    return everybody
