@@ -22,9 +22,31 @@ def open_conflict(
     The same pair again changes nothing; a third member joins the open conflict.
     """
     conflict = _open_or_join(external_userid, owner, contender)
+    _tell_opened(conflict, owner, contender, kegui, event_id=received.id)
+    return conflict
+
+
+def report(external_userid: str, owner: str, contender: str, by: Who, kegui: Kegui) -> Conflict:
+    """A member says that another is after their customer, or they after another's.
+
+    Raises:
+        WeComError, Busy: the conflict is open, but not everybody could be told.
+    """
+    with transaction():
+        conflict = _open_or_join(external_userid, owner, contender)
+        kegui.audit.record(
+            by, "conflict.report", f"conflict {conflict.id}", external_userid=external_userid
+        )
+    _tell_opened(conflict, owner, contender, kegui, event_id=None)
+    return conflict
+
+
+def _tell_opened(
+    conflict: Conflict, owner: str, contender: str, kegui: Kegui, *, event_id: int | None
+) -> None:
     about = f"conflict {conflict.id} {contender}"
     names = {
-        "customer": _customer_name(external_userid),
+        "customer": _customer_name(conflict.external_userid),
         "owner": _staff_name(owner),
         "contender": _staff_name(contender),
     }
@@ -33,8 +55,7 @@ def open_conflict(
     if manager and manager not in (owner, contender):
         recipients["conflict.manager"] = manager
     for template, userid in recipients.items():
-        tell(userid, template, about=about, kegui=kegui, event_id=received.id, **names)
-    return conflict
+        tell(userid, template, about=about, kegui=kegui, event_id=event_id, **names)
 
 
 def _open_or_join(external_userid: str, owner: str, contender: str) -> Conflict:

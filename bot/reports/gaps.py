@@ -36,6 +36,13 @@ def open_gaps(now: datetime, scope: Scope = EVERYBODY) -> list[Gap]:
     ]
 
 
+def open_gaps_with(external_userid: str, now: datetime) -> list[Gap]:
+    """List the gaps of one customer."""
+    shown = list(_untold(now).where(Relation.external_userid == external_userid))
+    last = _last_notices({external_userid})
+    return [_gap(one, last.get((one.userid, one.external_userid))) for one in shown]
+
+
 def count_gaps(now: datetime, scope: Scope = EVERYBODY) -> int:
     """Count what ``open_gaps`` lists, without reading each pair's notices."""
     return scope.of_members(_untold(now), Relation.userid).count()
