@@ -1,7 +1,7 @@
 """Every endpoint: the request has the shape of WeCom's samples, and the sample answer is read."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -10,6 +10,8 @@ import pytest
 import responses
 
 from bot.wecom import (
+    Button,
+    Card,
     ContactWayDetail,
     ContactWayMade,
     CustomerDetail,
@@ -61,6 +63,29 @@ RESULTS = [
     TransferRow(MRS_WANG, 2, at(1795483400)),
     TransferRow(OF_WECOM, 3, None),
 ]
+
+
+# Of the sample card without its source, and with rows that are plain.
+CARD = Card(
+    task_id="handover_20261123_0001",
+    title="客户转接确认",
+    text="请在24小时内处理",
+    rows={"客户": "李四"},
+    buttons=(Button("同意", key="approve"), Button("查看详情", url="https://bot.example.com/c/1")),
+    url="https://bot.example.com/c/1",
+)
+CARD_SENT = {
+    "card_type": "button_interaction",
+    "main_title": {"title": "客户转接确认"},
+    "sub_title_text": "请在24小时内处理",
+    "horizontal_content_list": [{"keyname": "客户", "value": "李四"}],
+    "card_action": {"type": 1, "url": "https://bot.example.com/c/1"},
+    "task_id": "handover_20261123_0001",
+    "button_list": [
+        {"type": 0, "text": "同意", "style": 1, "key": "approve"},
+        {"type": 1, "text": "查看详情", "style": 2, "url": "https://bot.example.com/c/1"},
+    ],
+}
 
 
 @dataclass(frozen=True)
@@ -274,6 +299,22 @@ EXAMPLES = [
         request="message.send.text",
         without=("enable_id_trans", "safe"),
         instead={"enable_duplicate_check": 1, "touser": "nosuchuser|wangwu|lisi"},
+    ),
+    Example(
+        "message/send",
+        lambda wecom: wecom.send_card(["zhangsan"], CARD),
+        "message.send.template_card.button_interaction",
+        MessageResult("vcT8gGc-7dFb4bxT35ONjBDz901sLlXPZw1DAMC_Gc26qRpK", ()),
+        request="message.send.template_card.button_interaction",
+        without=("enable_id_trans",),
+        instead={"enable_duplicate_check": 1, "template_card": CARD_SENT},
+    ),
+    Example(
+        "message/update_template_card",
+        lambda wecom: wecom.update_card("xyzxyz", ["zhangsan"], "已同意"),
+        "message.update_template_card.button",
+        (),
+        request="message.update_template_card.button",
     ),
     Example(
         "externalcontact/add_contact_way",
@@ -542,6 +583,8 @@ def test_wecom_is_never_asked_for_more_than_it_takes_in_one_call(
         lambda: wecom.add_contact_way(many, "state"),
         lambda: wecom.update_contact_way(CONFIG_ID, many),
         lambda: wecom.send_message(many * 10, "text"),
+        lambda: wecom.send_card(many * 10, CARD),
+        lambda: wecom.update_card("xyzxyz", many * 10, "已同意"),
     ):
         with pytest.raises(ValueError, match="are allowed in one call"):
             call()
@@ -573,6 +616,49 @@ def test_without_an_agent_id_no_message_is_sent(
         wecom.send_message(["zhangsan"], "text")
 
     assert "KEGUI_AGENT_ID" in raised.value.what_to_do
+    assert not network.calls
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"task_id": ""},
+        {"task_id": "offboarding 1"},
+        {"task_id": "离职"},
+        {"task_id": "x" * 129},
+        {"title": ""},
+        {"rows": {str(n): "1" for n in range(7)}},
+        {"buttons": ()},
+        {"buttons": [Button(str(n), key=str(n)) for n in range(7)]},
+        {"buttons": [Button("", key="approve")]},
+        {"buttons": [Button("同意")]},
+        {"buttons": [Button("同意", key="approve", url="https://bot.example.com")]},
+        {"buttons": [Button("同意", key="yes"), Button("好", key="yes")]},
+        {"buttons": [Button("同意", key="字" * 342)]},
+    ],
+)
+def test_a_card_that_wecom_would_refuse_is_a_mistake(
+    network: responses.RequestsMock, wecom: WeCom, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match=r"card|button|task_id"):
+        wecom.send_card(["zhangsan"], replace(CARD, **wrong))
+
+    assert not network.calls
+
+
+def test_who_does_not_have_the_card_is_named(network: responses.RequestsMock, wecom: WeCom) -> None:
+    endpoint = "message/update_template_card"
+    answer(network, endpoint, {"errcode": 0, "errmsg": "ok", "invaliduser": ["lisi"]})
+
+    assert wecom.update_card("xyzxyz", ["zhangsan", "lisi"], "已同意") == ("lisi",)
+
+
+def test_without_an_agent_id_no_card_changes(network: responses.RequestsMock, wecom: WeCom) -> None:
+    wecom.agent_id = None
+
+    with pytest.raises(OperatorNeeded):
+        wecom.update_card("xyzxyz", ["zhangsan"], "已同意")
+
     assert not network.calls
 
 
