@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from bot.sandbox import customers, events, groups, staff, transfers
+from bot.sandbox import cards, customers, events, groups, staff, transfers
 from bot.sandbox.customers import NotPossible
-from bot.sandbox.state import Delivery, Fields, Group, Member, Relation, World
+from bot.sandbox.state import Delivery, Group, Member, Relation, World
 
 Row = dict[str, Any]
 Act = Callable[[World, str, Row, Delivery], Row]
@@ -102,14 +102,8 @@ def edit_customer(world: World, userid: str, row: Row, delivery: Delivery) -> Ro
 
 def click_card(world: World, userid: str, row: Row, delivery: Delivery) -> Row:
     """Press a button of a template card (path 90240)."""
-    task_id = str(row.get("task_id", ""))
-    card = next((one for one in world.cards.values() if one.task_id == task_id), None)
-    if card is None or staff.key(userid) not in map(staff.key, card.recipients):
-        raise NotPossible(f"{userid} has no card {task_id}")
-    nodes: Fields = [("EventKey", str(row.get("key", ""))), ("TaskId", task_id)]
-    nodes += [("CardType", card.card_type), ("ResponseCode", customers.new_id())]
-    events.app_event(world, "template_card_event", userid, nodes, delivery)
-    return {}
+    task_id, key = str(row.get("task_id", "")), str(row.get("key", ""))
+    return cards.click(world, _member(world, userid).userid, task_id, key, delivery)
 
 
 STAFF_ACTS: dict[str, Act] = {

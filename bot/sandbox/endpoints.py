@@ -3,6 +3,7 @@
 from typing import Any
 
 from bot.sandbox import (
+    cards,
     contact_ways,
     customers,
     groups,
@@ -327,6 +328,10 @@ def message_send(call: Call) -> Answer:
     return messages.send(call.world, call.app.agent_id, call.parameters, call.raw)
 
 
+def update_template_card(call: Call) -> Answer:
+    return cards.update(call.world, call.app.agent_id, call.parameters)
+
+
 def check_single_agree(call: Call) -> Answer:
     pairs = call.parameters.items("info")
     if not pairs:
@@ -401,6 +406,7 @@ ENDPOINTS: dict[str, Endpoint] = {
     "externalcontact/update_contact_way": endpoint("POST", update_contact_way),
     "externalcontact/del_contact_way": endpoint("POST", del_contact_way),
     "message/send": endpoint("POST", message_send),
+    "message/update_template_card": endpoint("POST", update_template_card),
     "msgaudit/check_single_agree": endpoint("POST", check_single_agree, (ARCHIVE,)),
     "msgaudit/get_permit_user_list": endpoint("POST", get_permit_user_list, (ARCHIVE,)),
 }

@@ -1,24 +1,20 @@
 """App messages to members: who gets them, who does not, what is dropped (path 90236)."""
 
 import hashlib
-import re
 import secrets
 from typing import Any
 
-from bot.sandbox import staff
+from bot.sandbox import cards, staff
 from bot.sandbox.errors import Refusal
 from bot.sandbox.parameters import Parameters
-from bot.sandbox.state import Card, Member, World
+from bot.sandbox.state import Member, World
 
 TEXT_BYTES = 2048
 MOST = {"touser": 1000, "toparty": 100, "totag": 100}
 TOO_MANY = {"touser": 40035, "toparty": 82002, "totag": 82003}
 MINUTE_SECONDS, HOUR_SECONDS = 60, 3600
 LONGEST_DUPLICATE_CHECK = 4 * HOUR_SECONDS
-INTERACTIVE = ("button_interaction", "vote_interaction", "multiple_interaction")
-CARD_TYPES = ("text_notice", "news_notice", *INTERACTIVE)
-TASK_ID = re.compile(r"[A-Za-z0-9_\-@]{1,128}")
-BAD_MSGTYPE, BAD_TASK_ID, BAD_CARD = 40008, 42014, 42027
+BAD_MSGTYPE = 40008
 
 
 def send(world: World, agent_id: int, parameters: Parameters, raw: bytes) -> dict[str, Any]:
@@ -31,7 +27,10 @@ def send(world: World, agent_id: int, parameters: Parameters, raw: bytes) -> dic
         raise Refusal(301002)
     kind, content = _content(parameters)
     members, invalid, bad_parties = _recipients(world, parameters)
-    card = _card(world, agent_id, parameters, members) if kind == "template_card" else None
+    is_card = kind == "template_card"
+    if is_card:
+        # Before it looks for repetitions: which of the two WeCom does first is not said.
+        cards.check(world, agent_id, parameters.part(kind))
     if not _is_repeated(world, agent_id, parameters, raw):
         for member in members:
             _deliver(world, agent_id, member, kind, content)
@@ -42,8 +41,8 @@ def send(world: World, agent_id: int, parameters: Parameters, raw: bytes) -> dic
         "unlicenseduser": "",
         "msgid": secrets.token_urlsafe(36),
     }
-    if card is not None and (card.card_type in INTERACTIVE or _has_menu(parameters)):
-        answer["response_code"] = secrets.token_urlsafe(32)
+    if is_card:
+        answer |= cards.keep(world, agent_id, parameters.part(kind), members)
     return answer
 
 
@@ -131,26 +130,3 @@ def _deliver(world: World, agent_id: int, member: Member, kind: str, content: An
         msgtype=kind,
         content=content,
     )
-
-
-def _has_menu(parameters: Parameters) -> bool:
-    return "action_menu" in parameters.part("template_card").values
-
-
-def _card(world: World, agent_id: int, parameters: Parameters, members: list[Member]) -> Card:
-    part = parameters.part("template_card", required=True)
-    card_type = part.text("card_type")
-    task_id = part.text("task_id", required=False)
-    if card_type not in CARD_TYPES:
-        raise Refusal(BAD_CARD, "card_type")
-    if not task_id and (card_type in INTERACTIVE or _has_menu(parameters)):
-        raise Refusal(BAD_TASK_ID, "task_id is missing")
-    if task_id and (not TASK_ID.fullmatch(task_id) or f"{agent_id}:{task_id}" in world.cards):
-        raise Refusal(BAD_TASK_ID)
-    buttons = part.items("button_list")
-    if card_type == "button_interaction" and not 1 <= len(buttons or []) <= 6:
-        raise Refusal(BAD_CARD, "button_list")
-    card = Card(task_id, card_type, agent_id, [one.userid for one in members])
-    if task_id:
-        world.cards[f"{agent_id}:{task_id}"] = card
-    return card

@@ -192,10 +192,22 @@ class ContactWay:
 
 @dataclass
 class Card:
+    """``keys`` of the buttons that call back; ``answers``: what stands in their place, for whom."""
+
     task_id: str
     card_type: str
     agent_id: int
     recipients: list[str]
+    keys: list[str] = field(default_factory=list)
+    answers: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass
+class ResponseCode:
+    """Changes a card, once."""
+
+    card: Card
+    ends_at: float
 
 
 @dataclass
@@ -254,6 +266,7 @@ class World:
         self.groups_taken: dict[tuple[str, int], int] = {}
         self.ways: dict[str, ContactWay] = {}
         self.cards: dict[str, Card] = {}
+        self.response_codes: dict[str, ResponseCode] = {}
         self.messages_seen: dict[str, float] = {}
         self.messages_to: dict[tuple[int, str], list[float]] = {}
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
@@ -331,4 +344,5 @@ class World:
                 "transfers": [asdict(one) for one in self.transfers],
                 "groups": [asdict(one) for one in self.groups.values()],
                 "contact_ways": [asdict(one) for one in self.ways.values()],
+                "cards": [asdict(one) for one in self.cards.values()],
             }

@@ -224,21 +224,3 @@ def test_a_long_text_is_cut_and_a_long_markdown_refused(stage: Stage) -> None:
     assert len(stage.look("executed")[0]["content"]) == 682
     assert stage.post("message/send", **body, markdown={"content": "x" * 2049})["errcode"] == 45002
     assert stage.post("message/send", **body, markdown={"content": ""})["errcode"] == 44004
-
-
-def test_a_card_needs_a_task_id_of_its_own_and_its_buttons_call_back(stage: Stage) -> None:
-    card = {"card_type": "button_interaction", "button_list": [{"text": "同意", "key": "yes"}]}
-    body = {"touser": "lisi", "msgtype": "template_card", "agentid": AGENT_ID}
-    named = {**card, "task_id": "handover_1"}
-
-    assert stage.post("message/send", **body, template_card=card)["errcode"] == 42014
-    assert stage.post("message/send", **body, template_card=named)["errcode"] == 0
-    assert stage.post("message/send", **body, template_card=named)["errcode"] == 42014
-    stage.control("staff/lisi/click_card", task_id="handover_1", key="yes")
-    event = stage.look("events")[0]["fields"]
-    assert (event["FromUserName"], event["Event"], event["EventKey"], event["AgentID"]) == (
-        "lisi",
-        "template_card_event",
-        "yes",
-        AGENT_ID,
-    )

@@ -21,6 +21,7 @@ OPTIONAL = {
 NAMES = {
     "externalcontact/batch/get_by_user": "externalcontact.batch_get_by_user",
     "message/send": "message.send.text",
+    "message/update_template_card": "message.update_template_card.button",
     "get_jsapi_ticket": "jsapi_ticket",
     "ticket/get": "jsapi_ticket",
 }
@@ -77,6 +78,9 @@ def request_for(stage: Stage, path: str) -> dict[str, Any]:
         sample = load("externalcontact.add_contact_way.multi.request") | {"party": [2]}
         made = stage.post("externalcontact/add_contact_way", **sample)
         body["config_id"] = made["config_id"]
+    if "response_code" in body:
+        card = load("message.send.template_card.button_interaction.request")
+        body["response_code"] = stage.post("message/send", **card)["response_code"]
     if "start_time" in body:
         body["end_time"] = 2 * body["end_time"]
         stage.post(
