@@ -2,6 +2,7 @@
 
 from bot.router import Router
 from handlers import (
+    card_clicked,
     consent_given,
     customer_added,
     customer_changed,
@@ -21,4 +22,5 @@ router = Router(
     group_changed.router,
     staff_changed.router,
     staff_left.router,
+    card_clicked.router,
 )

@@ -6,7 +6,7 @@ import structlog
 from peewee import fn
 
 from bot import clock
-from bot.actions import contact_ways, group_transfers, handover_plan, staff, transfers
+from bot.actions import cards, contact_ways, group_transfers, handover_plan, staff, transfers
 from bot.actions.alarms import raise_alarm
 from bot.effects import Busy
 from bot.kegui import Kegui
@@ -17,6 +17,7 @@ from bot.models.handover import (
     DONE,
     DONE_WITH_EXCEPTIONS,
     GROUP,
+    HANDOVER_OPEN,
     ITEM_IN_FLIGHT,
     OFFBOARDING,
     PLANNED,
@@ -80,7 +81,8 @@ def _is_pending() -> object:
     in_flight = HandoverItem.select(HandoverItem.handover).where(
         HandoverItem.state.in_(ITEM_IN_FLIGHT)
     )
-    return Handover.state.in_((PLANNED, SCHEDULED, RUNNING)) | Handover.id.in_(in_flight)
+    # One that waits for an approval is among them: perhaps nobody could be asked for it yet.
+    return Handover.state.in_(HANDOVER_OPEN) | Handover.id.in_(in_flight)
 
 
 def counts(handover: Handover) -> Counts:
@@ -113,6 +115,8 @@ def _advance(handover: Handover, kegui: Kegui) -> None:
         gone = _account_is_gone(handover.userid, kegui)
         transfers.poll(handover, gone=gone, kegui=kegui)
         group_transfers.poll(handover, kegui)
+    if handover.state == AWAITING_APPROVAL:
+        cards.ask_for_approval(handover, kegui)
 
 
 def _has_items_in_flight(handover: Handover) -> bool:

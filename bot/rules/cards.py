@@ -1,0 +1,38 @@
+"""What may be decided by a click on a card inside WeCom, and what a click comes to."""
+
+from enum import StrEnum
+
+MOST_CUSTOMERS = 20
+
+
+class Outcome(StrEnum):
+    """What came of a click; the texts are in config/notices.toml."""
+
+    APPROVED = "approved"
+    NO_RIGHT = "no_right"
+    OWN_PROPOSAL = "own_proposal"
+    DECIDED = "decided"
+    CANCELLED = "cancelled"
+    TOO_MANY = "too_many"
+
+
+def is_small(customers: int) -> bool:
+    """A click proves only who clicked, so it decides no more than this; a page asks again."""
+    return customers <= MOST_CUSTOMERS
+
+
+def refusal(
+    *, may_approve: bool, is_cancelled: bool, is_open: bool, customers: int
+) -> Outcome | None:
+    """Decide whether a click may approve an offboarding; None: it may.
+
+    Who has no right learns nothing else. Everything is as it stands at the moment of the click:
+    what the card said when it was sent proves nothing.
+    """
+    if not may_approve:
+        return Outcome.NO_RIGHT
+    if is_cancelled:
+        return Outcome.CANCELLED
+    if not is_open:
+        return Outcome.DECIDED
+    return None if is_small(customers) else Outcome.TOO_MANY
