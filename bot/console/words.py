@@ -257,6 +257,7 @@ EVENTS: Mapping[tuple[str, str], LazyString] = {
     ("subscribe", ""): _l("成员可使用本应用"),
     ("unsubscribe", ""): _l("成员不再可使用本应用"),
     ("msgaudit_notify", ""): _l("有新的会话存档"),
+    ("template_card_event", ""): _l("点击模板卡片"),
 }
 
 
