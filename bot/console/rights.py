@@ -53,7 +53,7 @@ MEANINGS: Mapping[Role, LazyString] = {
     Role.SALES_MANAGER: _l("管理所辖部门（含下级部门）的客户与成员"),
     Role.HR: _l("登记离职，调整成员状态，看不到客户"),
     Role.AUDITOR: _l("只读：查看全公司的记录与审计日志"),
-    Role.STAFF: _l("企业微信中的每位在职成员，只涉及本人的客户"),
+    Role.STAFF: _l("有客户联系权限的在职成员，只涉及本人的客户"),
 }
 OBSTACLES: Mapping[Obstacle, tuple[str, LazyString]] = {
     Obstacle.FROM_WECOM: ("role", _l("这个角色来自企业微信，不能授予或收回。")),
