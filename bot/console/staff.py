@@ -11,7 +11,6 @@ from flask_babel import LazyString
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from bot.access import NOBODY
 from bot.actions import staff as terms
 from bot.console import gate
 from bot.console.gate import allow
@@ -23,7 +22,7 @@ from bot.reports import members
 from bot.reports.members import Line
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_query
-from bot.rules.rights import Right, Role, below
+from bot.rules.rights import Right, Role
 
 MOST_CUSTOMERS = 1_000_000
 MOST_LICENCES, LONGEST_LICENCE = 100, 64
@@ -67,7 +66,7 @@ def index() -> str:
         text=text,
         state=state,
         department=department,
-        options=members.flat(members.tree(known, shown, NOBODY)),
+        options=members.flat(members.tree(known, shown)),
         states=STATES,
         department_name=lambda number: members.name_of(number, known),
     )
@@ -78,7 +77,8 @@ def index() -> str:
 def departments() -> str:
     """The tree of the departments, with leaders and numbers of members."""
     known = members.departments()
-    places = members.tree(known, _shown(known), gate.scope(Right.SEE_STAFF))
+    places = members.tree(known, _shown(known))
+    members.count(places)
     leaders = [userid for place in members.flat(places) for userid in place.leaders]
     return render_template(
         "staff/departments.html",
@@ -233,7 +233,7 @@ def _shown(known: Mapping[int, Department]) -> list[int]:
     goes = gate.me().extent(Right.SEE_STAFF)
     if goes.is_firm:
         return list(known)
-    within = below(goes.departments, {number: row.parent_id for number, row in known.items()})
+    within = members.with_below(goes.departments, known)
     return [number for number in known if number in within]
 
 

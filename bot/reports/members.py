@@ -124,35 +124,41 @@ def path_of(department_id: int, known: Mapping[int, Department]) -> list[str]:
     return names
 
 
+def with_below(departments: Iterable[int], known: Mapping[int, Department]) -> frozenset[int]:
+    """Return these departments and all below them."""
+    return below(departments, {number: row.parent_id for number, row in known.items()})
+
+
 def members_below(department_id: int, known: Mapping[int, Department]) -> set[str]:
     """Return the members of a department and of all below it."""
-    within = below([department_id], {number: row.parent_id for number, row in known.items()})
+    within = with_below([department_id], known)
     return {userid for userid, of in _memberships() if not within.isdisjoint(of)}
 
 
-def tree(known: Mapping[int, Department], shown: Iterable[int], scope: Scope) -> list[Place]:
-    """Return the departments that are shown, each in the one above it, with their members.
-
-    Members who have left are not counted.
-    """
+def tree(known: Mapping[int, Department], shown: Iterable[int]) -> list[Place]:
+    """Return the departments that are shown, each in the one above it."""
     places = {
         number: Place(number, name_of(number, known), list(known[number].leaders))
         for number in shown
         if number in known
     }
-    direct: dict[int, set[str]] = {number: set() for number in places}
-    for userid, of in _memberships(Staff.left_at.is_null()):
-        if scope.has(userid):
-            for number in of:
-                if number in direct:
-                    direct[number].add(userid)
     roots: list[Place] = []
     for number, place in places.items():
         above = places.get(known[number].parent_id)
         (above.below if above is not None and above is not place else roots).append(place)
     for root in roots:
-        _count(root, direct, 0)
+        _set_depth(root, 0)
     return roots
+
+
+def count(roots: Iterable[Place]) -> None:
+    """Count the members of the departments in a tree; whoever has left is not counted."""
+    direct: dict[int, set[str]] = {}
+    for userid, of in _memberships(Staff.left_at.is_null()):
+        for number in of:
+            direct.setdefault(number, set()).add(userid)
+    for root in roots:
+        _count(root, direct)
 
 
 def flat(places: Iterable[Place]) -> list[Place]:
@@ -230,11 +236,14 @@ def _memberships(*where: Any) -> list[tuple[str, list[int]]]:
     return list(cast(Any, query.tuples()))
 
 
-def _count(place: Place, direct: Mapping[int, set[str]], depth: int) -> set[str]:
+def _set_depth(place: Place, depth: int) -> None:
     place.depth = depth
-    place.members = len(direct[place.id])
-    everybody = set(direct[place.id])
     for one in place.below:
-        everybody |= _count(one, direct, depth + 1)
-    place.everybody = len(everybody)
+        _set_depth(one, depth + 1)
+
+
+def _count(place: Place, direct: Mapping[int, set[str]]) -> set[str]:
+    here = direct.get(place.id, set())
+    everybody = here.union(*(_count(one, direct) for one in place.below))
+    place.members, place.everybody = len(here), len(everybody)
     return everybody
