@@ -3,9 +3,10 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, TypeVar, cast
+from functools import cached_property
+from typing import Any, TypeVar
 
-from peewee import Field, ModelSelect
+from peewee import Field, ModelSelect, fn
 
 from bot.models import (
     Customer,
@@ -16,41 +17,79 @@ from bot.models import (
     Relation,
     RoleGrant,
     Staff,
+    StaffDepartment,
 )
 from bot.models.customer import LIVE_RELATIONS
 from bot.models.handover import CANCELLED, OFFBOARDING
 from bot.rules.rights import Extent, Grant, Right, Role, below, extent
 
 LOCAL = "local:"
+# No department of WeCom's has such a number (path 90208).
+NO_DEPARTMENT = -1
+LARGE = 200
 Select = TypeVar("Select", bound="ModelSelect[Any]")
 
 
 @dataclass(frozen=True)
 class Scope:
-    """The members over whom a right goes; ``userids`` None: all of the firm."""
+    """The members over whom a right goes: all of the firm, or those of some departments (named
+    with all below them), and perhaps one member."""
 
-    userids: frozenset[str] | None = None
+    is_firm: bool = False
+    departments: frozenset[int] = frozenset()
+    userid: str | None = None
 
     def has(self, *userids: str | None) -> bool:
         """Whether one of these members is within."""
-        return self.userids is None or not self.userids.isdisjoint(userids)
+        return bool(self.within(userid for userid in userids if userid))
+
+    def within(self, userids: Iterable[str]) -> set[str]:
+        """Return those of these members who are within."""
+        asked = set(userids)
+        if self.is_firm:
+            return asked
+        found = {self.userid} & asked if self.userid else set()
+        if self.departments and asked:
+            rows = self._members().where(StaffDepartment.userid.in_(sorted(asked)))
+            found |= {row.userid for row in rows}
+        return found
 
     def of_members(self, query: Select, field: Field) -> Select:
         """Keep the rows of members within."""
-        return query if self.userids is None else query.where(field.in_(sorted(self.userids)))
+        if self.is_firm:
+            return query
+        within = field.in_(self._members())
+        return query.where(within if self.userid is None else within | (field == self.userid))
 
     def of_customers(self, query: Select, field: Field) -> Select:
         """Keep the rows of customers whose owner or contact is within."""
-        if self.userids is None:
+        if self.is_firm:
             return query
         owned = Ownership.select(Ownership.external_userid).where(Ownership.until.is_null())
         met = Relation.select(Relation.external_userid).where(Relation.state.in_(LIVE_RELATIONS))
-        is_owned = field.in_(self.of_members(owned, Ownership.userid))
-        return query.where(is_owned | field.in_(self.of_members(met, Relation.userid)))
+        owned = self.of_members(owned, Ownership.userid)
+        met = self.of_members(met, Relation.userid)
+        if self._is_large:
+            # Nearly every row fits: ask row by row, along the order of the list, until it is full.
+            mine = owned.where(Ownership.external_userid == field)
+            contact = met.where(Relation.external_userid == field)
+            return query.where(fn.EXISTS(mine) | fn.EXISTS(contact))
+        return query.where(field.in_(owned | met))
+
+    @cached_property
+    def _is_large(self) -> bool:
+        """Whether the members within are so many that most pages are full of their customers."""
+        return self._members().limit(LARGE).count() == LARGE
+
+    def _members(self) -> "ModelSelect[StaffDepartment]":
+        departments = sorted(self.departments) or [NO_DEPARTMENT]
+        return StaffDepartment.select(StaffDepartment.userid).where(
+            StaffDepartment.department_id.in_(departments)
+        )
 
 
-EVERYBODY = Scope()
-NOBODY = Scope(frozenset())
+EVERYBODY = Scope(is_firm=True)
+NOBODY = Scope()
 
 
 @dataclass(frozen=True)
@@ -80,10 +119,8 @@ class Access:
         goes = self.extent(right)
         if goes.is_firm:
             return EVERYBODY
-        members = _members_of(goes.departments) if goes.departments else set()
-        if goes.is_own and self.userid is not None:
-            members.add(self.userid)
-        return Scope(frozenset(members))
+        departments = below(goes.departments, _parents()) if goes.departments else frozenset()
+        return Scope(departments=departments, userid=self.userid if goes.is_own else None)
 
     def may_see_customer(self, external_userid: str, right: Right = Right.SEE_CUSTOMERS) -> bool:
         """Whether the right goes over the customer's owner or one of their contacts."""
@@ -148,8 +185,6 @@ def _led_by(userid: str) -> list[int]:
     return [number for number, leaders in rows if userid in leaders]
 
 
-def _members_of(departments: Iterable[int]) -> set[str]:
-    parents = dict(cast(Any, Department.select(Department.id, Department.parent_id).tuples()))
-    within = below(departments, parents)
-    rows: Any = Staff.select(Staff.userid, Staff.departments).tuples()
-    return {userid for userid, of in rows if not within.isdisjoint(of)}
+def _parents() -> dict[int, int]:
+    rows: Any = Department.select(Department.id, Department.parent_id).tuples()
+    return dict(rows)

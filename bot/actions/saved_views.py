@@ -40,6 +40,7 @@ def save(actor: str, screen: str, name: str, query: str) -> None:
     ).execute()
 
 
-def forget(actor: str, view_id: int) -> None:
-    """Remove one of somebody's own views."""
-    SavedView.delete().where(SavedView.id == view_id, SavedView.actor == actor).execute()
+def forget(actor: str, view_id: int) -> bool:
+    """Remove one of somebody's own views; False when it is not theirs, or not there."""
+    mine = SavedView.delete().where(SavedView.id == view_id, SavedView.actor == actor)
+    return bool(mine.execute())

@@ -65,7 +65,7 @@ def index() -> str:
         ways=ways,
         page=page,
         text=text,
-        is_part=scope.userids is not None,
+        is_part=not scope.is_firm,
         met=customers_by_state(way.state for way in ways),
         names=names_of(staff=[userid for way in ways for userid in way.userids]),
     )

@@ -24,6 +24,8 @@ from bot.rules.rights import Right
 
 SCREEN = "customers"
 STEPS_PER_PAGE = 100
+# Whoever looks for one behind them asks for a name or an owner.
+MOST_CUSTOMERS = 1_000
 CONSENTS = ("agreed", "refused", "unknown")
 # Where the words for the state of such a step are.
 TOPICS = {
@@ -53,7 +55,7 @@ def index() -> ResponseReturnValue:
         query = with_consent(query, consent)
     if channel:
         query = query.where(Customer.channel == channel)
-    page = page_of_query(query, page_number(), PAGE_SIZE)
+    page = page_of_query(query, page_number(), PAGE_SIZE, MOST_CUSTOMERS)
     gate.record_look("customer.list", "customers", q=text or None, owner=owner or None)
     found = entries(page.rows)
     members = [userid for entry in found for userid in (entry.owner, *entry.members)]
@@ -87,7 +89,8 @@ def save_view() -> ResponseReturnValue:
 @allow(Right.SEE_CUSTOMERS)
 def forget_view(view_id: int) -> ResponseReturnValue:
     """Remove one of the asker's views."""
-    saved_views.forget(gate.me().actor, view_id)
+    if not saved_views.forget(gate.me().actor, view_id):
+        abort(404)
     flash(_("视图已删除。"), "good")
     return redirect(url_for("console.customers.index"))
 

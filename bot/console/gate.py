@@ -105,7 +105,7 @@ def customers_shown(external_userids: Iterable[str | None]) -> list[str]:
     if not me().may(Right.SEE_CUSTOMERS):
         return []
     within = scope(Right.SEE_CUSTOMERS)
-    if within.userids is None:
+    if within.is_firm:
         return asked
     found = Customer.select(Customer.external_userid).where(Customer.external_userid.in_(asked))
     return [row.external_userid for row in within.of_customers(found, Customer.external_userid)]

@@ -134,6 +134,7 @@ def show() -> str:
         tasks=_tasks(numbers),
         alarms=alarms[:SHOWN_ALARMS],
         most_counted=home.MOST_COUNTED,
+        most_numbered=home.MOST_NUMBERED,
         conflicts=conflicts,
         cases=cases,
         events=events,

@@ -24,7 +24,7 @@ blueprint = APIBlueprint("purpose", __name__, url_prefix="/purpose", enable_open
 
 def must_be_asked() -> bool:
     """Whoever sees customers of the whole firm says what for, once in each login."""
-    return gate.scope(Right.SEE_CUSTOMERS).userids is None and not session.get(PURPOSE)
+    return gate.scope(Right.SEE_CUSTOMERS).is_firm and not session.get(PURPOSE)
 
 
 def ask() -> ResponseReturnValue:

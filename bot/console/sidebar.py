@@ -1,6 +1,5 @@
 """聊天侧边栏: beside a chat in WeCom, whose customer this is and what is open with them."""
 
-from typing import cast
 from urllib.parse import urlsplit
 
 from apiflask import APIBlueprint
@@ -61,7 +60,7 @@ def signature() -> ResponseReturnValue:
     if identity not in jssdk.IDENTITIES or not url.startswith(own) or "#" in url:
         abort(404)
     try:
-        made = jssdk.sign(url, cast(jssdk.Identity, identity), kegui())
+        made = jssdk.sign(url, identity, kegui())
     except WeComError:
         return jsonify({"error": _("企业微信暂时没有答复，请稍后重试。")}), 503
     return jsonify(

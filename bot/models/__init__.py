@@ -20,7 +20,7 @@ from bot.models.notice import GapDigest, Notice
 from bot.models.proposal import Proposal
 from bot.models.role_grant import RoleGrant
 from bot.models.saved_view import SavedView
-from bot.models.staff import Department, Staff
+from bot.models.staff import Department, Staff, StaffDepartment
 from bot.models.sync_run import SyncCount, SyncFinding, SyncProgress, SyncRun
 from bot.models.wecom_state import AccessToken, EndpointPause, Lease
 
@@ -64,6 +64,7 @@ TABLES: tuple[type[Model], ...] = (
     SavedView,
     SecondFactor,
     Staff,
+    StaffDepartment,
     SyncCount,
     SyncFinding,
     SyncProgress,
@@ -113,6 +114,7 @@ __all__ = [
     "SavedView",
     "SecondFactor",
     "Staff",
+    "StaffDepartment",
     "SyncCount",
     "SyncFinding",
     "SyncProgress",

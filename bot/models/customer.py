@@ -33,6 +33,9 @@ class Customer(Model):
     review = CharField(max_length=32, null=True, index=True)
     met_at = UTCDateTimeField()
 
+    class Meta:
+        indexes = ((("met_at", "external_userid"), False),)
+
     @classmethod
     def meet(cls, external_userid: str, *, channel: str, met_at: datetime) -> Self:
         """Return the customer, remembered now if never met before."""

@@ -1,6 +1,6 @@
 """Staff and departments, as WeCom last showed them, and what managers set for them."""
 
-from peewee import BooleanField, CharField, IntegerField, JSONField
+from peewee import BooleanField, CharField, CompositeKey, IntegerField, JSONField
 
 from bot.db import Model, UTCDateTimeField
 
@@ -41,3 +41,13 @@ class Staff(Model):
     @property
     def is_here(self) -> bool:
         return self.left_at is None and self.status == ACTIVE
+
+
+class StaffDepartment(Model):
+    """A member's departments, one row each: migrations/0019 lets them follow ``Staff``."""
+
+    department_id = IntegerField()
+    userid = CharField(max_length=64, index=True)
+
+    class Meta:
+        primary_key = CompositeKey("department_id", "userid")

@@ -12,7 +12,8 @@ from bot.models.staff import ACTIVE
 
 def is_within(way: ContactWay, scope: Scope) -> bool:
     """Whether a way leads to nobody but members within."""
-    return _all_within(way.userids, scope)
+    named = set(way.userids)
+    return scope.is_firm or (bool(named) and named <= scope.within(named))
 
 
 def find_ways(text: str, scope: Scope) -> "ModelSelect[ContactWay]":
@@ -29,10 +30,12 @@ def find_ways(text: str, scope: Scope) -> "ModelSelect[ContactWay]":
             | ContactWay.state.contains(text)
             | ContactWay.remark.contains(text)
         )
-    if scope.userids is not None:
+    if not scope.is_firm:
         rows: Any = ContactWay.select(ContactWay.id, ContactWay.userids).tuples()
+        ways = [(number, set(userids)) for number, userids in rows]
+        within = scope.within(userid for _number, userids in ways for userid in userids)
         query = query.where(
-            ContactWay.id.in_([number for number, userids in rows if _all_within(userids, scope)])
+            ContactWay.id.in_([number for number, userids in ways if userids and userids <= within])
         )
     return query
 
@@ -58,8 +61,3 @@ def members_to_choose(text: str, scope: Scope, without: Collection[str], most: i
     if without:
         query = query.where(Staff.userid.not_in(sorted(without)))
     return list(query.order_by(Staff.name, Staff.userid).limit(most))
-
-
-def _all_within(userids: Iterable[str], scope: Scope) -> bool:
-    named = set(userids)
-    return scope.userids is None or (bool(named) and named <= scope.userids)

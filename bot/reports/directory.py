@@ -12,6 +12,8 @@ from bot.models.customer import LIVE_RELATIONS
 
 NOBODY = "none"
 ANYBODY = "any"
+# Whoever means one of more owners writes more of the name.
+MOST_OWNERS = 100
 
 
 @dataclass(frozen=True)
@@ -32,22 +34,21 @@ def find_customers(text: str, owner: str, scope: Scope = EVERYBODY) -> "ModelSel
         owner: a userid, ``ANYBODY``, ``NOBODY``, or "" for all.
         scope: whose customers the asker may see.
     """
-    query = (
-        Customer.select(Customer, Ownership.userid.alias("owner"))
-        .join(
-            Ownership,
-            JOIN.LEFT_OUTER,
-            on=(Ownership.external_userid == Customer.external_userid) & Ownership.until.is_null(),
-        )
-        .join(Staff, JOIN.LEFT_OUTER, on=(Staff.userid == Ownership.userid))
+    query = Customer.select(Customer, Ownership.userid.alias("owner")).join(
+        Ownership,
+        JOIN.LEFT_OUTER,
+        on=(Ownership.external_userid == Customer.external_userid) & Ownership.until.is_null(),
     )
     if text:
-        query = query.where(
-            Customer.name.contains(text)
-            | Customer.external_userid.contains(text)
-            | Ownership.userid.contains(text)
-            | Staff.name.contains(text)
-        )
+        found = Customer.name.contains(text) | Customer.external_userid.contains(text)
+        if owners := _members_called(text):
+            # Apart from the join: a condition on both its sides would read all of both.
+            owned = Ownership.alias()
+            of_them = owned.select(owned.external_userid).where(
+                owned.until.is_null(), owned.userid.in_(owners)
+            )
+            found |= Customer.external_userid.in_(of_them)
+        query = query.where(found)
     if owner == NOBODY:
         query = query.where(Ownership.userid.is_null())
     elif owner == ANYBODY:
@@ -56,6 +57,13 @@ def find_customers(text: str, owner: str, scope: Scope = EVERYBODY) -> "ModelSel
         query = query.where(Ownership.userid == owner)
     query = scope.of_customers(query, Customer.external_userid)
     return query.order_by(Customer.met_at.desc(), Customer.external_userid).objects()
+
+
+def _members_called(text: str) -> list[str]:
+    members = Staff.select(Staff.userid).where(
+        Staff.userid.contains(text) | Staff.name.contains(text)
+    )
+    return [row.userid for row in members.order_by(Staff.userid).limit(MOST_OWNERS)]
 
 
 def entries(customers: Sequence[Customer]) -> list[Entry]:

@@ -36,6 +36,8 @@ from bot.reports.gaps import count_gaps
 WORKER_PATIENCE = timedelta(minutes=1)
 # Whoever has more events in a day reads it as "more".
 MOST_COUNTED = 10_000
+# Of customers and what is open with them: 1,000 is shown as 1,000+.
+MOST_NUMBERED = 1_000
 
 # All of an event but its sealed payload, which no page shows.
 EVENT_COLUMNS = tuple(
@@ -48,7 +50,7 @@ class Numbers:
     """How many there are of what somebody asks for first, as far as they may see it."""
 
     customers: int
-    owned: int
+    without_owner: int
     serving: int
     conflicts: int
     gaps: int
@@ -61,10 +63,6 @@ class Numbers:
     received_today: int
     has_events: bool
     proposals: int
-
-    @property
-    def without_owner(self) -> int:
-        return self.customers - self.owned
 
     @property
     def is_new(self) -> bool:
@@ -92,14 +90,16 @@ def numbers(now: datetime, zone: tzinfo, scopes: Scopes = WHOLE_FIRM) -> Numbers
         zone: whose midnight begins the day.
     """
     midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    owned = Ownership.select(Ownership.external_userid).where(Ownership.until.is_null())
+    owned = Ownership.select(Ownership.id).where(
+        Ownership.external_userid == Customer.external_userid, Ownership.until.is_null()
+    )
     customers = scopes.customers.of_customers(Customer.select(), Customer.external_userid)
     handovers = scopes.handovers.of_members(Handover.select(), Handover.userid)
     return Numbers(
-        customers=customers.count(),
-        owned=customers.where(Customer.external_userid.in_(owned)).count(),
+        customers=_up_to_most(customers),
+        without_owner=_up_to_most(customers.where(~fn.EXISTS(owned))),
         serving=Staff.select().where(Staff.serves, Staff.left_at.is_null()).count(),
-        conflicts=_open_conflicts(scopes.conflicts).count(),
+        conflicts=_up_to_most(_open_conflicts(scopes.conflicts)),
         gaps=count_gaps(now, scopes.gaps),
         handovers=handovers.where(Handover.state.in_(HANDOVER_OPEN)).count(),
         approvals=handovers.where(Handover.state == AWAITING_APPROVAL).count(),
@@ -111,6 +111,11 @@ def numbers(now: datetime, zone: tzinfo, scopes: Scopes = WHOLE_FIRM) -> Numbers
         has_events=InboxEvent.select().exists(),
         proposals=Proposal.select().where(Proposal.state == OPEN_PROPOSAL).count(),
     )
+
+
+def _up_to_most(query: "ModelSelect[Any]") -> int:
+    """Count, but not beyond what anybody reads as a number."""
+    return query.limit(MOST_NUMBERED).count()
 
 
 def count_overdue(now: datetime) -> int:

@@ -1,0 +1,225 @@
+"""How long the console's pages take beside a million customers and five thousand members.
+
+    python -m tests.benchmarks.console [--customers 1000000] [--staff 5000] [--rounds 20]
+
+Prints, for each page and role, the 50th and 95th percentile of the server's own time in
+milliseconds and the number of queries; goal: p95 below 150 ms on PostgreSQL.
+"""
+
+import argparse
+import base64
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any
+
+from apiflask import APIFlask
+from flask.testing import FlaskClient
+
+from bot import clock, db, migrations
+from bot.actions import logins
+from bot.app import create_app
+from bot.console import gate
+from bot.models import Login, RoleGrant
+from bot.rules.rights import Role
+from config import settings
+from tests.benchmarks.places import storage
+
+GOAL_MS = 150
+DEPARTMENTS = 500
+# Of one department, with all below it.
+LED = 2
+PAGES = {
+    "compliance": (
+        "/",
+        "/customers",
+        "/customers?q=客户99999",
+        "/customers?q=nobody",
+        "/customers?owner=any",
+        "/customers?owner=none",
+        "/customers?consent=agreed",
+        "/customers?channel=web7",
+        "/customers/wm_500000",
+        "/conflicts",
+        "/gaps",
+        "/offboardings",
+        "/offboardings/1",
+        "/staff",
+        "/contact-ways",
+        "/audit",
+        "/rights",
+        "/events",
+        "/alarms",
+    ),
+    "manager": (
+        "/",
+        "/customers",
+        "/customers?q=客户7",
+        "/customers?owner=none",
+        "/conflicts",
+        "/gaps",
+        "/offboardings",
+        "/staff",
+        "/contact-ways",
+    ),
+    "staff00001": ("/", "/customers", "/conflicts", "/gaps"),
+    "administrator": ("/", "/events", "/operation", "/tokens", "/settings", "/rights"),
+}
+
+# 1 in 50 has no owner, 1 in 2000 a conflict; each has one contact, half of them agreed.
+FILL = """
+INSERT INTO department (id, name, parent_id, leaders)
+  SELECT n, '部门' || n, CASE WHEN n = 1 THEN 0 ELSE n / 10 + 1 END,
+         CASE WHEN n = {led} THEN '["manager"]' ELSE '[]' END::jsonb
+  FROM generate_series(1, {departments}) AS n;
+INSERT INTO staff (userid, name, departments, status, serves, licences, on_duty, on_leave, seen_at)
+  SELECT 'staff' || lpad(n::text, 5, '0'), '成员' || n,
+         jsonb_build_array(mod(n, {departments}) + 1), 1, true, '[]'::jsonb, true, false, now()
+  FROM generate_series(1, {staff}) AS n;
+INSERT INTO staff (userid, name, departments, status, serves, licences, on_duty, on_leave, seen_at)
+  SELECT userid, userid, '[1]'::jsonb, 1, false, '[]'::jsonb, true, false, now()
+  FROM unnest(ARRAY['compliance', 'manager', 'administrator']) AS userid;
+INSERT INTO customer (external_userid, name, channel, met_at)
+  SELECT 'wm_' || n, '客户' || n, 'web' || mod(n, 40), now() - n * interval '1 minute'
+  FROM generate_series(1, {customers}) AS n;
+INSERT INTO ownership (external_userid, userid, since, reason)
+  SELECT 'wm_' || n, 'staff' || lpad((mod(n, {staff}) + 1)::text, 5, '0'), now(), ''
+  FROM generate_series(1, {customers}) AS n WHERE mod(n, 50) <> 0;
+INSERT INTO relation
+    (external_userid, userid, state, source, channel, added_at, noted_at, last_add_at)
+  SELECT 'wm_' || n, 'staff' || lpad((mod(n, {staff}) + 1)::text, 5, '0'), 'active', 'event', '',
+         now() - n * interval '1 minute', now() - n * interval '1 minute',
+         CASE WHEN mod(n, 20000) = 0 THEN now() - interval '1 hour' END
+  FROM generate_series(1, {customers}) AS n;
+INSERT INTO conflict (external_userid, state, owner, contenders, opened_at)
+  SELECT 'wm_' || n, 'open', 'staff00001', '["staff00002"]'::jsonb, now()
+  FROM generate_series(1, {customers}, 2000) AS n;
+"""
+
+
+def main() -> int:
+    arguments = _arguments()
+    with storage("postgres") as (_folder, url, queue):
+        db.connect(url)
+        migrations.up()
+        began = time.monotonic()
+        _fill(arguments.customers, arguments.staff)
+        sys.stdout.write(f"filled in {time.monotonic() - began:.0f} s\n")
+        app = create_app(settings.load(_environment(url, queue)))
+        slow = [row for row in _measure(app, arguments.rounds) if row > GOAL_MS]
+        db.database.obj.close_all()  # type: ignore[attr-defined]
+    sys.stdout.write(f"{len(slow)} pages above {GOAL_MS} ms\n")
+    return 1 if slow else 0
+
+
+def _fill(customers: int, staff: int) -> None:
+    sql = FILL.format(customers=customers, staff=staff, departments=DEPARTMENTS, led=LED)
+    with db.connection():
+        for statement in sql.split(";\n"):
+            if statement.strip():
+                db.database.execute_sql(_as_columns(statement))
+        now = clock.now()
+        roles = {"compliance": Role.COMPLIANCE_OFFICER, "administrator": Role.ADMINISTRATOR}
+        for actor, role in roles.items():
+            RoleGrant.create(actor=actor, role=str(role), granted_by="test", granted_at=now)
+        for table in ("customer", "ownership", "relation", "staff"):
+            db.database.execute_sql(f"ANALYZE {table}")
+
+
+def _as_columns(statement: str) -> str:
+    """JSON columns may be of either of PostgreSQL's two types."""
+    return statement if _has_jsonb() else statement.replace("::jsonb", "::json")
+
+
+def _has_jsonb() -> bool:
+    found = db.database.execute_sql(
+        "SELECT data_type FROM information_schema.columns"
+        " WHERE table_name = 'staff' AND column_name = 'departments'"
+    ).fetchone()
+    return bool(found and found[0] == "jsonb")
+
+
+def _measure(app: APIFlask, rounds: int) -> Iterator[float]:
+    for actor, paths in PAGES.items():
+        client = _client(app, actor)
+        for path in paths:
+            times, queries = [], 0
+            for _ in range(rounds):
+                with _counted() as sent:
+                    began = time.perf_counter()
+                    response = client.get(path)
+                    times.append((time.perf_counter() - began) * 1000)
+                queries = len(sent)
+            times.sort()
+            p95 = times[min(len(times) - 1, int(len(times) * 0.95))]
+            mark = "  <-- slow" if p95 > GOAL_MS else ""
+            sys.stdout.write(
+                f"{actor:14} {path:32} {response.status_code}  p50 {times[len(times) // 2]:7.1f}"
+                f"  p95 {p95:7.1f}  {queries:3} queries{mark}\n"
+            )
+            sys.stdout.flush()
+            yield p95
+
+
+def _client(app: APIFlask, actor: str) -> FlaskClient:
+    token, now = f"token of {actor}", clock.now()
+    with db.connection():
+        Login.create(
+            digest=logins.digest(token),
+            actor=actor,
+            method=logins.OAUTH,
+            began_at=now,
+            seen_at=now,
+            expires_at=now + timedelta(hours=1),
+        )
+    client = app.test_client()
+    with client.session_transaction() as cookie:
+        cookie[gate.TOKEN] = token
+        cookie[gate.PURPOSE] = "a benchmark"
+    return client
+
+
+@contextmanager
+def _counted() -> Iterator[list[str]]:
+    made: Any = db.database.obj
+    sent: list[str] = []
+    execute = made.execute_sql
+
+    def execute_sql(sql: str, *arguments: Any, **options: Any) -> Any:
+        sent.append(sql)
+        return execute(sql, *arguments, **options)
+
+    made.execute_sql = execute_sql
+    try:
+        yield sent
+    finally:
+        del made.execute_sql
+
+
+def _environment(url: str, queue: str) -> dict[str, str]:
+    return {
+        "KEGUI_DATABASE_URL": url,
+        "KEGUI_QUEUE_URL": queue,
+        "KEGUI_CORP_ID": "ww1",
+        "KEGUI_AGENT_ID": "1000002",
+        "KEGUI_APP_SECRET": "secret",
+        "KEGUI_CALLBACK_TOKEN": "token",
+        "KEGUI_CALLBACK_AES_KEY": "a" * 43,
+        "KEGUI_DATA_KEY": base64.urlsafe_b64encode(bytes(32)).decode(),
+        "KEGUI_SECRET_KEY": "secret",
+        "KEGUI_LOG_LEVEL": "ERROR",
+    }
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--customers", type=int, default=1_000_000)
+    parser.add_argument("--staff", type=int, default=5_000)
+    parser.add_argument("--rounds", type=int, default=20)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
