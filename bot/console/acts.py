@@ -43,6 +43,7 @@ ACTS: Mapping[str, LazyString] = {
     "conflict.list": _l("查看撞单列表"),
     "conflict.look": _l("查看撞单"),
     "gap.list": _l("查看告知缺口"),
+    "offboarding.look": _l("查看交接中的客户"),
     "event.list": _l("查看事件列表"),
     "event.look": _l("查看事件详情"),
     "card.refuse": _l("拒绝卡片上的操作"),

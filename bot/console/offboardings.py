@@ -85,6 +85,9 @@ def show(handover_id: int) -> str:
         *(item.takeover_userid for item in items),
         *(attempt.takeover_userid for tries in attempts.values() for attempt in tries),
     ]
+    shown = gate.customers_shown(item.subject for item in items if item.kind != GROUP)
+    if shown:
+        gate.record_look("offboarding.look", f"{handover.kind} {handover.id}")
     return render_template(
         "offboardings/show.html",
         may_approve=gate.scope(Right.APPROVE_OFFBOARDINGS).has(handover.userid),
@@ -98,7 +101,7 @@ def show(handover_id: int) -> str:
         hand_work=hand_work_of(handover),
         names=names_of(
             staff=members,
-            customers=gate.customers_shown(item.subject for item in items if item.kind != GROUP),
+            customers=shown,
             groups=[item.subject for item in items if item.kind == GROUP],
         ),
     )
