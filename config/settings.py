@@ -69,6 +69,7 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = None
     data_key: SecretStr | None = None
     public_url: str = "http://127.0.0.1:8000"
+    console_url: str | None = None
     bind: str = "127.0.0.1:8000"
     metrics_bind: str = "127.0.0.1:9100"
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
@@ -150,6 +151,11 @@ class Settings(BaseSettings):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    @property
+    def console_address(self) -> str:
+        """How people reach the console: often another host than the one WeCom knows."""
+        return (self.console_url or self.public_url).rstrip("/")
 
     @property
     def handover_lead(self) -> timedelta:

@@ -65,7 +65,7 @@ def send_to_wecom(target: str, method: str, *, is_step_up: bool) -> ResponseRetu
     state = logins.send_away(target, method, is_step_up=is_step_up)
     session[STATE] = logins.digest(state)
     settings = kegui().settings
-    back = settings.public_url.rstrip("/") + url_for("console.login.done")
+    back = _own_address() + url_for("console.login.done")
     if settings.agent_id is None:
         abort(404)
     if method == logins.OAUTH:
@@ -205,6 +205,14 @@ def _too_many(wait: timedelta, name: str) -> ResponseReturnValue:
     flash(_("尝试次数过多，请在 %(seconds)s 秒后再试。", seconds=seconds), "bad")
     page = render_template("login/local.html", target=_target(), name=name)
     return page, 429, {"Retry-After": str(seconds)}
+
+
+def _own_address() -> str:
+    """Where this browser reached us, if it is one of our addresses: its cookie holds there only."""
+    settings = kegui().settings
+    asked = request.host_url.rstrip("/")
+    own = (settings.console_address, settings.public_url.rstrip("/"))
+    return asked if asked in own else own[0]
 
 
 def _target() -> str:

@@ -56,8 +56,7 @@ def show() -> str:
 def signature() -> ResponseReturnValue:
     """Sign one of our own pages for the client."""
     url, identity = request.args.get("url", ""), request.args.get("as", "")
-    own = kegui().settings.public_url.rstrip("/") + "/"
-    if identity not in jssdk.IDENTITIES or not url.startswith(own) or "#" in url:
+    if identity not in jssdk.IDENTITIES or not url.startswith(request.host_url) or "#" in url:
         abort(404)
     try:
         made = jssdk.sign(url, identity, kegui())
