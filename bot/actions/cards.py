@@ -235,7 +235,7 @@ def _items(handover: Handover, kind: str) -> list[HandoverItem]:
 def _card(handover: Handover, userid: str, kegui: Kegui) -> Card:
     words = table("notices")["approval"]
     customers, groups = _items(handover, CUSTOMER), _items(handover, GROUP)
-    url = f"{kegui.settings.public_url.rstrip('/')}/offboardings/{handover.id}"
+    url = f"{kegui.settings.console_address}/offboardings/{handover.id}"
     small = is_small(len(_customers_now(handover)))
     buttons = (
         [Button(words["approve"], key=APPROVE), Button(words["look"], url=url)]

@@ -11,8 +11,9 @@ from bot.actions import saved_views
 from bot.console import gate, purpose
 from bot.console.conflicts import settled_by
 from bot.console.gate import allow
-from bot.console.pages import PAGE_SIZE, choice, page_number
+from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.console.words import QUIET, word
+from bot.db import released
 from bot.models import Allocation, Conflict, Customer, HandoverItem
 from bot.reports import journey as story
 from bot.reports.customers import with_consent
@@ -21,6 +22,7 @@ from bot.reports.journey import Journey, Step, journey_of
 from bot.reports.names import Names, names_of
 from bot.reports.paging import page_of_list, page_of_query
 from bot.rules.rights import Right
+from bot.wecom import WeComError
 
 SCREEN = "customers"
 STEPS_PER_PAGE = 100
@@ -69,6 +71,32 @@ def index() -> ResponseReturnValue:
         channel=channel,
         views=saved_views.of(gate.me().actor, SCREEN),
         names=names_of(staff=[*members, owner]),
+    )
+
+
+@blueprint.post("/<external_userid>/phones")
+@allow(Right.REVEAL_PHONES)
+def phones(external_userid: str) -> ResponseReturnValue:
+    """Ask WeCom for the phone numbers that members noted, and show them once; none is kept."""
+    if not gate.me().may_see_customer(external_userid, Right.REVEAL_PHONES):
+        abort(404)
+    if purpose.must_be_asked():
+        return purpose.ask()
+    gate.record_look("customer.reveal_phones", f"customer {external_userid}")
+    back = url_for("console.customers.show", external_userid=external_userid)
+    try:
+        with released():
+            found = kegui().wecom.phones_of(external_userid)
+    except WeComError:
+        flash(_("企业微信暂时没有答复，请稍后重试。"), "bad")
+        return redirect(back)
+    within = gate.scope(Right.REVEAL_PHONES).within(found)
+    return render_template(
+        "customers/phones.html",
+        phones={userid: found[userid] for userid in sorted(within) if found[userid]},
+        back=back,
+        external_userid=external_userid,
+        names=names_of(staff=within, customers=[external_userid]),
     )
 
 

@@ -1,6 +1,6 @@
 """Customers, their members, remarks and the welcome (客户联系)."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -70,14 +70,8 @@ class Customers(Transport):
     def customer(self, external_userid: str) -> CustomerDetail:
         """Read one customer with all visible members (path 92114)."""
         followers: list[FollowUser] = []
-        cursor = ""
-        while True:
-            query = {"external_userid": external_userid, **({"cursor": cursor} if cursor else {})}
-            answer = self.read("externalcontact/get", query)
+        for answer in self._pages_of(external_userid):
             followers += [_follow_user(row) for row in answer.get("follow_user", [])]
-            cursor = str(answer.get("next_cursor") or "")
-            if not cursor:
-                break
         contact = answer.get("external_contact", {})
         return CustomerDetail(
             str(contact.get("external_userid", external_userid)),
@@ -85,6 +79,22 @@ class Customers(Transport):
             int(contact.get("type", 0)),
             tuple(followers),
         )
+
+    def phones_of(self, external_userid: str) -> dict[str, list[str]]:
+        """Read the phone numbers that members noted of a customer, by member (path 92114)."""
+        return {
+            str(row.get("userid", "")): [str(number) for number in row.get("remark_mobiles") or ()]
+            for answer in self._pages_of(external_userid)
+            for row in answer.get("follow_user", [])
+        }
+
+    def _pages_of(self, external_userid: str) -> Iterator[dict[str, Any]]:
+        cursor: str | None = ""
+        while cursor is not None:
+            query = {"external_userid": external_userid, **({"cursor": cursor} if cursor else {})}
+            answer = self.read("externalcontact/get", query)
+            yield answer
+            cursor = str(answer.get("next_cursor") or "") or None
 
     def customers_by_user(self, userid: str, cursor: str = "") -> Page:
         """Read one page of a member's customers with details (path 92994)."""
