@@ -118,7 +118,7 @@ def today() -> Any:
 
 def enter(actor: str, method: str) -> None:
     """Begin a login in this browser; what its cookie held before is worth nothing any more."""
-    session.clear()
+    leave()
     session[TOKEN] = logins.begin(actor, method, visitor(), kegui())
 
 

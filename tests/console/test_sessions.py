@@ -1,0 +1,341 @@
+"""Sessions: what ends them, and that nothing of an ended one is worth anything."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from apiflask import APIFlask
+from flask.testing import FlaskClient
+
+from bot import clock, db, migrations
+from bot.actions import logins, roles
+from bot.audit import Who
+from bot.db import transaction
+from bot.models import (
+    AuditEntry,
+    Department,
+    Handover,
+    LocalUser,
+    Login,
+    RoleGrant,
+    Staff,
+)
+from bot.rules.rights import Role
+from tests.console.conftest import MORNING, add_person
+from tests.console.two_departments import come_in, open_house, send, token_of
+
+COOKIE = "kegui"
+BY = Who("somebody")
+
+
+class Clock:
+    """Time that passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.at = clock.now()
+
+    def now(self) -> Any:
+        return self.at
+
+    def passes(self, **length: float) -> None:
+        self.at += timedelta(**length)
+
+
+@pytest.fixture
+def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    made = Clock()
+    monkeypatch.setattr(clock, "now", made.now)
+    return made
+
+
+@pytest.fixture
+def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[APIFlask]:
+    """The whole application beside the sandbox, in which one can be whoever one likes."""
+    monkeypatch.setitem(db.SQLITE_PRAGMAS, "synchronous", "off")
+    made = open_house(f"sqlite:///{tmp_path / 'kegui.db'}", KEGUI_SANDBOX="1")
+    migrations.up()
+    with db.connection():
+        add_person("anna", "安娜", Role.COMPLIANCE_OFFICER)
+        add_person("bert", "贝特", Role.AUDITOR)
+    yield made
+    cast(Any, db.database.obj).close_all()
+
+
+def enter(client: FlaskClient, actor: str) -> None:
+    """Log in as a person does beside the sandbox."""
+    token = token_of(client)
+    assert send(client, "/login/sandbox", token, userid=actor).location == "/"
+
+
+def cookie_of(client: FlaskClient) -> str:
+    found = client.get_cookie(COOKIE)
+    assert found is not None
+    return str(found.value)
+
+
+def browser_with(app: APIFlask, cookie: str) -> FlaskClient:
+    client = app.test_client()
+    client.set_cookie(COOKIE, cookie)
+    return client
+
+
+def is_in(client: FlaskClient) -> bool:
+    """Whether the browser is logged in; if not, it is sent to the login and shown nothing."""
+    response = client.get("/account")
+    if response.status_code == 200:
+        return True
+    assert response.status_code == 302
+    assert response.location.startswith("/login?next=")
+    return False
+
+
+def entries(act: str) -> list[AuditEntry]:
+    with db.connection():
+        return list(AuditEntry.select().where(AuditEntry.act == act))
+
+
+def test_a_cookie_from_before_the_login_is_worth_nothing_after_it(app: APIFlask) -> None:
+    client = app.test_client()
+    client.get("/login")
+    token_of(client)
+    planted = cookie_of(client)
+
+    enter(client, "anna")
+
+    assert is_in(client)
+    assert cookie_of(client) != planted
+    assert not is_in(browser_with(app, planted))
+
+
+def test_who_enters_ends_the_login_that_the_browser_had(app: APIFlask) -> None:
+    client = app.test_client()
+    enter(client, "anna")
+    before = cookie_of(client)
+
+    enter(client, "bert")
+
+    assert is_in(client)
+    assert not is_in(browser_with(app, before))
+    assert [entry.actor for entry in entries("login.end")] == ["anna"]
+
+
+def test_a_form_from_before_the_login_is_worth_nothing_after_it(app: APIFlask) -> None:
+    client = app.test_client()
+    before = token_of(client)
+
+    enter(client, "anna")
+
+    assert send(client, "/account/logins/end-others", before).status_code == 400
+
+
+def test_after_the_logout_a_kept_cookie_opens_nothing(app: APIFlask) -> None:
+    client = come_in(app, "anna")
+    kept = cookie_of(client)
+
+    send(client, "/login/out", token_of(client))
+
+    assert not is_in(client)
+    assert not is_in(browser_with(app, kept))
+    [entry] = entries("login.end")
+    assert (entry.actor, entry.details["person"]) == ("anna", "anna")
+
+
+def test_a_login_that_was_ended_elsewhere_is_over(app: APIFlask) -> None:
+    lost, mine = come_in(app, "anna"), come_in(app, "anna")
+    with db.connection():
+        number = Login.select().order_by(Login.id).first().id
+
+    send(mine, f"/account/logins/{number}/end", token_of(mine))
+
+    assert is_in(mine)
+    assert not is_in(lost)
+
+
+def test_nobody_ends_anothers_login(app: APIFlask) -> None:
+    theirs, mine = come_in(app, "anna"), come_in(app, "bert")
+    with db.connection():
+        number = Login.get(Login.actor == "anna").id
+
+    answer = send(mine, f"/account/logins/{number}/end", token_of(mine))
+
+    assert answer.status_code == 404
+    assert is_in(theirs)
+
+
+def test_an_idle_login_is_over(app: APIFlask, time: Clock) -> None:
+    client = come_in(app, "anna")
+    with db.connection():
+        Login.update(expires_at=time.at + timedelta(days=1)).execute()
+    idle = app.extensions["console"].settings.session_idle_minutes
+
+    time.passes(minutes=idle - 1)
+    assert is_in(client)
+    time.passes(minutes=idle - 1)
+    assert is_in(client)
+    time.passes(minutes=idle + 1)
+    assert not is_in(client)
+
+
+def test_a_login_ends_however_busy_somebody_is(app: APIFlask, time: Clock) -> None:
+    client = app.test_client()
+    enter(client, "anna")
+    settings = app.extensions["console"].settings
+    ends = time.at + timedelta(hours=settings.session_hours)
+
+    while time.at < ends:
+        assert is_in(client)
+        time.passes(minutes=settings.session_idle_minutes - 1)
+
+    assert not is_in(client)
+
+
+def test_the_database_holds_nothing_that_opens_a_session(app: APIFlask) -> None:
+    client = app.test_client()
+    enter(client, "anna")
+    with client.session_transaction() as cookie:
+        token = cookie["login"]
+
+    with db.connection():
+        row = Login.get()
+        assert token not in str(row.__data__)
+        assert row.digest == logins.digest(token)
+    forged = app.test_client()
+    with forged.session_transaction() as cookie:
+        cookie["login"] = row.digest
+    assert not is_in(forged)
+
+
+def test_a_cookie_that_others_signed_is_none(app: APIFlask) -> None:
+    client = come_in(app, "anna")
+    app.secret_key = "another"
+
+    assert not is_in(client)
+
+
+def leave_in_wecom() -> None:
+    Staff.update(left_at=clock.now()).where(Staff.userid == "anna").execute()
+
+
+def be_disabled() -> None:
+    Staff.update(status=2).where(Staff.userid == "anna").execute()
+
+
+def see_the_last_day_end() -> None:
+    Handover.create(
+        kind="offboarding",
+        userid="anna",
+        last_day=(clock.now() + timedelta(hours=8, days=-1)).date(),
+        mode="approve",
+        state="running",
+        source="test",
+        created_at=clock.now(),
+        updated_at=clock.now(),
+    )
+
+
+def vanish() -> None:
+    Staff.delete().where(Staff.userid == "anna").execute()
+
+
+@pytest.mark.parametrize("leave", [leave_in_wecom, be_disabled, see_the_last_day_end, vanish])
+def test_who_leaves_is_out_with_the_next_request(app: APIFlask, leave: Any) -> None:
+    client = come_in(app, "anna")
+    kept = cookie_of(client)
+    assert is_in(client)
+
+    with db.connection():
+        leave()
+
+    assert client.get("/customers").location.startswith("/login?next=")
+    assert not is_in(browser_with(app, kept))
+    [entry] = entries("login.end")
+    assert (entry.actor, entry.details["why"]) == ("anna", "has left")
+
+
+def test_on_the_last_day_itself_somebody_still_works(app: APIFlask) -> None:
+    client = come_in(app, "anna")
+
+    with db.connection():
+        see_the_last_day_end()
+        Handover.update(last_day=(clock.now() + timedelta(hours=8)).date()).execute()
+
+    assert is_in(client)
+
+
+def test_a_local_administrator_who_is_disabled_is_out_with_the_next_request(app: APIFlask) -> None:
+    with db.connection():
+        LocalUser.create(name="ops", password_hash="x", created_at=MORNING)
+    client = come_in(app, "local:ops")
+    assert is_in(client)
+
+    with db.connection():
+        LocalUser.update(disabled_at=clock.now()).execute()
+
+    assert not is_in(client)
+    assert [entry.actor for entry in entries("login.end")] == ["local:ops"]
+
+
+def test_a_role_that_is_taken_back_is_gone_with_the_next_request(app: APIFlask) -> None:
+    client = come_in(app, "anna")
+    assert client.get("/gaps").status_code == 200
+
+    with db.connection(), transaction():
+        roles.revoke("anna", Role.COMPLIANCE_OFFICER, None, BY, app.extensions["console"])
+
+    assert client.get("/gaps").status_code == 403
+    with db.connection():
+        assert RoleGrant.select().where(RoleGrant.revoked_at.is_null()).count() == 1
+
+
+def test_who_leads_a_department_no_more_manages_nobody_with_the_next_request(
+    app: APIFlask,
+) -> None:
+    with db.connection():
+        add_person("carl", "卡尔", leads=7)
+    client = come_in(app, "carl")
+    assert client.get("/staff").status_code == 200
+
+    with db.connection():
+        Department.update(leaders=["another"]).execute()
+
+    assert client.get("/staff").status_code == 403
+
+
+def test_a_second_factor_counts_for_ten_minutes(app: APIFlask, time: Clock) -> None:
+    client = come_in(app, "anna", stepped_up=True)
+    assert client.get("/account/second-factor").status_code == 200
+
+    time.passes(minutes=9, seconds=59)
+    assert client.get("/account/second-factor").status_code == 200
+    time.passes(seconds=2)
+
+    assert client.get("/account/second-factor").location.startswith("/step-up?next=")
+    token = token_of(client)
+    answer = send(client, "/account/second-factor/remove", token)
+    assert answer.location.startswith("/step-up?next=")
+
+
+def test_a_second_factor_counts_in_the_browser_where_it_was_shown(app: APIFlask) -> None:
+    come_in(app, "anna", stepped_up=True)
+    other = come_in(app, "anna", stepped_up=False)
+
+    assert other.get("/account/second-factor").status_code == 302
+
+
+def test_a_clock_set_back_proves_nothing_for_ever(app: APIFlask, time: Clock) -> None:
+    client = come_in(app, "anna", stepped_up=True)
+
+    time.passes(hours=-3)
+
+    assert client.get("/account/second-factor").status_code == 302
+
+
+def test_what_somebody_looks_for_is_asked_anew_in_the_next_login(app: APIFlask) -> None:
+    client = come_in(app, "anna")
+    assert client.get("/customers").status_code == 200
+
+    enter(client, "bert")
+
+    assert client.get("/customers").location.startswith("/purpose")
