@@ -67,7 +67,10 @@ GROUPS: Mapping[LazyString, Mapping[str, Text]] = {
         "secret_key": Text(_l("会话密钥"), _l("为浏览器中的登录凭证签名。")),
     },
     _l("地址"): {
-        "public_url": Text(_l("公网地址"), _l("浏览器和企业微信访问本系统的地址。")),
+        "public_url": Text(_l("公网地址"), _l("企业微信访问本系统的地址。")),
+        "console_url": Text(
+            _l("控制台地址"), _l("员工在浏览器中使用的地址；不设置时与公网地址相同。")
+        ),
         "bind": Text(_l("监听地址"), _l("网页进程接受连接的地址，通常只对反向代理开放。")),
         "metrics_bind": Text(_l("指标监听地址"), _l("监控系统读取指标的地址；留空为关闭。")),
         "trusted_proxies": Text(
