@@ -223,8 +223,10 @@ def approve(handover: Handover, by: Who, kegui: Kegui) -> Handover:
 
     Raises:
         NotPossible: it is over.
-        SamePerson: whoever opened it may not approve it too.
+        SamePerson: whoever opened it, or leaves, may not approve it.
     """
+    if by.actor == handover.userid:
+        raise proposals.SamePerson
     if handover.state not in HANDOVER_OPEN:
         raise NotPossible(f"the handover is {handover.state}")
     now = clock.now()

@@ -144,7 +144,7 @@ def approve(handover_id: int) -> ResponseReturnValue:
             handovers.approve(handover, gate.who(), kegui())
             flash(_("已审批。交接会按计划开始，进度显示在本页。"), "good")
         except SamePerson:
-            flash(_("您是这项交接的发起人，须由另一位主管或合规专员审批。"), "bad")
+            flash(_("您是这项交接的发起人或当事人，须由另一位主管或合规专员审批。"), "bad")
         except handovers.NotPossible:
             flash(_("这项交接已经结束，无需审批。"), "info")
         return redirect(back)
@@ -154,7 +154,7 @@ def approve(handover_id: int) -> ResponseReturnValue:
         case=case,
         back=back,
         proposal=proposal,
-        is_own=proposal is not None and proposal.proposed_by == gate.me().actor,
+        is_own=gate.me().actor in (handover.userid, proposal and proposal.proposed_by),
         names=names_of(
             staff=[
                 handover.userid,
