@@ -137,7 +137,7 @@ def _denied(_error: Exception) -> ResponseReturnValue:
 
 def _stale(_error: Exception) -> ResponseReturnValue:
     """The form was shown under another login, or did not come from one of our pages."""
-    return render_template("stale.html", back=gate.here()), 400
+    return render_template("stale.html", back=gate.local_path(gate.here())), 400
 
 
 def _unrecorded(error: Exception) -> ResponseReturnValue:

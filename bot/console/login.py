@@ -108,6 +108,9 @@ def done() -> ResponseReturnValue:
     userid = identity.userid or ""
     if not userid or "/" in userid:
         # A customer, or a member of another corporation that shares with ours (path 91023).
+        named = userid or identity.external_userid
+        if named:
+            logins.refused(named, request.remote_addr or "", "not of the firm", kegui())
         return _refuse("outsider", state.target)
     if state.is_step_up:
         return _stepped_up(userid, state.method, state.target)
@@ -168,7 +171,8 @@ def out() -> ResponseReturnValue:
 
 
 def _let_in(userid: str, method: str, target: str) -> ResponseReturnValue:
-    if access_of(userid, gate.today()) is None:
+    # WeCom speaks of members alone, whatever one is called.
+    if userid.startswith(LOCAL) or access_of(userid, gate.today()) is None:
         logins.refused(userid, request.remote_addr or "", "unknown or has left", kegui())
         return _refuse("unknown", target, userid=userid)
     gate.enter(userid, method)
