@@ -55,7 +55,7 @@ def index() -> str:
     known = members.departments()
     shown = _shown(known)
     department = _chosen(shown)
-    within = None if department is None else members.members_below(department, known)
+    within = None if department is None else members.with_below([department], known)
     query = members.find_members(text, state, within, scope)
     page = page_of_query(query, page_number(), PAGE_SIZE)
     found = members.lines(page.rows, kegui().settings.default_capacity)

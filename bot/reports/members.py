@@ -1,13 +1,22 @@
 """Members and departments as managers list them: who serves, who is away, who leaves, who left."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from peewee import JOIN, ModelSelect, fn
 
 from bot.access import Scope
-from bot.models import Conflict, Department, Handover, Ownership, Relation, RoleGrant, Staff
+from bot.models import (
+    Conflict,
+    Department,
+    Handover,
+    Ownership,
+    Relation,
+    RoleGrant,
+    Staff,
+    StaffDepartment,
+)
 from bot.models.conflict import OPEN
 from bot.models.customer import LIVE_RELATIONS
 from bot.models.handover import CANCELLED, HANDOVER_OPEN, OFFBOARDING
@@ -55,21 +64,21 @@ class Place:
 
 
 def find_members(
-    text: str, state: str, within: Iterable[str] | None, scope: Scope
+    text: str, state: str, departments: Collection[int] | None, scope: Scope
 ) -> "ModelSelect[Staff]":
     """Find members by their name or account, by name.
 
     Args:
         text: part of a name or userid; "" for all.
         state: one of ``STATES``, or "" for all.
-        within: only these, None: all.
+        departments: only members of these; None: of all.
         scope: whom the asker may see.
     """
     query = scope.of_members(Staff.select(), Staff.userid)
     if text:
         query = query.where(Staff.name.contains(text) | Staff.userid.contains(text))
-    if within is not None:
-        query = query.where(Staff.userid.in_(sorted(within)))
+    if departments is not None:
+        query = query.where(Staff.userid.in_(_members_of(departments)))
     if state:
         query = query.where(_is(state))
     return query.order_by(Staff.name, Staff.userid)
@@ -129,12 +138,6 @@ def with_below(departments: Iterable[int], known: Mapping[int, Department]) -> f
     return below(departments, {number: row.parent_id for number, row in known.items()})
 
 
-def members_below(department_id: int, known: Mapping[int, Department]) -> set[str]:
-    """Return the members of a department and of all below it."""
-    within = with_below([department_id], known)
-    return {userid for userid, of in _memberships() if not within.isdisjoint(of)}
-
-
 def tree(known: Mapping[int, Department], shown: Iterable[int]) -> list[Place]:
     """Return the departments that are shown, each in the one above it."""
     places = {
@@ -153,10 +156,15 @@ def tree(known: Mapping[int, Department], shown: Iterable[int]) -> list[Place]:
 
 def count(roots: Iterable[Place]) -> None:
     """Count the members of the departments in a tree; whoever has left is not counted."""
+    memberships: Any = (
+        StaffDepartment.select(StaffDepartment.department_id, StaffDepartment.userid)
+        .join(Staff, on=(Staff.userid == StaffDepartment.userid))
+        .where(Staff.left_at.is_null())
+        .tuples()
+    )
     direct: dict[int, set[str]] = {}
-    for userid, of in _memberships(Staff.left_at.is_null()):
-        for number in of:
-            direct.setdefault(number, set()).add(userid)
+    for number, userid in memberships:
+        direct.setdefault(number, set()).add(userid)
     for root in roots:
         _count(root, direct)
 
@@ -231,9 +239,10 @@ def _owned_by(userids: Sequence[str]) -> dict[str, int]:
     return dict(cast(Any, query.tuples()))
 
 
-def _memberships(*where: Any) -> list[tuple[str, list[int]]]:
-    query = Staff.select(Staff.userid, Staff.departments).where(*where or (True,))
-    return list(cast(Any, query.tuples()))
+def _members_of(departments: Iterable[int]) -> "ModelSelect[StaffDepartment]":
+    return StaffDepartment.select(StaffDepartment.userid).where(
+        StaffDepartment.department_id.in_(sorted(departments))
+    )
 
 
 def _set_depth(place: Place, depth: int) -> None:

@@ -4,14 +4,17 @@ import csv
 import io
 import re
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
+import bot
 from bot import clock
 from bot.audit import AuditLog, Who
+from bot.console.acts import ACTS
 from bot.db import transaction
 from bot.models import AuditAnchor, AuditEntry, Staff
 from bot.reports import audit_log
@@ -20,6 +23,7 @@ from bot.vault import Vault
 from tests.console.conftest import DATA_KEY, MORNING, add_person, at, log_in, submit
 from tests.console.test_every_page import counted_queries
 
+BOT = Path(bot.__file__).parent
 pytestmark = pytest.mark.usefixtures("database")
 
 
@@ -63,6 +67,17 @@ def test_an_act_that_nobody_named_is_shown_as_it_stands(client: FlaskClient) -> 
     assert "&lt;script&gt;" in text
     assert "<script>alert" not in text
     assert "<i>" not in text
+
+
+def test_every_act_that_is_written_has_a_name() -> None:
+    written = re.compile(
+        r'\.record(?:_look)?\((?:(?!\brecord).){0,120}?"([a-z_]+\.[a-z_]+)"', re.DOTALL
+    )
+    sources = [path.read_text(encoding="utf-8") for path in BOT.rglob("*.py")]
+    acts = {act for source in sources for act in written.findall(source)}
+
+    assert len(acts) > 25
+    assert acts - set(ACTS) == set()
 
 
 def test_a_subject_leads_to_its_page_for_whoever_may_go_there(client: FlaskClient) -> None:
