@@ -1,12 +1,17 @@
 """Who may call, and what for."""
 
+import re
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 from bot import clock
+from bot.api import auth
 from bot.api.auth import create_token, digest
-from bot.models import ApiToken
+from bot.models import ApiToken, Handover, LocalUser, Staff
 from tests.api.conftest import Call, problem
 
 pytestmark = pytest.mark.usefixtures("firm")
@@ -50,47 +55,166 @@ def test_a_token_needs_scopes_that_exist(store: str, scopes: list[str]) -> None:
         create_token("x", scopes)
 
 
-READERS = {
-    "/offboardings": {"read", "offboarding", "admin"},
-    "/handovers": {"read", "handover", "admin"},
-    "/customers": {"read", "admin"},
-    "/conflicts": {"read", "allocation", "admin"},
-    "/contact-ways": {"read", "allocation", "admin"},
-    "/events": {"read", "events", "admin"},
-    "/gaps": {"read", "admin"},
-    "/alarms": {"read", "admin"},
-    "/audit": {"audit", "admin"},
-    "/staff": {"read", "allocation", "admin"},
+# Which scope opens which call, written by hand: not read from the views.
+SCOPES = ("read", "offboarding", "handover", "allocation", "events", "audit", "admin")
+CALLS = """
+                                           read offb hand allo even audi admin
+GET    /alarms                             o    .    .    .    .    .    o
+GET    /allocations/<number>               o    .    .    o    .    .    o
+GET    /audit                              .    .    .    .    .    o    o
+GET    /conflicts                          o    .    .    o    .    .    o
+GET    /conflicts/<number>                 o    .    .    o    .    .    o
+POST   /conflicts/<number>/resolve         .    .    .    o    .    .    o
+GET    /contact-ways                       o    .    .    o    .    .    o
+POST   /contact-ways                       .    .    .    o    .    .    o
+GET    /contact-ways/<number>              o    .    .    o    .    .    o
+PATCH  /contact-ways/<number>              .    .    .    o    .    .    o
+DELETE /contact-ways/<number>              .    .    .    o    .    .    o
+GET    /customers                          o    .    .    .    .    .    o
+GET    /customers/<external_userid>        o    .    .    .    .    .    o
+GET    /customers/<external_userid>/timeline  o .    .    .    .    .    o
+GET    /events                             o    .    .    .    o    .    o
+GET    /events/<number>                    o    .    .    .    o    .    o
+POST   /events/<number>/replay             .    .    .    .    o    .    o
+GET    /gaps                               o    .    .    .    .    .    o
+GET    /handovers                          o    .    o    .    .    .    o
+POST   /handovers                          .    .    o    .    .    .    o
+GET    /handovers/<number>                 o    .    o    .    .    .    o
+PATCH  /handovers/<number>                 .    .    o    .    .    .    o
+POST   /handovers/<number>/approve         .    .    o    .    .    .    o
+POST   /handovers/<number>/cancel          .    .    o    .    .    .    o
+GET    /handovers/<number>/items           o    .    o    .    .    .    o
+GET    /offboardings                       o    o    .    .    .    .    o
+POST   /offboardings                       .    o    .    .    .    .    o
+GET    /offboardings/<number>              o    o    .    .    .    .    o
+PATCH  /offboardings/<number>              .    o    .    .    .    .    o
+POST   /offboardings/<number>/approve      .    o    .    .    .    .    o
+POST   /offboardings/<number>/cancel       .    o    .    .    .    .    o
+GET    /offboardings/<number>/items        o    o    .    .    .    .    o
+GET    /pauses                             o    .    .    .    .    .    o
+POST   /pauses/<name>/lift                 .    .    .    .    o    .    o
+GET    /staff                              o    .    .    o    .    .    o
+GET    /staff/<userid>                     o    .    .    o    .    .    o
+PUT    /staff/<userid>                     .    .    .    o    .    .    o
+GET    /sync-runs                          o    .    .    .    .    .    o
+GET    /sync-runs/<run>                    o    .    .    .    .    .    o
+"""
+PARTS = {
+    "number": "1",
+    "external_userid": "wm_chen",
+    "userid": "zhangsan",
+    "name": "app gettoken",
+    "run": "5f3a",
 }
-WRITERS = {
-    ("POST", "/offboardings"): {"offboarding", "admin"},
-    ("PATCH", "/offboardings/1"): {"offboarding", "admin"},
-    ("POST", "/offboardings/1/approve"): {"offboarding", "admin"},
-    ("POST", "/offboardings/1/cancel"): {"offboarding", "admin"},
-    ("POST", "/handovers"): {"handover", "admin"},
-    ("POST", "/handovers/1/cancel"): {"handover", "admin"},
-    ("POST", "/conflicts/1/resolve"): {"allocation", "admin"},
-    ("POST", "/contact-ways"): {"allocation", "admin"},
-    ("DELETE", "/contact-ways/1"): {"allocation", "admin"},
-    ("PUT", "/staff/nobody"): {"allocation", "admin"},
-    ("POST", "/events/1/replay"): {"events", "admin"},
-}
-SCOPES = ["read", "offboarding", "handover", "allocation", "events", "audit", "admin"]
+
+
+def _lines() -> Iterator[tuple[tuple[str, str], set[str]]]:
+    for line in CALLS.strip().splitlines()[1:]:
+        method, path, *found = line.split()
+        assert len(found) == len(SCOPES), line
+        yield (
+            (method, path),
+            {scope for scope, mark in zip(SCOPES, found, strict=True) if mark == "o"},
+        )
+
+
+TABLE = dict(_lines())
+
+
+def calls(app: APIFlask) -> set[tuple[str, str]]:
+    """Every call that the application takes, as the table names it."""
+    return {
+        (method, re.sub(r"<(?:[a-z]+:)?([a-z_]+)>", r"<\1>", rule.rule).removeprefix("/api/v1"))
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint.startswith("api.")
+        for method in set(rule.methods or ()) - {"HEAD", "OPTIONS"}
+    }
+
+
+def test_every_call_is_in_the_table_and_the_table_has_no_other(app: APIFlask) -> None:
+    assert calls(app) == set(TABLE)
+    assert set(SCOPES) == set(auth.SCOPES)
 
 
 @pytest.mark.parametrize("scope", SCOPES)
 def test_each_scope_opens_what_it_should_and_nothing_else(call: Call, scope: str) -> None:
     token = create_token("one scope", [scope])
-    wanted = {("GET", path): scopes for path, scopes in READERS.items()} | WRITERS
 
-    for (method, path), allowed in wanted.items():
-        response = call(method, path, {"nonsense": 1} if method != "GET" else None, token=token)
+    for (method, path), allowed in TABLE.items():
+        where = re.sub(r"<([a-z_]+)>", lambda part: PARTS[part[1]], path)
+        response = call(method, where, {"nonsense": 1} if method != "GET" else None, token=token)
         if scope in allowed:
             assert response.status_code not in (401, 403), (method, path)
         else:
             body = problem(response, 403)
             assert body["missing_scope"] in body["detail"]
             assert body["missing_scope"] in allowed
+
+
+def test_no_call_is_answered_without_a_token(client: FlaskClient) -> None:
+    for method, path in TABLE:
+        where = re.sub(r"<([a-z_]+)>", lambda part: PARTS[part[1]], path)
+        problem(client.open(f"/api/v1{where}", method=method), 401)
+
+
+def test_several_scopes_open_what_each_of_them_opens(call: Call) -> None:
+    token = create_token("two", ["audit", "offboarding"])
+
+    assert call("GET", "/audit", token=token).status_code == 200
+    assert call("GET", "/offboardings", token=token).status_code == 200
+    problem(call("GET", "/handovers", token=token), 403)
+
+
+def leave_in_wecom() -> None:
+    Staff.update(left_at=clock.now()).where(Staff.userid == "zhangsan").execute()
+
+
+def be_disabled() -> None:
+    Staff.update(status=2).where(Staff.userid == "zhangsan").execute()
+
+
+def see_the_last_day_end() -> None:
+    Handover.create(
+        kind="offboarding",
+        userid="zhangsan",
+        last_day=(clock.now() + timedelta(hours=8, days=-1)).date(),
+        mode="approve",
+        state="running",
+        source="test",
+        created_at=clock.now(),
+        updated_at=clock.now(),
+    )
+
+
+@pytest.mark.parametrize("leave", [leave_in_wecom, be_disabled, see_the_last_day_end])
+def test_a_token_ends_with_who_answers_for_it(call: Call, leave: Callable[[], None]) -> None:
+    token = create_token("zhangsan's", ["read"], owner="zhangsan")
+    assert call("GET", "/staff", token=token).status_code == 200
+
+    leave()
+
+    assert "离职" in problem(call("GET", "/staff", token=token), 401)["detail"]
+
+
+def test_a_token_ends_with_a_disabled_local_administrator(call: Call) -> None:
+    user = LocalUser.create(name="ops", password_hash="x", created_at=clock.now())
+    token = create_token("theirs", ["read"], owner="local:ops")
+    assert call("GET", "/staff", token=token).status_code == 200
+
+    user.disabled_at = clock.now()
+    user.save()
+
+    problem(call("GET", "/staff", token=token), 401)
+
+
+def test_a_token_ends_on_its_day(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = create_token("short", ["read"], days=1)
+    assert call("GET", "/staff", token=token).status_code == 200
+
+    tomorrow = clock.now() + timedelta(days=1, seconds=1)
+    monkeypatch.setattr(clock, "now", lambda: tomorrow)
+
+    assert "过期" in problem(call("GET", "/staff", token=token), 401)["detail"]
 
 
 def test_no_view_forgets_to_name_its_scopes(app: APIFlask) -> None:
