@@ -84,8 +84,7 @@ def export() -> Response:
     wanted, errors = _wanted(asked, people)
     if errors or len(people) > 1:
         abort(400)
-    rows = list(audit_log.everything(wanted))
-    entries, is_cut = rows[:EXPORTED], len(rows) > EXPORTED
+    entries, is_cut = audit_log.export(wanted)
     gate.record_look(
         "audit.export",
         "audit log",
@@ -179,9 +178,8 @@ def _lines(entries: Sequence[AuditEntry], is_cut: bool) -> Iterator[list[str]]:
             str(sealed.get(entry.id, "")),
         ]
     if is_cut:
-        yield [
-            _("只导出了最近 %(number)s 条，更早的请缩小日期范围后再导出。", number=f"{EXPORTED:,}")
-        ]
+        number = f"{len(entries):,}"
+        yield [_("只导出了较近的 %(number)s 条。更早的请缩小日期范围后再导出。", number=number)]
 
 
 def _details(entry: AuditEntry) -> str:

@@ -4,7 +4,7 @@ The table is only added to and grows for years. Everything here goes along an in
 that no index serves looks at a bounded number of entries for each page.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -98,16 +98,17 @@ def part(wanted: Wanted, before: int | None, size: int) -> Part:
     return Part(rows, floor, is_searched=floor is not None)
 
 
-def everything(wanted: Wanted) -> Iterator[AuditEntry]:
-    """Yield what fits, the latest first, up to ``EXPORTED`` and one more if there is more."""
-    before, left = None, EXPORTED + 1
+def export(wanted: Wanted) -> tuple[list[AuditEntry], bool]:
+    """Read what fits, the latest first, and say whether there may be more."""
+    entries: list[AuditEntry] = []
+    before = None
     for _look in range(LOOKS):
-        found = part(wanted, before, min(left, EXPORTED_AT_ONCE))
-        yield from found.entries
-        left -= len(found.entries)
+        found = part(wanted, before, min(EXPORTED + 1 - len(entries), EXPORTED_AT_ONCE))
+        entries += found.entries
         before = found.before
-        if before is None or not left:
-            return
+        if before is None or len(entries) > EXPORTED:
+            break
+    return entries[:EXPORTED], before is not None or len(entries) > EXPORTED
 
 
 def positions(entries: Sequence[AuditEntry]) -> dict[int, int]:

@@ -5,7 +5,7 @@ import io
 import re
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from apiflask import APIFlask
@@ -309,9 +309,7 @@ def test_no_cell_of_an_export_is_a_formula(client: FlaskClient, start: str) -> N
 def test_a_long_export_ends_and_says_so(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (audit_log, client.application.view_functions["console.audit.export"]):
-        scope = cast(Any, module).__globals__ if callable(module) else vars(module)
-        monkeypatch.setitem(scope, "EXPORTED", 7)
+    monkeypatch.setattr(audit_log, "EXPORTED", 7)
     monkeypatch.setattr(audit_log, "EXPORTED_AT_ONCE", 3)
     for number in range(9):
         add_entry("event.replay", f"event {number}")
@@ -319,7 +317,31 @@ def test_a_long_export_ends_and_says_so(
     _, *lines, last = exported(client, act="event.replay")
 
     assert [line[6] for line in lines] == [f"event {number}" for number in range(8, 1, -1)]
-    assert last == ["只导出了最近 7 条，更早的请缩小日期范围后再导出。"]
+    assert last == ["只导出了较近的 7 条。更早的请缩小日期范围后再导出。"]
+
+
+def test_an_export_that_just_fits_is_whole(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_log, "EXPORTED", 7)
+    for number in range(7):
+        add_entry("event.replay", f"event {number}")
+
+    assert len(exported(client, act="event.replay")) == 1 + 7
+
+
+def test_an_export_that_gives_up_its_search_says_so(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(audit_log, "LOOKED_AT", 3)
+    monkeypatch.setattr(audit_log, "LOOKS", 2)
+    for number in range(20):
+        add_entry(purpose="投诉" if number in (0, 19) else "")
+
+    _, *lines, last = exported(client, purpose="投诉")
+
+    assert len(lines) == 1
+    assert last == ["只导出了较近的 1 条。更早的请缩小日期范围后再导出。"]
 
 
 def test_a_longer_log_takes_no_more_queries(client: FlaskClient) -> None:
