@@ -1,6 +1,6 @@
 """Chinese or English: what the reader chose, kept in a cookie."""
 
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from flask import Response, request
 from flask_babel import get_locale
@@ -41,11 +41,17 @@ def html_language() -> str:
 
 def same_page(**changes: str | int) -> str:
     """The address of this very page with some of its arguments changed."""
-    return f"{request.path}?{urlencode(request.args.to_dict() | changes)}"
+    return f"{_path()}?{urlencode(request.args.to_dict() | changes)}"
 
 
 def first_page(**changes: str) -> str:
     """The address of this list from its beginning, with some of its arguments changed."""
     arguments = request.args.to_dict() | {"page": ""} | changes
     query = urlencode({name: value for name, value in arguments.items() if value})
-    return f"{request.path}?{query}" if query else request.path
+    return f"{_path()}?{query}" if query else _path()
+
+
+def _path() -> str:
+    """The path of this page, in which no browser reads a host: some take a backslash for a
+    slash."""
+    return quote(request.path)
