@@ -58,8 +58,13 @@ class Scope:
         """Keep the rows of members within."""
         if self.is_firm:
             return query
-        within = field.in_(self._members())
-        return query.where(within if self.userid is None else within | (field == self.userid))
+        if not self.departments:
+            return query.where(field == (self.userid or ""))
+        members: Any = self._members()
+        if self.userid is not None:
+            # Not "or": the database would then read every row instead of an index.
+            members |= Staff.select(Staff.userid).where(Staff.userid == self.userid)
+        return query.where(field.in_(members))
 
     def of_customers(self, query: Select, field: Field) -> Select:
         """Keep the rows of customers whose owner or contact is within."""
@@ -71,9 +76,10 @@ class Scope:
         met = self.of_members(met, Relation.userid)
         if self._is_large:
             # Nearly every row fits: ask row by row, along the order of the list, until it is full.
-            mine = owned.where(Ownership.external_userid == field)
-            contact = met.where(Relation.external_userid == field)
-            return query.where(fn.EXISTS(mine) | fn.EXISTS(contact))
+            # A limited subquery is asked for each row; EXISTS would be made a join with them all.
+            mine: Any = owned.where(Ownership.external_userid == field).limit(1)
+            contact: Any = met.where(Relation.external_userid == field).limit(1)
+            return query.where((fn.COALESCE(mine, "") != "") | (fn.COALESCE(contact, "") != ""))
         return query.where(field.in_(owned | met))
 
     @cached_property

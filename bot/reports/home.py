@@ -90,14 +90,16 @@ def numbers(now: datetime, zone: tzinfo, scopes: Scopes = WHOLE_FIRM) -> Numbers
         zone: whose midnight begins the day.
     """
     midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    owned = Ownership.select(Ownership.id).where(
-        Ownership.external_userid == Customer.external_userid, Ownership.until.is_null()
+    owned = (
+        Ownership.select(Ownership.userid)
+        .where(Ownership.external_userid == Customer.external_userid, Ownership.until.is_null())
+        .limit(1)
     )
     customers = scopes.customers.of_customers(Customer.select(), Customer.external_userid)
     handovers = scopes.handovers.of_members(Handover.select(), Handover.userid)
     return Numbers(
         customers=_up_to_most(customers),
-        without_owner=_up_to_most(customers.where(~fn.EXISTS(owned))),
+        without_owner=_up_to_most(customers.where(fn.COALESCE(owned, "") == "")),
         serving=Staff.select().where(Staff.serves, Staff.left_at.is_null()).count(),
         conflicts=_up_to_most(_open_conflicts(scopes.conflicts)),
         gaps=count_gaps(now, scopes.gaps),

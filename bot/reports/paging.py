@@ -43,6 +43,11 @@ def page_of_query(
     Args:
         most: of a list that grows for years, so many rows are enough to turn pages in.
     """
+    if number <= 1 and most is not None:
+        # One query is enough for a list that ends on its first page.
+        first = list(query.limit(size + 1))
+        if len(first) <= size:
+            return Page(first, 1, size, len(first))
     total = query.count() if most is None else query.limit(most + 1).count()
     is_cut = most is not None and total > most
     if is_cut:
