@@ -392,6 +392,54 @@ def test_nothing_of_another_department_is_changed(
     assert acts <= {"customer.list"}
 
 
+@pytest.mark.parametrize("person", ["north_lead", "root", "north_staff", "auditor", ""])
+def test_a_form_without_the_token_of_this_session_does_nothing(
+    app: APIFlask, given: dict[str, Any], person: str
+) -> None:
+    client, other = come_in(app, person), come_in(app, person)
+    tokens = {
+        "none": None,
+        "empty": "",
+        "invented": "x",
+        "of another session": token_of(other),
+        "of somebody else": token_of(come_in(app, "compliance")),
+    }
+    token_of(client)
+    before = everything()
+
+    for door in TABLE:
+        if door.startswith("POST"):
+            for name, token in tokens.items():
+                form = {**FORMS.get(door, {}), **({} if token is None else {"csrf_token": token})}
+                response = client.post(address(door, given), data=form)
+                assert response.status_code == 400, (door, name)
+                assert "页面已过期" in response.get_data(as_text=True)
+
+    assert everything() == before
+    assert (client.get("/account").status_code == 200) == bool(person)
+
+
+def test_over_https_a_form_comes_from_our_own_page(app: APIFlask, given: dict[str, Any]) -> None:
+    client = come_in(app, "north_lead")
+    token = token_of(client)
+    path = address("POST /staff/members/<userid>/edit", given)
+    answers = [
+        client.post(
+            path,
+            data={"csrf_token": token, "capacity": "7", "on_duty": "1"},
+            base_url="https://localhost",
+            headers=headers,
+        ).status_code
+        for headers in (
+            {},
+            {"Referer": "https://evil.example/"},
+            {"Referer": f"https://localhost{path}"},
+        )
+    ]
+
+    assert answers == [400, 400, 302]
+
+
 def test_the_same_forms_change_much_for_who_may(app: APIFlask, given: dict[str, Any]) -> None:
     client = come_in(app, "north_lead")
     token = token_of(client)
