@@ -115,7 +115,11 @@ def test_the_secrets_of_compose_are_made_once_and_kept_from_others(
 def test_the_outside_reaches_only_what_it_needs() -> None:
     public = NGINX.read_text().split("server {")[1]
 
-    places = [line.split(None, 1)[1] for line in public.splitlines() if "location" in line]
+    places = [
+        line.split(None, 1)[1]
+        for line in public.splitlines()
+        if line.strip().startswith("location")
+    ]
 
     assert places == ["/wecom/ {", "/c/ {", r"~ ^/WW_verify_[A-Za-z0-9]+\.txt$ {", "/ {"]
     assert "return 404;" in public
