@@ -78,7 +78,7 @@ class Stack:
         self.sandbox = Remote(place.sandbox_url)
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self._seen = 0
-        self._environment = {**os.environ, **place.environment}
+        self.environment = {**os.environ, **place.environment}
 
     @contextmanager
     def clock_asleep(self) -> Iterator[None]:
@@ -114,7 +114,7 @@ class Stack:
     def _run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         done = subprocess.run(
             [*self.where, sys.executable, "-m", "bot", *arguments],
-            env=self._environment,
+            env=self.environment,
             cwd=self.code,
             capture_output=True,
             text=True,
@@ -137,7 +137,7 @@ class Stack:
         with self.log_file(name).open("ab") as log:
             self.processes[name] = subprocess.Popen(
                 [*self.where, sys.executable, "-m", "bot", name.partition(" ")[0]],
-                env=self._environment,
+                env=self.environment,
                 cwd=self.code,
                 stdout=log,
                 stderr=log,
@@ -267,7 +267,7 @@ class Stack:
         with self.log_file("jobs").open("ab") as log:
             subprocess.run(
                 [sys.executable, "-c", program],
-                env=self._environment,
+                env=self.environment,
                 stdout=log,
                 stderr=log,
                 timeout=60,

@@ -1,16 +1,14 @@
 """The console in a real browser: on a desk and in a hand, in both languages."""
 
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, Request, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from tests.conftest import missing_service
+from tests.browsing import Reader, running_browser
 from tests.console.scene import BOSS, Scene, served_scene
 
 pytestmark = pytest.mark.browser
@@ -23,13 +21,8 @@ GRAVE = ("serious", "critical")
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    path = shutil.which("chromium")
-    if path is None:
-        missing_service("Chromium")
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+    with running_browser() as started:
         yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")
@@ -39,45 +32,10 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
         yield made
 
 
-class Reader:
-    """A person at a browser, and all that went wrong on their pages."""
-
-    def __init__(self, context: BrowserContext, address: str) -> None:
-        self.page: Page = context.new_page()
-        self.troubles: list[str] = []
-        self._address = address
-        self.page.on("console", lambda message: self._note(message.type, message.text))
-        self.page.on("pageerror", lambda error: self._note("error", str(error)))
-        self.page.on("requestfailed", self._check_failure)
-        self.page.on("request", lambda request: self._check_host(request.url))
-        self.page.on("response", lambda answer: self._check_status(answer.status, answer.url))
-
-    def open(self, path: str) -> Page:
-        self.page.goto(self._address + path)
-        return self.page
-
-    def _note(self, kind: str, text: str) -> None:
-        self.troubles.append(f"{kind}: {text}")
-
-    def _check_failure(self, request: Request) -> None:
-        # Going to the next page gives up what the last one was still loading.
-        if request.failure != "net::ERR_ABORTED":
-            self._note("failed", request.url)
-
-    def _check_host(self, url: str) -> None:
-        if urlsplit(url).hostname not in ("127.0.0.1", None):
-            self._note("leaves this host", url)
-
-    def _check_status(self, status: int, url: str) -> None:
-        if status >= 400:
-            self._note(str(status), url)
-
-
 @contextmanager
 def reading(browser: Browser, scene: Scene, who: str | None, **options: Any) -> Iterator[Reader]:
     """Somebody at a browser, logged in unless nobody is named; nothing went wrong at the end."""
     context = browser.new_context(**options)
-    context.set_default_timeout(10_000)
     if who is not None:
         scene.log_in(context, who)
     made = Reader(context, scene.address)
