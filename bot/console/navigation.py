@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 from flask import current_app, request
 from flask_babel import LazyString
-from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext as _p
 
 from bot.console import gate

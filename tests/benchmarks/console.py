@@ -109,7 +109,7 @@ def main() -> int:
         sys.stdout.write(f"filled in {time.monotonic() - began:.0f} s\n")
         app = create_app(settings.load(_environment(url, queue)))
         slow = [row for row in _measure(app, arguments.rounds) if row > GOAL_MS]
-        db.database.obj.close_all()  # type: ignore[attr-defined]
+        db.database.obj.close_all()
     sys.stdout.write(f"{len(slow)} pages above {GOAL_MS} ms\n")
     return 1 if slow else 0
 
