@@ -64,7 +64,8 @@ def register(app: APIFlask, kegui: Kegui) -> None:
 def open_connection() -> None:
     """Hold a connection for the request; the application closes it in its teardown."""
     # PostgreSQL cannot even be asked for a text with a NUL in it.
-    if "\x00" in request.path or any("\x00" in value for value in request.args.values()):
+    values = [value for _name, value in request.args.items(multi=True)]
+    if any("\x00" in text for text in (request.path, *values)):
         raise problems.Problem(422, "nul", "地址中含有 NUL 字符", "there is a NUL in the address")
     database.connect(reuse_if_open=True)
 

@@ -7,6 +7,7 @@ from typing import cast
 
 from flask import Flask, Response, abort, current_app, request
 from flask_babel import format_timedelta
+from werkzeug.datastructures import MultiDict
 
 from bot.console import language
 from bot.console.reasons import actor, code, reason
@@ -43,10 +44,16 @@ def open_connection() -> None:
     """Hold a connection for the request; the application closes it in its teardown."""
     if (request.endpoint or "").endswith(".static"):
         return
-    # PostgreSQL cannot even be asked for a text with a NUL in it.
-    if "\x00" in request.path or any("\x00" in value for value in request.args.values()):
+    # PostgreSQL cannot even be asked for a text with a NUL in it; no keyboard types one.
+    if "\x00" in request.path or _has_nul(request.args):
         abort(404)
+    if _has_nul(request.form):
+        abort(400)
     database.connect(reuse_if_open=True)
+
+
+def _has_nul(given: MultiDict[str, str]) -> bool:
+    return any("\x00" in value for _name, value in given.items(multi=True))
 
 
 def is_page(path: str) -> bool:

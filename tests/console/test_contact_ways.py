@@ -198,7 +198,7 @@ def test_a_way_is_made_in_wecom_kept_and_recorded(manager: FlaskClient, wecom: F
         ({"state": "长" * 31}, "不超过 30 个字"),
         ({"remark": "长" * 31}, "不超过 30 个字"),
         ({"channel": "长" * 65}, "不超过 64 个字"),
-        ({"remark": "a\x00b"}, "不超过 30 个字"),
+        ({"remark": "a\x01b"}, "不超过 30 个字"),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_typed_is_lost(

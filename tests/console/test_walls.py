@@ -440,6 +440,23 @@ def test_over_https_a_form_comes_from_our_own_page(app: APIFlask, given: dict[st
     assert answers == [400, 400, 302]
 
 
+def test_what_no_database_can_keep_is_refused_at_every_door(
+    app: APIFlask, given: dict[str, Any]
+) -> None:
+    client = come_in(app, "north_lead")
+    token = token_of(client)
+    nul = {"x": ["a", "a\x00b"]}
+    before = everything()
+
+    for door in TABLE:
+        path = address(door, given)
+        if door.startswith("POST"):
+            assert send(client, path, token, **nul).status_code == 400, door
+        assert client.get(path.partition("?")[0], query_string=nul).status_code in (404, 405), door
+
+    assert everything() == before
+
+
 def test_the_same_forms_change_much_for_who_may(app: APIFlask, given: dict[str, Any]) -> None:
     client = come_in(app, "north_lead")
     token = token_of(client)
