@@ -88,7 +88,8 @@ def new() -> str:
 def make() -> ResponseReturnValue:
     """Make a token and show it, the only time; the same form makes no second."""
     typed, scopes = request.form, request.form.getlist("scopes")
-    if not hmac.compare_digest(session.get(FORM_KEY, "").encode(), typed.get("key", "").encode()):
+    key = session.get(FORM_KEY, "")
+    if not key or not hmac.compare_digest(key.encode(), typed.get("key", "").encode()):
         used = _(
             "这张表单已经用过，或在别处又打开了一张，因此没有新建令牌。需要的话请核对后再提交。"
         )

@@ -97,6 +97,16 @@ def test_sending_the_same_form_again_makes_no_second_token(admin: FlaskClient) -
     assert ApiToken.select().count() == 1
 
 
+def test_a_form_that_no_page_showed_makes_no_token(admin: FlaskClient) -> None:
+    csrf = hidden(admin, "/tokens/1/revocation") or hidden(admin, "/purpose")
+    sent = {"csrf_token": csrf["csrf_token"], "name": "CRM", "scopes": "read", "days": "9"}
+
+    answer = admin.post("/tokens/new", data=sent)
+
+    assert answer.status_code == 422
+    assert ApiToken.select().count() == 0
+
+
 def test_a_form_that_was_refused_can_be_sent_again(admin: FlaskClient) -> None:
     refused = make(admin, scopes=[])
     sent = dict(

@@ -22,9 +22,10 @@ from bot.rules.rights import Right
 from bot.wecom.images import Image
 from tests.console.two_departments import (
     NORTHERN,
+    NORTHERN_PHONE,
     PEOPLE,
-    PUBLIC_URL,
     SOUTHERN,
+    SOUTHERN_PHONE,
     add_two_departments,
     come_in,
     of_the_south,
@@ -98,6 +99,7 @@ POST /conflicts/<conflict_id>/resolve              . . . o - . . . . . . >
 POST /contact-ways/<way_id>/edit                   . . . o - . . . . . . >
 POST /contact-ways/<way_id>/remove                 . . . o - . . . . . . >
 POST /contact-ways/new                             . . . o o . . . . . . >
+POST /customers/<external_userid>/phones           . o . o - . . o - . . >
 POST /customers/views                              . o o o o . o o o . . >
 POST /customers/views/<view_id>/forget             . - - - - . - o - . . >
 POST /events/<event_id>/replay                     o . . . . . . . . . o >
@@ -147,7 +149,7 @@ DANGEROUS = {
 # keeps them from being done.
 QUERIES = {
     "GET /moves/new": "?owner=north_staff",
-    "GET /sidebar/signature": f"?url={PUBLIC_URL}/sidebar&as=corp",
+    "GET /sidebar/signature": "?url=http://localhost/sidebar&as=corp",
 }
 FORMS: Mapping[str, Mapping[str, Any]] = {
     "POST /contact-ways/<way_id>/edit": {"userids": ["north_second"], "remark": "别的"},
@@ -560,6 +562,28 @@ def test_a_list_of_members_is_the_managers_own(app: APIFlask) -> None:
         text = client.get(path).get_data(as_text=True)
         assert "north_" not in text.replace("/staff?q=", "")
         assert client.get("/staff?department=2").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("person", "seen"),
+    [
+        ("north_lead", {NORTHERN_PHONE}),
+        ("north_staff", {NORTHERN_PHONE}),
+        ("compliance", {NORTHERN_PHONE, SOUTHERN_PHONE}),
+    ],
+)
+def test_a_phone_number_is_shown_to_whom_it_was_noted_for_and_kept_nowhere(
+    app: APIFlask, given: dict[str, Any], person: str, seen: set[str]
+) -> None:
+    client = come_in(app, person)
+
+    text = send(
+        client, address("POST /customers/<external_userid>/phones", given), token_of(client)
+    ).get_data(as_text=True)
+
+    assert {phone for phone in (NORTHERN_PHONE, SOUTHERN_PHONE) if phone in text} == seen
+    assert not any(phone in str(everything()) for phone in (NORTHERN_PHONE, SOUTHERN_PHONE))
+    assert count_looks(person) == 1
 
 
 @pytest.mark.parametrize("person", ["root", "hr", "member"])

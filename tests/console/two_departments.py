@@ -70,6 +70,8 @@ OF_THE_FIRM = {
 # What identifies a customer of either department, in a page.
 NORTHERN = ("北客", "wm_north", "北区客户群", "north_channel")
 SOUTHERN = ("南客", "wm_south", "南区客户群", "south_channel")
+# What a member of either department noted of the same customer.
+NORTHERN_PHONE, SOUTHERN_PHONE = "13800000002", "13800000003"
 PUBLIC_URL = "https://kegui.example"
 
 
@@ -81,6 +83,9 @@ class WeComOfTests(FakeWeCom):
 
     def agent_ticket(self) -> Ticket:
         return Ticket("agent ticket", 7200)
+
+    def phones_of(self, external_userid: str) -> dict[str, list[str]]:
+        return {"north_staff": [NORTHERN_PHONE], "south_staff": [SOUTHERN_PHONE]}
 
 
 def open_house(url: str, **environment: str) -> APIFlask:
