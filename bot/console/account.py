@@ -13,6 +13,7 @@ from bot.console.pages import kegui
 from bot.console.words import ROLES
 from bot.models import Login
 from bot.reports.names import names_of
+from bot.reports.roles import department_paths
 
 blueprint = APIBlueprint("account", __name__, url_prefix="/account", enable_openapi=False)
 
@@ -26,6 +27,7 @@ def show() -> str:
         "account/show.html",
         me=me,
         grants=[(ROLES[grant.role], grant.department_id) for grant in me.grants],
+        departments=department_paths(),
         logins=logins.open_logins(me.actor, kegui()),
         mine=gate.my_login(),
         has_app=second_factors.has_one(me.actor),

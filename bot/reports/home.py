@@ -16,7 +16,6 @@ from bot.models import (
     InboxEvent,
     InboxHistory,
     Ownership,
-    Proposal,
     Staff,
 )
 from bot.models import conflict as conflicts
@@ -30,8 +29,8 @@ from bot.models.inbox_event import (
     UNSETTLED,
     WAITING,
 )
-from bot.models.proposal import OPEN as OPEN_PROPOSAL
 from bot.reports.gaps import count_gaps
+from bot.reports.roles import count_open
 
 WORKER_PATIENCE = timedelta(minutes=1)
 # Whoever has more events in a day reads it as "more".
@@ -111,7 +110,7 @@ def numbers(now: datetime, zone: tzinfo, scopes: Scopes = WHOLE_FIRM) -> Numbers
         dead=InboxEvent.select().where(UNSETTLED, InboxEvent.state == DEAD).count(),
         received_today=count_received(midnight),
         has_events=InboxEvent.select().exists(),
-        proposals=Proposal.select().where(Proposal.state == OPEN_PROPOSAL).count(),
+        proposals=count_open(),
     )
 
 

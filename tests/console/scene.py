@@ -30,6 +30,7 @@ from bot.models import (
     Department,
     Handover,
     HandoverItem,
+    InboxEvent,
     LocalUser,
     Login,
     Ownership,
@@ -189,7 +190,10 @@ def _qr_code() -> Response:
 def add_scene(kegui: Kegui, qr_code: str) -> None:
     """The small firm and its troubles, with all that a grown one has beside them."""
     add_firm()
+    known = InboxEvent.select().count()
     add_troubles()
+    # Troubles of other customers: Chen's story is the one that is told.
+    InboxEvent.update(external_userid="wm_b07").where(InboxEvent.id > known).execute()
     _add_colleagues()
     _add_customers()
     # First, so that the first proposal is one of a role.
@@ -254,7 +258,7 @@ def _add_customers() -> None:
     _meet("wm_mine", "顾先生", BOSS, 60)
     _meet("wm_long", "欧阳慕容（上海浦东新区世纪大道分行高净值客户沙龙）", "zhangsan", 61)
     for number in (4, 5):
-        event = add_event("add_external_contact", "lihua", 30, external_userid=f"wm_b{number:02}")
+        event = add_event("add_external_contact", "lihua", 50, external_userid=f"wm_b{number:02}")
         add_notice(event, "missed", reason="the welcome code ran out before it was used")
     add_event("add_external_contact", "zhangsan", 62, external_userid="wm_long", state="ignored")
     Conflict.create(
@@ -272,7 +276,7 @@ def _meet(external_userid: str, name: str, userid: str, minutes: float) -> None:
     Customer.create(
         external_userid=external_userid,
         name=name,
-        channel=CHANNELS[len(name + external_userid) % 3],
+        channel=CHANNELS[int(external_userid[-1], 36) % 3],
         met_at=at(minutes),
     )
     add_relation(external_userid, userid, minutes)

@@ -1,5 +1,6 @@
 """角色与权限: who has which role, what it allows, and how that changes."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -466,3 +467,15 @@ def _row(text: str, name: str) -> str:
         if f">{name}<" in part.partition("</td>")[0]
     ]
     return row
+
+
+def test_home_counts_the_proposals_about_roles_and_no_others(client: FlaskClient) -> None:
+    add_person("chenmin", "陈敏", Role.COMPLIANCE_OFFICER)
+    propose(client, "chenmin", Role.AUDITOR)
+    Proposal.create(
+        kind="offboarding", subject="offboarding 1", proposed_by="chenmin", proposed_at=MORNING
+    )
+
+    text = re.sub(r"<[^>]*>", " ", text_of(client, "/"))
+
+    assert re.search(r"\b1\s+角色变更等待另一人复核", text)
