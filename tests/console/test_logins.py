@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from bot import clock, db, migrations
-from bot.actions import local_users, second_factors
+from bot.actions import local_users, logins, second_factors
 from bot.audit import Who
 from bot.console import gate
 from bot.models import AuditEntry, Login, LoginState, Staff
@@ -183,6 +183,18 @@ def test_a_state_counts_once_even_in_a_browser_that_kept_its_cookie(
     client.set_cookie("kegui", kept.value)
 
     refused(client, come_back(client, state, "code-of-anna"), "已失效")
+
+
+def test_of_two_who_come_back_at_once_with_one_state_one_is_let_in(
+    app: APIFlask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = sent_away(client)
+    with db.connection():
+        row = LoginState.get()
+        # Both have read the row before one of them takes it.
+        monkeypatch.setattr(LoginState, "get_or_none", lambda *_query: row)
+
+        assert [logins.come_back(state), logins.come_back(state)] == [row, None]
 
 
 def test_a_state_of_another_browser_is_refused_and_spent(
