@@ -19,8 +19,12 @@ SHORTEST_PASSWORD = 12
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,31}")
 # RFC 9106's second choice, which is also the library's default.
 _hasher = PasswordHasher()
-# Whoever asks for a name that nobody has waits as long as for a wrong password.
-_NOBODY = _hasher.hash("nobody's password")
+# Of a password that nobody knows: whoever asks for a name that nobody has waits as long as for a
+# wrong password. Made beforehand, because every process would make it when it starts.
+_NOBODY = (
+    "$argon2id$v=19$m=65536,t=3,p=4$CXQtcBndUNgjsMKBwd3b3w$zsZ3te"
+    "JafhmKf1UTtpooL1qvMNtFKLviXV46pHXp9HA"
+)
 
 
 class NotPossible(Exception):
