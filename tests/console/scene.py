@@ -57,6 +57,7 @@ from tests.stack import free_port
 BOSS = "boss"
 MANAGER, COMPLIANCE, HR, STAFF = "chenjing", "shenyue", "heping", "zhangsan"
 SURNAMES = "赵钱孙李周吴郑王冯褚卫蒋沈韩杨朱秦尤许何吕施张孔曹"
+UNTOLD = ("wm_b05", "wm_b16", "wm_long")
 CHANNELS = ("pudong-branch", "app-banner", "seminar")
 
 # What stands in an address that asks for something, by the name of the argument.
@@ -189,13 +190,15 @@ def _qr_code() -> Response:
 
 def add_scene(kegui: Kegui, qr_code: str) -> None:
     """The small firm and its troubles, with all that a grown one has beside them."""
+    _add_customers()
     add_firm()
+    Customer.update(channel=CHANNELS[0]).where(Customer.external_userid == "wm_chen").execute()
     known = InboxEvent.select().count()
     add_troubles()
     # Troubles of other customers: Chen's story is the one that is told.
     InboxEvent.update(external_userid="wm_b07").where(InboxEvent.id > known).execute()
     _add_colleagues()
-    _add_customers()
+    _add_late_customers()
     # First, so that the first proposal is one of a role.
     _add_paper(qr_code)
     _add_waiting_leaver()
@@ -255,12 +258,12 @@ def _add_customers() -> None:
             evidence="event 1",
             recorded_at=at(minutes + 3),
         )
+
+
+def _add_late_customers() -> None:
+    """Those after the small firm's own, and how an old conflict was settled."""
     _meet("wm_mine", "顾先生", BOSS, 60)
     _meet("wm_long", "欧阳慕容（上海浦东新区世纪大道分行高净值客户沙龙）", "zhangsan", 61)
-    for number in (4, 5):
-        event = add_event("add_external_contact", "lihua", 50, external_userid=f"wm_b{number:02}")
-        add_notice(event, "missed", reason="the welcome code ran out before it was used")
-    add_event("add_external_contact", "zhangsan", 62, external_userid="wm_long", state="ignored")
     Conflict.create(
         external_userid="wm_b03",
         owner="zhangsan",
@@ -280,6 +283,11 @@ def _meet(external_userid: str, name: str, userid: str, minutes: float) -> None:
         met_at=at(minutes),
     )
     add_relation(external_userid, userid, minutes)
+    event = add_event("add_external_contact", userid, minutes, external_userid=external_userid)
+    if external_userid in UNTOLD:
+        add_notice(event, "missed", reason="the welcome code ran out before it was used")
+    else:
+        add_notice(event, "delivered")
     reason = "the added member is eligible"
     Allocation.create(
         external_userid=external_userid,
@@ -393,3 +401,5 @@ def _add_acts(kegui: Kegui) -> None:
     ):
         with db.transaction():
             kegui.audit.record(Who(actor, "10.0.3.14", purpose), act, subject, **details)
+    kegui.audit.seal()
+    kegui.audit.anchor(clock.now())

@@ -40,7 +40,7 @@ class Picture(NamedTuple):
 PICTURES = (
     Picture("home-of-a-manager", MANAGER, "/", (1280, 800)),
     Picture("home-of-a-manager-zh", MANAGER, "/", (1280, 800), language="zh"),
-    Picture("story-of-a-customer", MANAGER, "/customers/wm_chen", (1280, 900)),
+    Picture("story-of-a-customer", MANAGER, "/customers/wm_chen", (1280, 820)),
     Picture("approving-on-a-phone", MANAGER, "/offboardings/2/approve", (390, 780)),
     Picture(
         "approving-on-a-phone-zh", MANAGER, "/offboardings/2/approve", (390, 780), "light", "zh"
@@ -103,12 +103,7 @@ def page_of(
 ) -> Iterator[Page]:
     """A window of this size, in which somebody is logged in and reads this language."""
     viewport: Any = {"width": size[0], "height": size[1]}
-    context = browser.new_context(
-        viewport=viewport,
-        color_scheme=theme,
-        reduced_motion="reduce",
-        locale={"zh": "zh-CN", "en": "en-GB"}[language],
-    )
+    context = browser.new_context(viewport=viewport, color_scheme=theme, reduced_motion="reduce")
     context.add_cookies([{"name": "lang", "value": language, "url": scene.address}])
     if who is not None:
         scene.log_in(context, who)

@@ -1,11 +1,12 @@
 """Each page shows what its reader came for."""
 
 import pytest
+from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 from bot import clock, inbox_archive
 from bot.models import Alarm, Conflict, Handover, InboxArchive, InboxEvent, Notice, Ownership
-from tests.console.conftest import add_event, at
+from tests.console.conftest import add_event, add_person, at, log_in
 
 pytestmark = pytest.mark.usefixtures("firm")
 
@@ -231,3 +232,14 @@ def test_the_list_of_events_ends_after_its_latest(
     assert "page=3" not in last
     assert "change_1<" in last
     assert "change_0<" not in last
+
+
+def test_home_leads_nobody_to_alarms_that_they_may_not_see(app: APIFlask) -> None:
+    add_person("ma", "马经理", leads=1)
+    manager = app.test_client()
+    log_in(manager, "ma")
+
+    text = manager.get("/").get_data(as_text=True)
+
+    assert 'href="/alarms"' not in text
+    assert "60020" not in text
