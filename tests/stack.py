@@ -286,10 +286,13 @@ class Stack:
         """Return the texts of the app messages that a member got."""
         return [str(row["content"]) for row in self.executed("app_message", recipient=userid)]
 
-    def told_of_conflicts(self) -> list[str]:
-        """Return who got a message about a conflict; the digests come when they like."""
-        rows = self.executed("app_message")
-        return [str(row["recipient"]) for row in rows if "撞单" in str(row["content"])]
+    def told_of_conflicts(self, customer: str = "") -> list[str]:
+        """Return who got a message about a conflict, of one customer by name or of any.
+
+        What an earlier story left to be told, and the digests, come when they like.
+        """
+        told = [(row["recipient"], str(row["content"])) for row in self.executed("app_message")]
+        return [str(userid) for userid, text in told if "撞单" in text and customer in text]
 
     def timeline(self, external_userid: str, kind: str) -> list[dict[str, Any]]:
         """Return what of one kind happened with a customer."""

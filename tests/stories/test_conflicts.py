@@ -20,7 +20,7 @@ def test_a_second_member_is_a_conflict_and_no_owner(stack: Stack) -> None:
     assert conflict["state"] == "open"
     assert (conflict["owner"], conflict["contenders"]) == ("zhangsan", ["lisi", "wangwu"])
     # Each contender is told once, the owner and the manager once about each contender.
-    told = Counter(stack.told_of_conflicts())
+    told = Counter(stack.told_of_conflicts("赵女士"))
     assert told == Counter(zhangsan=2, manager=2, lisi=1, wangwu=1)
     assert any("赵女士" in text for text in stack.told("manager"))
     assert any("张三" in text for text in stack.told("lisi"))
@@ -51,7 +51,7 @@ def test_a_decision_is_told_to_all_within_thirty_seconds(stack: Stack) -> None:
     stack.meet("lisi", "wm_decided")
     stack.settled()
     [conflict] = stack.api.every("/conflicts", external_userid="wm_decided")
-    told_before = Counter(stack.told_of_conflicts())
+    told_before = Counter(stack.told_of_conflicts("钱先生"))
 
     settled = stack.api.post(
         f"/conflicts/{conflict['id']}/resolve", owner="lisi", reason="客户本人要求"
@@ -60,22 +60,22 @@ def test_a_decision_is_told_to_all_within_thirty_seconds(stack: Stack) -> None:
     assert settled["state"] == "resolved"
     assert settled["resolution"]["reason"] == "客户本人要求"
     assert stack.owner("wm_decided") == "lisi"
-    until(lambda: {"zhangsan", "lisi"} <= {*(Counter(stack.told_of_conflicts()) - told_before)}, 30)
+    until(lambda: {"zhangsan", "lisi"} <= told_since(stack, "钱先生", told_before), 30)
     assert any("确定为李四" in text for text in stack.told("zhangsan"))
 
 
 def test_a_decision_is_told_also_when_wecom_is_away_at_that_moment(stack: Stack) -> None:
-    stack.meet("zhangsan", "wm_away")
+    stack.meet("zhangsan", "wm_away", name="孙先生")
     stack.settled()
     stack.meet("lisi", "wm_away")
     stack.settled()
     [conflict] = stack.api.every("/conflicts", external_userid="wm_away")
-    told_before = Counter(stack.told_of_conflicts())
+    told_before = Counter(stack.told_of_conflicts("孙先生"))
     stack.sandbox.post("/sandbox/faults", endpoint="message/send", http_status=502, times=1)
 
     stack.api.post(f"/conflicts/{conflict['id']}/resolve", owner="zhangsan", reason="先来者")
 
-    until(lambda: {"zhangsan", "lisi"} <= {*(Counter(stack.told_of_conflicts()) - told_before)}, 30)
+    until(lambda: {"zhangsan", "lisi"} <= told_since(stack, "孙先生", told_before), 30)
 
 
 def test_the_owner_who_is_gone_leaves_the_customer_to_the_next(stack: Stack) -> None:
@@ -89,3 +89,7 @@ def test_the_owner_who_is_gone_leaves_the_customer_to_the_next(stack: Stack) -> 
     stack.settled()
     assert stack.owner("wm_next") == "lisi"
     assert stack.api.every("/conflicts", external_userid="wm_next") == []
+
+
+def told_since(stack: Stack, customer: str, told_before: Counter[str]) -> set[str]:
+    return {*(Counter(stack.told_of_conflicts(customer)) - told_before)}

@@ -216,7 +216,7 @@ def test_beside_a_chat_a_member_sees_whose_customer_it_is_and_reports_a_conflict
     expect(page.locator("main")).to_contain_text("撞单等待主管裁定")
     [reported] = stack.api.every("/conflicts", external_userid="wm_beside", state="open")
     assert (reported["owner"], reported["contenders"]) == ("zhangsan", ["lisi"])
-    until(lambda: "manager" in stack.told_of_conflicts())
+    until(lambda: "manager" in stack.told_of_conflicts("吴女士"))
 
 
 # ------------------------------------------------------------ moving customers

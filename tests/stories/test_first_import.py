@@ -56,7 +56,7 @@ def test_a_later_reading_repairs_what_no_callback_told(stack: Stack) -> None:
     stack.hire("repaired", department=71)
     stack.customers("repaired", ["wm_repaired_0", "wm_repaired_1"])
     stack.command("sync")
-    stack.meet("repaired", "wm_missed_add", deliver={"drop": True})
+    stack.meet("repaired", "wm_missed_add", name="丁女士", deliver={"drop": True})
     stack.sandbox.post(
         "/sandbox/staff/repaired/delete_customer",
         external_userid="wm_repaired_1",
@@ -69,5 +69,5 @@ def test_a_later_reading_repairs_what_no_callback_told(stack: Stack) -> None:
     [ended] = stack.api.get("/customers/wm_repaired_1")["relations"]
     assert (ended["state"], ended["end"]) == ("ended", "not_listed")
     assert stack.executed("welcome_sent") == []
-    assert stack.told_of_conflicts() == []
+    assert stack.told_of_conflicts("丁女士") == []
     assert stack.told("repaired") == []

@@ -12,7 +12,7 @@ DAY = 86_401
 def meet_and_move(stack: Stack, customers: list[str], taking: str = "lisi") -> dict[str, Any]:
     """Zhangsan's customers are to be Lisi's, and WeCom has begun to move them."""
     for customer in customers:
-        stack.meet("zhangsan", customer)
+        stack.meet("zhangsan", customer, name=customer)
     stack.settled()
     case = stack.api.post(
         "/handovers",
@@ -117,7 +117,7 @@ def check_nothing_new(stack: Stack, customer: str) -> None:
     assert stack.owner(customer) == "lisi"
     assert stack.api.every("/conflicts", external_userid=customer) == []
     assert len(stack.executed("welcome_sent")) == 1
-    assert stack.told_of_conflicts() == []
+    assert stack.told_of_conflicts(customer) == []
     assert [notice["state"] for notice in stack.timeline(customer, "notice")] == ["delivered"]
     relations = stack.api.get(f"/customers/{customer}")["relations"]
     assert {one["userid"]: (one["state"], one["end"]) for one in relations} == {

@@ -42,14 +42,14 @@ def test_fifty_at_once_of_which_one_comes_again_and_again(stack: Stack) -> None:
 
 
 def test_a_repeated_conflict_is_told_once(stack: Stack) -> None:
-    stack.meet("zhangsan", "wm_twice_told")
+    stack.meet("zhangsan", "wm_twice_told", name="沈女士")
     stack.settled()
     stack.meet("lisi", "wm_twice_told", deliver={"times": 3})
 
     stack.settled()
 
     assert len(stack.api.every("/conflicts", external_userid="wm_twice_told")) == 1
-    assert sorted(stack.told_of_conflicts()) == ["lisi", "manager", "zhangsan"]
+    assert sorted(stack.told_of_conflicts("沈女士")) == ["lisi", "manager", "zhangsan"]
 
 
 def test_a_leave_reported_three_times_is_one_case_with_one_transfer(stack: Stack) -> None:
