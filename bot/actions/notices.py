@@ -3,6 +3,8 @@
 import hashlib
 from datetime import datetime, timedelta
 
+from peewee import fn
+
 from bot import clock, metrics
 from bot.actions import handover_match
 from bot.actions.alarms import report
@@ -10,9 +12,10 @@ from bot.actions.messages import tell
 from bot.effects import AfterCrash, Busy, give_up, once
 from bot.inbox import Later
 from bot.kegui import Kegui
-from bot.models import Customer, Effect, GapDigest, Notice
+from bot.models import Customer, Effect, GapDigest, Notice, Relation
 from bot.models import effect as effects_of
 from bot.models import notice as notices
+from bot.models.customer import UNTOLD
 from bot.reports.gaps import Gap, open_gaps
 from bot.router import Received
 from bot.wecom import Paused, Throttled, Transient, WeComError
@@ -181,6 +184,7 @@ def _store(
 
 def send_digests(kegui: Kegui) -> None:
     """Tell each member, once in ten minutes, which customers they must tell by hand."""
+    note_told()
     settings = table("notices")["digest"]
     now = clock.now()
     recent = {
@@ -199,6 +203,21 @@ def send_digests(kegui: Kegui) -> None:
             untold.setdefault(gap.userid, []).append(gap)
     for userid, gaps in untold.items():
         _send_digest(userid, gaps[:15], now, kegui)
+
+
+def note_told() -> None:
+    """Let the pairs to whom a notice has arrived be asked for no more when gaps are looked for.
+
+    Not written with the notice: often there is a notice before its contact is noted.
+    """
+    arrived = Notice.select().where(
+        Notice.external_userid == Relation.external_userid,
+        Notice.userid == Relation.userid,
+        Notice.state.in_(notices.ARRIVED),
+    )
+    Relation.update(told_at=arrived.select(fn.MAX(Notice.at))).where(
+        UNTOLD, fn.EXISTS(arrived.where(Notice.at >= Relation.noted_at))
+    ).execute()
 
 
 def _send_digest(userid: str, gaps: list[Gap], now: datetime, kegui: Kegui) -> None:

@@ -81,7 +81,7 @@ def _claim(reading: Reading, pairs: Sequence[tuple[str, str]]) -> None:
     if not pairs:
         return
     now = clock.now()
-    taken = (
+    taken = list(
         Ownership.insert_many(
             [
                 {
@@ -97,6 +97,9 @@ def _claim(reading: Reading, pairs: Sequence[tuple[str, str]]) -> None:
         .returning(Ownership.external_userid, Ownership.userid)
         .execute()
     )
+    Customer.update(is_owned=True).where(
+        Customer.external_userid.in_([row.external_userid for row in taken])
+    ).execute()
     reading.note(
         [
             Difference(

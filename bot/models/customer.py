@@ -7,6 +7,7 @@ from peewee import (
     SQL,
     BigAutoField,
     BigIntegerField,
+    BooleanField,
     CharField,
     IntegerField,
     IntegrityError,
@@ -24,7 +25,11 @@ SEVERAL_FOLLOWERS = "several_followers"
 
 
 class Customer(Model):
-    """An external contact of the corporation; ``review`` says why a person must look at it."""
+    """An external contact of the corporation.
+
+    ``review`` says why a person must look at it. ``is_owned``: the customer belongs to somebody;
+    who was owned once never becomes nobody's, see ``Ownership``.
+    """
 
     external_userid = CharField(max_length=64, primary_key=True)
     name = CharField(max_length=255, default="")
@@ -32,9 +37,13 @@ class Customer(Model):
     channel = CharField(max_length=64, default="")
     review = CharField(max_length=32, null=True, index=True)
     met_at = UTCDateTimeField()
+    is_owned = BooleanField(default=False)
 
     class Meta:
-        indexes = ((("met_at", "external_userid"), False),)
+        indexes = (
+            (("met_at", "external_userid"), False),
+            (("channel", "met_at", "external_userid"), False),
+        )
 
     @classmethod
     def meet(cls, external_userid: str, *, channel: str, met_at: datetime) -> Self:
@@ -45,12 +54,24 @@ class Customer(Model):
         return cls.get_by_id(external_userid)
 
 
+# Owned customers must not stand in the way of the few whom nobody owns.
+Customer.add_index(
+    Customer.index(
+        Customer.met_at,
+        Customer.external_userid,
+        name="customer_unowned",
+        where=SQL("NOT is_owned"),
+    )
+)
+
+
 class Relation(Model):
     """The contact between one member and one customer.
 
     ``source`` is how we learned of it: event, import (the first reading), repair (a later
     reading found it), transfer. The present stretch of the contact began at ``added_at`` by
-    WeCom's clock, and we noted it at ``noted_at`` by ours.
+    WeCom's clock, and we noted it at ``noted_at`` by ours. ``told_at``: when the last notice that
+    arrived was sent, as far as ``bot.actions.notices.note_told`` has looked.
     """
 
     id = BigAutoField()
@@ -62,6 +83,7 @@ class Relation(Model):
     added_at = UTCDateTimeField()
     noted_at = UTCDateTimeField()
     last_add_at = UTCDateTimeField(null=True)
+    told_at = UTCDateTimeField(null=True)
     ended_at = UTCDateTimeField(null=True)
     end = CharField(max_length=32, null=True)
 
@@ -142,6 +164,11 @@ class Relation(Model):
         )
 
 
+# Those who were told must not stand in the way of the few who were not: gaps are asked for often.
+UNTOLD = SQL("last_add_at IS NOT NULL AND (told_at IS NULL OR told_at < noted_at)")
+Relation.add_index(Relation.index(Relation.last_add_at, name="relation_untold", where=UNTOLD))
+
+
 class Ownership(Model):
     """Who a customer belongs to, from when to when, and why: rows are added, never rewritten.
 
@@ -180,6 +207,9 @@ class Ownership(Model):
                     reason=reason,
                     allocation_id=allocation_id,
                 )
+                Customer.update(is_owned=True).where(
+                    Customer.external_userid == external_userid
+                ).execute()
         except IntegrityError:
             return False
         return True

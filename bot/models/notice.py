@@ -12,6 +12,7 @@ UNKNOWN = "unknown"
 NO_CODE = "no_code"
 BY_HAND = "by_hand"
 STATES = (DELIVERED, AWAITING_CONSENT, REFUSED, MISSED, UNKNOWN, NO_CODE, BY_HAND)
+ARRIVED = (DELIVERED, BY_HAND)
 
 
 class Notice(Model):
@@ -30,7 +31,7 @@ class Notice(Model):
     at = UTCDateTimeField()
 
     class Meta:
-        indexes = ((("external_userid", "userid"), False),)
+        indexes = ((("external_userid", "userid"), False), (("state", "userid"), False))
 
 
 class GapDigest(Model):

@@ -45,7 +45,7 @@ def find_customers(text: str, owner: str, scope: Scope = EVERYBODY) -> "ModelSel
             found |= Customer.external_userid.in_(_owned_by(owners))
         query = query.where(found)
     if owner == NOBODY:
-        query = query.where(fn.COALESCE(owner_now, "") == "")
+        query = query.where(without_owner())
     elif owner == ANYBODY:
         query = query.where(fn.COALESCE(owner_now, "") != "")
     elif owner:
@@ -53,6 +53,12 @@ def find_customers(text: str, owner: str, scope: Scope = EVERYBODY) -> "ModelSel
     query = scope.of_customers(query, Customer.external_userid)
     # Both the same way round: so an index has them.
     return query.order_by(Customer.met_at.desc(), Customer.external_userid.desc()).objects()
+
+
+def without_owner() -> Any:
+    """The SQL of what is true of a customer whom nobody owns: the index of those whom nobody ever
+    owned gives them, and the ownerships have the last word."""
+    return ~Customer.is_owned & (fn.COALESCE(_owner_now(), "") == "")
 
 
 def _owner_now() -> Any:

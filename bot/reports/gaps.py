@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 from peewee import ModelSelect, chunked, fn
 
 from bot.access import EVERYBODY, Scope
-from bot.models import Notice, Relation
-from bot.models.customer import LIVE_RELATIONS
-from bot.models.notice import AWAITING_CONSENT, BY_HAND, DELIVERED, NO_CODE
+from bot.models import Notice, Relation, Staff
+from bot.models.customer import LIVE_RELATIONS, UNTOLD
+from bot.models.notice import ARRIVED, AWAITING_CONSENT, NO_CODE, STATES
 from config import table
 
 # Below what one statement of either database may hold.
@@ -62,13 +62,14 @@ def _untold(now: datetime) -> "ModelSelect[Relation]":
         Notice.userid == Relation.userid,
         Notice.external_userid == Relation.external_userid,
         Notice.at >= Relation.noted_at,
-        Notice.state.in_((DELIVERED, BY_HAND))
-        | ((Notice.state == AWAITING_CONSENT) & (Notice.at > patience)),
+        Notice.state.in_(ARRIVED) | ((Notice.state == AWAITING_CONSENT) & (Notice.at > patience)),
     )
     return Relation.select().where(
+        UNTOLD,
         Relation.state.in_(LIVE_RELATIONS),
         Relation.last_add_at <= before,
         Relation.userid.not_in(sorted(members_without_codes())),
+        # What ``told_at`` does not know yet.
         ~fn.EXISTS(told),
     )
 
@@ -98,17 +99,9 @@ def members_without_codes() -> set[str]:
     """Name the members whose adds never bring a code: an administrator's own welcome covers
     them (path 92137)."""
     needed = table("notices")["digest"]["adds_without_code"]
-    adds = fn.COUNT(Notice.id)
-    with_code = Notice.alias()
-    query = (
-        Notice.select(Notice.userid)
-        .where(
-            Notice.state == NO_CODE,
-            Notice.userid.not_in(
-                with_code.select(with_code.userid).where(with_code.state != NO_CODE)
-            ),
-        )
-        .group_by(Notice.userid)
-        .having(adds >= needed)
-    )
+    theirs = Notice.select(Notice.id).where(Notice.userid == Staff.userid)
+    # Each question ends at the first rows of an index, however many notices there are.
+    adds_without = theirs.where(Notice.state == NO_CODE).offset(needed - 1).limit(1)
+    with_code = theirs.where(Notice.state.in_([state for state in STATES if state != NO_CODE]))
+    query = Staff.select(Staff.userid).where(fn.EXISTS(adds_without), ~fn.EXISTS(with_code))
     return {row.userid for row in query}

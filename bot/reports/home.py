@@ -15,7 +15,6 @@ from bot.models import (
     HandWork,
     InboxEvent,
     InboxHistory,
-    Ownership,
     Staff,
 )
 from bot.models import conflict as conflicts
@@ -29,6 +28,7 @@ from bot.models.inbox_event import (
     UNSETTLED,
     WAITING,
 )
+from bot.reports.directory import without_owner
 from bot.reports.gaps import count_gaps
 from bot.reports.roles import count_open
 
@@ -89,16 +89,11 @@ def numbers(now: datetime, zone: tzinfo, scopes: Scopes = WHOLE_FIRM) -> Numbers
         zone: whose midnight begins the day.
     """
     midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
-    owned = (
-        Ownership.select(Ownership.userid)
-        .where(Ownership.external_userid == Customer.external_userid, Ownership.until.is_null())
-        .limit(1)
-    )
     customers = scopes.customers.of_customers(Customer.select(), Customer.external_userid)
     handovers = scopes.handovers.of_members(Handover.select(), Handover.userid)
     return Numbers(
         customers=_up_to_most(customers),
-        without_owner=_up_to_most(customers.where(fn.COALESCE(owned, "") == "")),
+        without_owner=_up_to_most(customers.where(without_owner())),
         serving=Staff.select().where(Staff.serves, Staff.left_at.is_null()).count(),
         conflicts=_up_to_most(_open_conflicts(scopes.conflicts)),
         gaps=count_gaps(now, scopes.gaps),

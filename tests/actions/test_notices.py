@@ -10,9 +10,11 @@ from bot.actions import notices
 from bot.events import Event
 from bot.inbox import Later
 from bot.kegui import Kegui
-from bot.models import Handover, HandoverItem, Notice, TransferAttempt
+from bot.models import Handover, HandoverItem, Notice, Relation, TransferAttempt
+from bot.models.customer import RELATION_ACTIVE
 from bot.models.handover import CUSTOMER, SUBMITTED
 from bot.queue import Queue
+from bot.reports.gaps import count_gaps, open_gaps
 from bot.router import Received
 from bot.vault import Vault
 from bot.wecom import Paused, Transient
@@ -155,3 +157,49 @@ def test_a_welcome_that_was_begun_is_recorded_though_a_transfer_began_meanwhile(
     notices.send_consent_notice(received, kegui)
 
     assert Notice.get().state == "delivered"
+
+
+def meet(noted_at: datetime) -> None:
+    pair = {"external_userid": "wm_chen", "userid": "zhangsan"}
+    Relation.begin(
+        **pair,
+        state=RELATION_ACTIVE,
+        source="event",
+        at=noted_at,
+        noted_at=noted_at,
+        is_add_event=True,
+    )
+
+
+def gaps() -> list[str]:
+    later = clock.now() + timedelta(minutes=10)
+    assert count_gaps(later) == len(open_gaps(later))
+    return [gap.external_userid for gap in open_gaps(later)]
+
+
+def test_who_was_told_is_asked_for_no_more_until_they_meet_anew(kegui: Kegui) -> None:
+    before = clock.now() - timedelta(seconds=5)
+    assert greet(kegui).state == "delivered"
+    meet(before)
+    assert gaps() == []
+
+    notices.note_told()
+
+    relation = Relation.get()
+    assert relation.told_at == Notice.get().at
+    assert gaps() == []
+    ended = clock.now()
+    Relation.finish("wm_chen", "zhangsan", at=ended, end="deleted")
+    meet(ended + timedelta(seconds=1))
+    notices.note_told()
+    assert gaps() == ["wm_chen"]
+
+
+def test_who_could_not_be_told_stays_a_gap(kegui: Kegui) -> None:
+    meet(clock.now() - timedelta(seconds=5))
+    greet(kegui, NOT_SENT, paused())
+
+    notices.note_told()
+
+    assert Relation.get().told_at is None
+    assert gaps() == ["wm_chen"]

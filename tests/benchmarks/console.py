@@ -68,7 +68,8 @@ PAGES = {
     "administrator": ("/", "/events", "/operation", "/tokens", "/settings", "/rights"),
 }
 
-# 1 in 50 has no owner, 1 in 2000 a conflict; each has one contact, half of them agreed.
+# 1 in 50 has no owner, 1 in 2000 a conflict; each has one contact, who told them of the archive
+# (1 in 20000 was not told), as a minute's round of the clock has noted.
 FILL = """
 INSERT INTO department (id, name, parent_id, leaders)
   SELECT n, '部门' || n, CASE WHEN n = 1 THEN 0 ELSE n / 10 + 1 END,
@@ -81,17 +82,25 @@ INSERT INTO staff (userid, name, departments, status, serves, licences, on_duty,
 INSERT INTO staff (userid, name, departments, status, serves, licences, on_duty, on_leave, seen_at)
   SELECT userid, userid, '[1]'::jsonb, 1, false, '[]'::jsonb, true, false, now()
   FROM unnest(ARRAY['compliance', 'manager', 'administrator']) AS userid;
-INSERT INTO customer (external_userid, name, channel, met_at)
-  SELECT 'wm_' || n, '客户' || n, 'web' || mod(n, 40), now() - n * interval '1 minute'
+INSERT INTO customer (external_userid, name, channel, met_at, is_owned)
+  SELECT 'wm_' || n, '客户' || n, 'web' || mod(n, 40), now() - n * interval '1 minute',
+         mod(n, 50) <> 0
   FROM generate_series(1, {customers}) AS n;
 INSERT INTO ownership (external_userid, userid, since, reason)
   SELECT 'wm_' || n, 'staff' || lpad((mod(n, {staff}) + 1)::text, 5, '0'), now(), ''
   FROM generate_series(1, {customers}) AS n WHERE mod(n, 50) <> 0;
 INSERT INTO relation
-    (external_userid, userid, state, source, channel, added_at, noted_at, last_add_at)
+    (external_userid, userid, state, source, channel, added_at, noted_at, last_add_at, told_at)
   SELECT 'wm_' || n, 'staff' || lpad((mod(n, {staff}) + 1)::text, 5, '0'), 'active', 'event', '',
          now() - n * interval '1 minute', now() - n * interval '1 minute',
-         CASE WHEN mod(n, 20000) = 0 THEN now() - interval '1 hour' END
+         now() - n * interval '1 minute',
+         CASE WHEN mod(n, 20000) <> 0 THEN now() - n * interval '1 minute' END
+  FROM generate_series(1, {customers}) AS n;
+INSERT INTO notice
+    (event_id, external_userid, userid, template, version, text_sha256, state, reason, at)
+  SELECT n, 'wm_' || n, 'staff' || lpad((mod(n, {staff}) + 1)::text, 5, '0'), 'consent', '1', '',
+         CASE WHEN mod(n, 20000) = 0 THEN 'missed' ELSE 'delivered' END, '',
+         now() - n * interval '1 minute'
   FROM generate_series(1, {customers}) AS n;
 INSERT INTO conflict (external_userid, state, owner, contenders, opened_at)
   SELECT 'wm_' || n, 'open', 'staff00001', '["staff00002"]'::jsonb, now()
@@ -124,7 +133,7 @@ def _fill(customers: int, staff: int) -> None:
         roles = {"compliance": Role.COMPLIANCE_OFFICER, "administrator": Role.ADMINISTRATOR}
         for actor, role in roles.items():
             RoleGrant.create(actor=actor, role=str(role), granted_by="test", granted_at=now)
-        for table in ("customer", "ownership", "relation", "staff"):
+        for table in ("customer", "ownership", "relation", "notice", "staff"):
             db.database.execute_sql(f"ANALYZE {table}")
 
 
