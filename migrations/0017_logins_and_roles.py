@@ -145,8 +145,8 @@ def _add_roles(db: Any) -> None:
             table_name = "proposal"
             constraints = (
                 Check(
-                    "decided_by IS NULL OR decided_by <> proposed_by"
-                    " OR substr(proposed_by, 1, 4) = 'api:' OR state = 'withdrawn'",
+                    "state IN ('open', 'withdrawn') OR decided_by IS NOT NULL"
+                    " AND (decided_by <> proposed_by OR substr(proposed_by, 1, 4) = 'api:')",
                     name="proposal_two_people",
                 ),
             )

@@ -197,6 +197,7 @@ def _successors(handover: Handover, kegui: Kegui) -> tuple[list[Successor], list
             load=candidate.customers + planned.get(candidate.userid, 0),
             capacity=candidate.capacity,
             unfit=candidate.unfit,
+            is_named=bool(named),
         )
         for candidate in candidates
         if named or not candidate.unfit

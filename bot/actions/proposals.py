@@ -39,17 +39,18 @@ def propose(
     Raises:
         AlreadyProposed: of this kind one is open for this subject.
     """
-    existing = Proposal.get_or_none(kind=kind, subject=subject, state=OPEN)
-    if existing is not None:
-        raise AlreadyProposed(existing)
-    proposal = Proposal.create(
-        kind=kind,
-        subject=subject,
-        terms=terms,
-        proposed_by=by.actor,
-        proposed_at=clock.now(),
-        reason=reason,
-    )
+    try:
+        with database.atomic():
+            proposal = Proposal.create(
+                kind=kind,
+                subject=subject,
+                terms=terms,
+                proposed_by=by.actor,
+                proposed_at=clock.now(),
+                reason=reason,
+            )
+    except IntegrityError:
+        raise AlreadyProposed(Proposal.get(kind=kind, subject=subject, state=OPEN)) from None
     kegui.audit.record(by, f"{kind}.propose", subject, proposal=proposal.id, **terms)
     return proposal
 

@@ -1,5 +1,6 @@
 """Give people roles and take them back: proposed by one, decided by another."""
 
+from datetime import date
 from enum import StrEnum
 
 from peewee import Expression, IntegrityError
@@ -27,6 +28,7 @@ class Obstacle(StrEnum):
     UNKNOWN_PERSON = "unknown person"
     HAS_IT = "has it"
     LACKS_IT = "lacks it"
+    LAST_ADMINISTRATOR = "last administrator"
 
 
 class NotPossible(Exception):
@@ -74,7 +76,8 @@ def propose(
 
     Raises:
         NotPossible: see ``check``; the person or the department is unknown, the person has left,
-            has the role already, or does not have what is to be taken back.
+            has the role already, does not have what is to be taken back, or is the last
+            administrator.
         AlreadyProposed: the same is open.
     """
     check(role, department_id)
@@ -88,6 +91,8 @@ def propose(
                 raise NotPossible(Obstacle.HAS_IT, f"{actor} is {role}{place} already")
         elif held is None:
             raise NotPossible(Obstacle.LACKS_IT, f"nobody granted {actor} to be {role}{place}")
+        else:
+            _check_another_remains(actor, role, kegui)
         return proposals.propose(
             kind,
             f"{actor} as {role}{place}",
@@ -105,7 +110,8 @@ def decide(proposal: Proposal, by: Who, kegui: Kegui, *, is_approved: bool, reas
 
     Raises:
         OwnRole: it is about the decider.
-        NotPossible: the person who would get the role has left meanwhile.
+        NotPossible: the person who would get the role has left meanwhile, or whoever would lose it
+            has become the last administrator.
         SamePerson, NotOpen: see ``bot.actions.proposals``.
     """
     if proposal.terms["actor"] == by.actor:
@@ -120,6 +126,7 @@ def decide(proposal: Proposal, by: Who, kegui: Kegui, *, is_approved: bool, reas
             _check_person(terms["actor"], kegui)
             grant(terms["actor"], role, department_id, by, kegui)
         else:
+            _check_another_remains(terms["actor"], role, kegui)
             revoke(terms["actor"], role, department_id, by, kegui)
 
 
@@ -188,11 +195,28 @@ def _now(actor: str, role: Role, department_id: int | None) -> tuple[Expression,
 
 
 def _check_person(actor: str, kegui: Kegui) -> None:
-    today = clock.now().astimezone(kegui.settings.zone).date()
-    if access_of(actor, today) is None:
+    if access_of(actor, _today(kegui)) is None:
         raise NotPossible(Obstacle.UNKNOWN_PERSON, f"nobody of the firm is called {actor}")
+
+
+def _check_another_remains(actor: str, role: Role, kegui: Kegui) -> None:
+    """The house is not left without an administrator who can come in."""
+    if role is not Role.ADMINISTRATOR:
+        return
+    today = _today(kegui)
+    others = RoleGrant.select(RoleGrant.actor).where(
+        RoleGrant.role == str(role), RoleGrant.revoked_at.is_null(), RoleGrant.actor != actor
+    )
+    if not any(access_of(other.actor, today) for other in others):
+        raise NotPossible(
+            Obstacle.LAST_ADMINISTRATOR, f"{actor} is the last administrator: appoint another first"
+        )
 
 
 def _check_department(department_id: int | None) -> None:
     if department_id is not None and Department.get_or_none(id=department_id) is None:
         raise NotPossible(Obstacle.UNKNOWN_DEPARTMENT, f"there is no department {department_id}")
+
+
+def _today(kegui: Kegui) -> date:
+    return clock.now().astimezone(kegui.settings.zone).date()

@@ -21,7 +21,7 @@ blueprint = APIBlueprint("conflicts", __name__, url_prefix="/conflicts", enable_
 
 
 @blueprint.get("")
-@allow(Right.SEE_CONFLICTS)
+@allow(Right.SEE_CONFLICTS, shows_customers=True)
 def index() -> str:
     """The open conflicts, or the settled ones with how they were settled."""
     state = choice("state", (OPEN, RESOLVED), OPEN)

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from bot.actions import saved_views
-from bot.console import gate, purpose
+from bot.console import gate
 from bot.console.conflicts import settled_by
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
@@ -43,15 +43,13 @@ blueprint = APIBlueprint("customers", __name__, url_prefix="/customers", enable_
 
 
 @blueprint.get("")
-@allow(Right.SEE_CUSTOMERS)
-def index() -> ResponseReturnValue:
+@allow(Right.SEE_CUSTOMERS, shows_customers=True)
+def index() -> str:
     """Customers by name, id or owner, those met last first."""
     text = request.args.get("q", "").strip()
     owner = request.args.get("owner", "")
     channel = request.args.get("channel", "").strip()
     consent = choice("consent", ("", *CONSENTS), "")
-    if purpose.must_be_asked():
-        return purpose.ask()
     query = find_customers(text, owner, gate.scope(Right.SEE_CUSTOMERS))
     if consent:
         query = with_consent(query, consent)
@@ -75,13 +73,11 @@ def index() -> ResponseReturnValue:
 
 
 @blueprint.post("/<external_userid>/phones")
-@allow(Right.REVEAL_PHONES)
+@allow(Right.REVEAL_PHONES, shows_customers=True)
 def phones(external_userid: str) -> ResponseReturnValue:
     """Ask WeCom for the phone numbers that members noted, and show them once; none is kept."""
     if not gate.me().may_see_customer(external_userid, Right.REVEAL_PHONES):
         abort(404)
-    if purpose.must_be_asked():
-        return purpose.ask()
     gate.record_look("customer.reveal_phones", f"customer {external_userid}")
     back = url_for("console.customers.show", external_userid=external_userid)
     try:
@@ -124,13 +120,11 @@ def forget_view(view_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/<external_userid>")
-@allow(Right.SEE_CUSTOMERS)
-def show(external_userid: str) -> ResponseReturnValue:
+@allow(Right.SEE_CUSTOMERS, shows_customers=True)
+def show(external_userid: str) -> str:
     """What happened to one customer, step by step, and why."""
     if not gate.me().may_see_customer(external_userid):
         abort(404)
-    if purpose.must_be_asked():
-        return purpose.ask()
     gate.record_look("customer.look", f"customer {external_userid}")
     journey = journey_of(external_userid)
     if journey is None:

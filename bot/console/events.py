@@ -28,7 +28,7 @@ blueprint = APIBlueprint("events", __name__, url_prefix="/events", enable_openap
 
 
 @blueprint.get("")
-@allow(Right.SEE_EVENTS)
+@allow(Right.SEE_EVENTS, shows_customers=True)
 def index() -> str:
     """Events by state, the latest first, with the error of those that went wrong."""
     state = choice("state", ("", *STATES), "")
@@ -56,7 +56,7 @@ def index() -> str:
 
 
 @blueprint.get("/<int(max=9223372036854775807):event_id>")
-@allow(Right.SEE_EVENTS)
+@allow(Right.SEE_EVENTS, shows_customers=True)
 def show(event_id: int) -> str:
     """One event: what came, what became of it, and what can be done; never codes or contents."""
     event = _found(event_id)

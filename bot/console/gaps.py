@@ -16,7 +16,7 @@ blueprint = APIBlueprint("gaps", __name__, url_prefix="/gaps", enable_openapi=Fa
 
 
 @blueprint.get("")
-@allow(Right.SEE_GAPS)
+@allow(Right.SEE_GAPS, shows_customers=True)
 def index() -> str:
     """The gaps with their reasons, those that are open longest first."""
     within = gate.scope(Right.SEE_GAPS)

@@ -27,16 +27,21 @@ csrf = CSRFProtect()
 View = TypeVar("View", bound=Callable[..., Any])
 
 
-def allow(needed: Right | str, *, step_up: bool = False) -> Callable[[View], View]:
+def allow(
+    needed: Right | str, *, step_up: bool = False, shows_customers: bool = False
+) -> Callable[[View], View]:
     """Open a view to those who have a right, to whoever is ``SIGNED_IN``, or to the ``PUBLIC``.
 
     Args:
         step_up: a second factor must have been proved in the last minutes.
+        shows_customers: whoever may see those of the whole firm says first, once in each login,
+            what for.
     """
 
     def mark(view: View) -> View:
         view.needed = needed  # type: ignore[attr-defined]
         view.needs_step_up = step_up  # type: ignore[attr-defined]
+        view.shows_customers = shows_customers  # type: ignore[attr-defined]
         return view
 
     return mark
@@ -59,6 +64,8 @@ def check() -> ResponseReturnValue | None:
         abort(403)
     if getattr(view, "needs_step_up", False) and not is_stepped_up():
         return to_step_up()
+    if getattr(view, "shows_customers", False) and _must_say_what_for():
+        return redirect(url_for("console.purpose.show", next=here()))
     return None
 
 
@@ -156,6 +163,10 @@ def is_stepped_up() -> bool:
 def to_step_up() -> ResponseReturnValue:
     """Ask for a second factor, then come back."""
     return redirect(url_for("console.step_up.show", next=here()))
+
+
+def _must_say_what_for() -> bool:
+    return not session.get(PURPOSE) and scope(Right.SEE_CUSTOMERS).is_firm
 
 
 def _view() -> Any:

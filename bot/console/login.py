@@ -183,6 +183,8 @@ def _stepped_up(userid: str, method: str, target: str) -> ResponseReturnValue:
     if not gate.is_signed_in():
         return _refuse("state", target)
     if userid != gate.me().actor:
+        address = request.remote_addr or ""
+        logins.refused(userid, address, f"step-up of {gate.me().actor}", kegui())
         flash(_("扫码的成员与当前登录的成员不是同一人，未通过确认。"), "bad")
         return redirect(url_for("console.step_up.show", next=target))
     logins.step_up(gate.my_login(), gate.who(), method, kegui())

@@ -71,7 +71,7 @@ def index() -> str:
 
 
 @blueprint.get("/<int(max=9223372036854775807):handover_id>")
-@allow(Right.SEE_OFFBOARDINGS)
+@allow(Right.SEE_OFFBOARDINGS, shows_customers=True)
 def show(handover_id: int) -> str:
     """One case: who, when, how far, each customer and group, and what is left to do by hand."""
     handover = _visible(handover_id)

@@ -7,7 +7,6 @@ from flask_babel import lazy_gettext as _l
 
 from bot.console import gate
 from bot.console.gate import PURPOSE, SIGNED_IN, allow
-from bot.rules.rights import Right
 
 LONGEST = 200
 # What is written into the log, and what the person reads.
@@ -20,15 +19,6 @@ PURPOSES = {
 }
 
 blueprint = APIBlueprint("purpose", __name__, url_prefix="/purpose", enable_openapi=False)
-
-
-def must_be_asked() -> bool:
-    """Whoever sees customers of the whole firm says what for, once in each login."""
-    return gate.scope(Right.SEE_CUSTOMERS).is_firm and not session.get(PURPOSE)
-
-
-def ask() -> ResponseReturnValue:
-    return redirect(url_for("console.purpose.show", next=gate.here()))
 
 
 @blueprint.get("")

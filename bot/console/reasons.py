@@ -33,6 +33,8 @@ SENTENCES: Mapping[str, LazyString] = {
     # handover
     "same department, least loaded": _l("同部门，客户最少"),
     "another department, least loaded": _l("其他部门，客户最少"),
+    "named": _l("发起人指定"),
+    "least loaded of those named": _l("发起人指定的成员中客户最少"),
     "no successor known": _l("没有可接替的成员"),
     "every successor was tried or is full": _l("所有接替成员都已尝试过或客户数已满"),
     "every successor is full or unfit": _l("所有接替成员客户数已满或不符合条件"),

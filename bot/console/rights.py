@@ -68,6 +68,10 @@ OBSTACLES: Mapping[Obstacle, tuple[str, LazyString]] = {
         _l("公司里没有这个人，或其已离职、已停用。请核对账号。"),
     ),
     Obstacle.HAS_IT: ("role", _l("对方已经有这个角色，无需再授予。")),
+    Obstacle.LAST_ADMINISTRATOR: (
+        "role",
+        _l("这是最后一位能登录的管理员，收回后将无人运维。请先授予另一人管理员角色。"),
+    ),
     Obstacle.LACKS_IT: (
         "role",
         _l(
@@ -203,8 +207,10 @@ def decide(number: int) -> ResponseReturnValue:
         roles.decide(proposal, gate.who(), kegui(), is_approved=is_approved, reason=reason)
     except (SamePerson, OwnRole, NotOpen) as error:
         flash(_why_not(error), "bad")
-    except NotPossible:
+    except NotPossible as error:
         text = _("对方已离职或已停用，不能再授予角色。请改为驳回。")
+        if error.why is Obstacle.LAST_ADMINISTRATOR:
+            text = str(OBSTACLES[error.why][1])
         return _decision(proposal, reason, text), UNFIT_FOR_THIS
     else:
         flash(_("已批准，立即生效。") if is_approved else _("已驳回，没有任何变更。"), "good")

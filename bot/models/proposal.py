@@ -11,8 +11,8 @@ WITHDRAWN = "withdrawn"
 
 # A system that proposes and decides was given both by whoever made its token; a person never is.
 TWO_PEOPLE = (
-    "decided_by IS NULL OR decided_by <> proposed_by OR substr(proposed_by, 1, 4) = 'api:'"
-    " OR state = 'withdrawn'"
+    "state IN ('open', 'withdrawn') OR decided_by IS NOT NULL"
+    " AND (decided_by <> proposed_by OR substr(proposed_by, 1, 4) = 'api:')"
 )
 
 

@@ -14,13 +14,18 @@ REFUSALS_BEFORE_GIVING_UP = 2
 
 @dataclass(frozen=True)
 class Successor:
-    """A member who may take over. ``load`` counts customers; ``capacity`` None: WeCom's limit."""
+    """A member who may take over.
+
+    ``load`` counts customers; ``capacity`` None: WeCom's limit. ``is_named``: whoever opened the
+    handover chose this one, no rule did.
+    """
 
     userid: str
     departments: Sequence[int] = ()
     load: int = 0
     capacity: int | None = None
     unfit: str = ""
+    is_named: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,7 @@ class _LeastLoaded:
             self._heap.append((elsewhere, successor.load, successor.userid))
         heapq.heapify(self._heap)
         self._known = len(successors)
+        self._named = {successor.userid for successor in successors if successor.is_named}
 
     def take(self, tried: frozenset[str]) -> tuple[str | None, str]:
         skipped = []
@@ -93,8 +99,13 @@ class _LeastLoaded:
             self._room[userid] = room - 1
         if room is None or room > 1:
             heapq.heappush(self._heap, (elsewhere, load + 1, userid))
+        return userid, self._why(userid, elsewhere)
+
+    def _why(self, userid: str, elsewhere: bool) -> str:
+        if userid in self._named:
+            return "named" if len(self._named) == 1 else "least loaded of those named"
         where = "another department" if elsewhere else "same department"
-        return userid, f"{where}, least loaded"
+        return f"{where}, least loaded"
 
     def _nobody(self, tried: frozenset[str]) -> str:
         if not self._known:

@@ -77,6 +77,14 @@ def test_the_database_itself_refuses_that_the_maker_decides(proposal: Proposal, 
     assert kept(proposal) == ("open", None)
 
 
+@pytest.mark.parametrize("state", ["approved", "rejected"])
+def test_the_database_refuses_a_decision_of_nobody(proposal: Proposal, state: str) -> None:
+    with pytest.raises(peewee.IntegrityError), transaction():
+        database.execute_sql(f"UPDATE proposal SET state = '{state}'")
+
+    assert kept(proposal) == ("open", None)
+
+
 def test_the_database_refuses_it_in_two_steps_as_well(kegui: Kegui, proposal: Proposal) -> None:
     with transaction():
         proposals.withdraw(proposal, MAKER, kegui)
@@ -198,3 +206,25 @@ def test_of_two_who_decide_at_once_one_wins(kegui: Kegui, proposal: Proposal) ->
     assert found == {"late", by}
     assert state == {"checker": "approved", "other": "rejected"}[str(by)]
     assert len(acts()) == 2
+
+
+def test_of_two_who_propose_the_same_at_once_one_wins(kegui: Kegui) -> None:
+    start = Barrier(2)
+
+    def by(who: Who) -> "Future[str]":
+        def proposed() -> str:
+            with db.connection():
+                start.wait(timeout=20)
+                try:
+                    return propose(kegui, who).proposed_by
+                except AlreadyProposed as already:
+                    return f"after {already.proposal.proposed_by}"
+
+        return in_thread(proposed)
+
+    both = [by(CHECKER), by(OTHER)]
+    found = {one.result(timeout=60) for one in both}
+
+    maker = Proposal.get().proposed_by
+    assert found == {maker, f"after {maker}"}
+    assert acts() == [("offboarding.propose", maker)]

@@ -319,6 +319,9 @@ def test_a_scan_by_somebody_else_proves_nothing(app: APIFlask, wecom: WeComOfLog
     assert client.get("/account/second-factor").status_code == 302
     assert entries("login.step_up", "login.begin") == []
     with db.connection():
+        refused = AuditEntry.get(AuditEntry.act == "login.refuse")
+        assert (refused.actor, refused.details["why"]) == ("bert", "step-up of anna")
+    with db.connection():
         assert {login.actor for login in Login.select()} == {"anna"}
 
 

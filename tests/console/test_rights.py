@@ -212,6 +212,25 @@ def test_a_role_is_taken_back_in_the_same_way(client: FlaskClient, officer: Flas
     assert RoleGrant.get(RoleGrant.actor == "lihua").revoked_by == "chenmin"
 
 
+def test_the_last_administrator_stays_one(client: FlaskClient, officer: FlaskClient) -> None:
+    response = propose(officer, "boss", Role.ADMINISTRATOR, kind="role.revoke")
+    assert response.status_code == 422
+    assert "最后一位能登录的管理员" in response.get_data(as_text=True)
+
+    LocalUser.create(name="root", password_hash="x", created_at=MORNING)
+    RoleGrant.create(
+        actor="local:root", role=str(Role.ADMINISTRATOR), granted_by="x", granted_at=MORNING
+    )
+    propose(client, "local:root", Role.ADMINISTRATOR, kind="role.revoke")
+    Staff.update(left_at=MORNING).where(Staff.userid == "boss").execute()
+    response = decide(officer, Proposal.get().id, "approve")
+
+    assert response.status_code == 422
+    assert "最后一位能登录的管理员" in response.get_data(as_text=True)
+    assert Proposal.get().state == "open"
+    assert roles_of("local:root") == [Role.ADMINISTRATOR]
+
+
 def test_the_button_beside_a_person_fills_the_form(client: FlaskClient) -> None:
     add_person("lihua", "李华")
     RoleGrant.create(

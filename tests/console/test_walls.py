@@ -625,11 +625,19 @@ def count_looks(person: str) -> int:
 
 @pytest.mark.parametrize("purpose", ["", "tests"])
 def test_who_sees_all_customers_says_first_what_for(app: APIFlask, purpose: str) -> None:
-    for person in ("compliance", "reviewer", "auditor"):
+    shown = {
+        "compliance": ("/customers", "/conflicts", "/gaps", "/events", "/offboardings/1"),
+        "reviewer": ("/customers",),
+        "auditor": ("/customers", "/conflicts", "/gaps", "/events", "/offboardings/1"),
+    }
+    for person, paths in shown.items():
         client = come_in(app, person, purpose=purpose)
-        response = client.get("/customers")
-        assert response.status_code == (200 if purpose else 302)
+        for path in paths:
+            response = client.get(path)
+            assert response.status_code == (200 if purpose else 302), path
+            assert purpose or response.location.startswith("/purpose?next="), path
     assert come_in(app, "north_lead", purpose="").get("/customers").status_code == 200
+    assert come_in(app, "root", purpose="").get("/events").status_code == 200
 
 
 @both_ways

@@ -62,6 +62,13 @@ def test_a_successor_whom_wecom_called_full_gets_nothing_more() -> None:
     assert shares(4, successors, full=("lihua",)) == {"wangwu": 4}
 
 
+def test_who_was_named_was_chosen_by_a_person_and_the_reason_says_so() -> None:
+    chosen = [Successor("lihua", [2], is_named=True), Successor("wangwu", [1], is_named=True)]
+
+    assert [one.reason for one in assign(pieces(1), chosen[:1], [1])] == ["named"]
+    assert {one.reason for one in assign(pieces(2), chosen, [1])} == {"least loaded of those named"}
+
+
 def test_a_customer_who_refused_somebody_goes_to_another() -> None:
     successors = [Successor("lihua", [1]), Successor("wangwu", [1], load=100)]
 
