@@ -14,6 +14,7 @@ from bot.actions.roles import GRANT, REVOKE
 from bot.models import Department, Handover, LocalUser, Proposal, RoleGrant, SecondFactor, Staff
 from bot.models.handover import CANCELLED, OFFBOARDING
 from bot.models.proposal import OPEN
+from bot.reports.members import departments, path_of
 from bot.rules.rights import Role
 
 
@@ -99,17 +100,8 @@ def members_called(text: str) -> list[Staff]:
 
 def department_paths() -> dict[int, str]:
     """Return every department as a person finds it, from the top: ``Sales / East``."""
-    known = {row.id: row for row in Department.select().order_by(Department.id)}
-    paths: dict[int, str] = {}
-    for number in known:
-        names: list[str] = []
-        at: int = number
-        passed: set[int] = set()
-        while at in known and at not in passed:
-            passed.add(at)
-            names.append(known[at].name or str(at))
-            at = known[at].parent_id
-        paths[number] = " / ".join(reversed(names))
+    known = departments()
+    paths = {number: " / ".join(path_of(number, known)) for number in known}
     return dict(sorted(paths.items(), key=lambda item: item[1]))
 
 
