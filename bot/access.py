@@ -159,17 +159,36 @@ def access_of(actor: str, today: date) -> Access | None:
 def has_left(member: Staff, today: date) -> bool:
     """Whether somebody is of the firm no more: the account is gone or disabled, or the last day
     that HR gave is over, however long WeCom keeps the account."""
-    if not member.is_here:
-        return True
-    over = Handover.select().where(
+    return not member.is_here or bool(_offboarded([member], today))
+
+
+def not_of_the_firm(actors: Iterable[str], today: date) -> set[str]:
+    """Return those of these people whom ``access_of`` would not know, asked for all at once."""
+    asked = set(actors)
+    enabled = LocalUser.select(LocalUser.name).where(LocalUser.disabled_at.is_null())
+    here = {LOCAL + row.name for row in enabled}
+    members = [
+        member for member in Staff.select().where(Staff.userid.in_(sorted(asked))) if member.is_here
+    ]
+    here |= {member.userid for member in members} - _offboarded(members, today)
+    return asked - here
+
+
+def _offboarded(members: Iterable[Staff], today: date) -> set[str]:
+    """Those whose last day is over, and who did not come back since."""
+    returned = {member.userid: member.returned_at for member in members}
+    over = Handover.select(Handover.userid, Handover.created_at).where(
         Handover.kind == OFFBOARDING,
-        Handover.userid == member.userid,
+        Handover.userid.in_(sorted(returned)),
         Handover.state != CANCELLED,
         Handover.last_day < today,
     )
-    if member.returned_at is not None:
-        over = over.where(Handover.created_at > member.returned_at)
-    return over.exists()
+    found = set()
+    for handover in over:
+        back = returned[handover.userid]
+        if back is None or handover.created_at > back:
+            found.add(handover.userid)
+    return found
 
 
 def people_with_roles() -> dict[str, list[RoleGrant]]:

@@ -1,18 +1,16 @@
 """Who has which role, and what is proposed about it."""
 
 from collections import defaultdict
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
 from peewee import ModelSelect
 
-from bot.access import LOCAL, people_with_roles
+from bot.access import LOCAL, not_of_the_firm, people_with_roles
 from bot.actions import logins
 from bot.actions.roles import GRANT, REVOKE
-from bot.models import Department, Handover, LocalUser, Proposal, RoleGrant, SecondFactor, Staff
-from bot.models.handover import CANCELLED, OFFBOARDING
+from bot.models import Department, LocalUser, Proposal, RoleGrant, SecondFactor, Staff
 from bot.models.proposal import OPEN
 from bot.reports.members import departments, path_of
 from bot.rules.rights import Role
@@ -68,26 +66,6 @@ def holders(today: date) -> list[Holder]:
         )
         for actor in actors
     ]
-
-
-def not_of_the_firm(actors: Iterable[str], today: date) -> set[str]:
-    """Return those of these people whom ``bot.access`` would not know, asked for all at once."""
-    asked = set(actors)
-    enabled = LocalUser.select(LocalUser.name).where(LocalUser.disabled_at.is_null())
-    here = {LOCAL + row.name for row in enabled}
-    members = {row.userid: row for row in Staff.select().where(Staff.userid.in_(sorted(asked)))}
-    here |= {userid for userid, member in members.items() if member.is_here}
-    over = Handover.select().where(
-        Handover.kind == OFFBOARDING,
-        Handover.userid.in_(sorted(asked)),
-        Handover.state != CANCELLED,
-        Handover.last_day < today,
-    )
-    for handover in over:
-        returned = members[handover.userid].returned_at if handover.userid in members else None
-        if returned is None or handover.created_at > returned:
-            here.discard(handover.userid)
-    return asked - here
 
 
 def members_called(text: str) -> list[Staff]:

@@ -4,9 +4,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from bot.access import not_of_the_firm
 from bot.actions.tokens import TERMINAL
 from bot.models import ApiToken
-from bot.reports.roles import not_of_the_firm
 
 HOLDS, EXPIRES_SOON, EXPIRED, ORPHANED, REVOKED = (
     "holds",
