@@ -11,7 +11,8 @@ from flask.testing import FlaskClient
 from bot import clock
 from bot.api import auth
 from bot.api.auth import create_token, digest
-from bot.models import ApiToken, Handover, LocalUser, Staff
+from bot.models import ApiToken, LocalUser
+from tests import leavers
 from tests.api.conftest import Call, problem
 
 pytestmark = pytest.mark.usefixtures("firm")
@@ -165,33 +166,12 @@ def test_several_scopes_open_what_each_of_them_opens(call: Call) -> None:
     problem(call("GET", "/handovers", token=token), 403)
 
 
-def leave_in_wecom() -> None:
-    Staff.update(left_at=clock.now()).where(Staff.userid == "zhangsan").execute()
-
-
-def be_disabled() -> None:
-    Staff.update(status=2).where(Staff.userid == "zhangsan").execute()
-
-
-def see_the_last_day_end() -> None:
-    Handover.create(
-        kind="offboarding",
-        userid="zhangsan",
-        last_day=(clock.now() + timedelta(hours=8, days=-1)).date(),
-        mode="approve",
-        state="running",
-        source="test",
-        created_at=clock.now(),
-        updated_at=clock.now(),
-    )
-
-
-@pytest.mark.parametrize("leave", [leave_in_wecom, be_disabled, see_the_last_day_end])
-def test_a_token_ends_with_who_answers_for_it(call: Call, leave: Callable[[], None]) -> None:
+@pytest.mark.parametrize("leave", leavers.WAYS)
+def test_a_token_ends_with_who_answers_for_it(call: Call, leave: Callable[[str], None]) -> None:
     token = create_token("zhangsan's", ["read"], owner="zhangsan")
     assert call("GET", "/staff", token=token).status_code == 200
 
-    leave()
+    leave("zhangsan")
 
     assert "离职" in problem(call("GET", "/staff", token=token), 401)["detail"]
 

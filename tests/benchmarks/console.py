@@ -11,9 +11,7 @@ import base64
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import timedelta
-from typing import Any
 
 from apiflask import APIFlask
 from flask.testing import FlaskClient
@@ -26,6 +24,7 @@ from bot.models import Login, RoleGrant
 from bot.rules.rights import Role
 from config import settings
 from tests.benchmarks.places import storage
+from tests.queries import counted_queries
 
 GOAL_MS = 150
 DEPARTMENTS = 500
@@ -156,7 +155,7 @@ def _measure(app: APIFlask, rounds: int) -> Iterator[float]:
         for path in paths:
             times, queries = [], 0
             for _ in range(rounds):
-                with _counted() as sent:
+                with counted_queries() as sent:
                     began = time.perf_counter()
                     response = client.get(path)
                     times.append((time.perf_counter() - began) * 1000)
@@ -188,23 +187,6 @@ def _client(app: APIFlask, actor: str) -> FlaskClient:
         cookie[gate.TOKEN] = token
         cookie[gate.PURPOSE] = "a benchmark"
     return client
-
-
-@contextmanager
-def _counted() -> Iterator[list[str]]:
-    made: Any = db.database.obj
-    sent: list[str] = []
-    execute = made.execute_sql
-
-    def execute_sql(sql: str, *arguments: Any, **options: Any) -> Any:
-        sent.append(sql)
-        return execute(sql, *arguments, **options)
-
-    made.execute_sql = execute_sql
-    try:
-        yield sent
-    finally:
-        del made.execute_sql
 
 
 def _environment(url: str, queue: str) -> dict[str, str]:

@@ -21,7 +21,7 @@ from bot.reports import audit_log
 from bot.rules.rights import Role
 from bot.vault import Vault
 from tests.console.conftest import DATA_KEY, MORNING, add_person, at, log_in, submit
-from tests.console.test_every_page import counted_queries
+from tests.queries import counted_queries
 
 BOT = Path(bot.__file__).parent
 pytestmark = pytest.mark.usefixtures("database")

@@ -25,7 +25,7 @@ from bot.wecom import (
     WeComError,
 )
 from tests.console.conftest import MORNING, add_person, log_in, submit
-from tests.console.test_every_page import counted_queries
+from tests.queries import counted_queries
 
 pytestmark = pytest.mark.usefixtures("database")
 PICTURE = b"\x89PNG the code"

@@ -1,8 +1,6 @@
 """What holds on every page: language, safety, speed, and what a stranger sees."""
 
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any, cast
 
 import peewee
@@ -26,6 +24,7 @@ from bot.models import (
 from bot.reports.gaps import count_gaps, open_gaps
 from config import settings
 from tests.console.conftest import COMPLETE, MORNING, add_event, add_notice, add_relation, at
+from tests.queries import counted_queries
 
 PAGES = [
     "/",
@@ -243,24 +242,6 @@ def test_a_long_list_is_cut_into_pages(client: FlaskClient) -> None:
 def test_the_rest_api_describes_itself_without_the_console(app: APIFlask) -> None:
     with app.app_context():
         assert not cast(dict[str, Any], app.spec).get("paths")
-
-
-@contextmanager
-def counted_queries() -> Iterator[list[str]]:
-    """The statements that the block sends to the database."""
-    made: Any = current.obj
-    sent: list[str] = []
-    execute = made.execute_sql
-
-    def execute_sql(sql: str, *arguments: Any, **options: Any) -> Any:
-        sent.append(sql)
-        return execute(sql, *arguments, **options)
-
-    made.execute_sql = execute_sql
-    try:
-        yield sent
-    finally:
-        del made.execute_sql
 
 
 @pytest.mark.usefixtures("firm")

@@ -23,6 +23,7 @@ from bot.models import (
     Staff,
 )
 from bot.rules.rights import Role
+from tests import leavers
 from tests.console.conftest import MORNING, add_person
 from tests.console.two_departments import come_in, open_house, send, token_of
 
@@ -214,39 +215,18 @@ def test_a_cookie_that_others_signed_is_none(app: APIFlask) -> None:
     assert not is_in(client)
 
 
-def leave_in_wecom() -> None:
-    Staff.update(left_at=clock.now()).where(Staff.userid == "anna").execute()
+def vanish(userid: str) -> None:
+    Staff.delete().where(Staff.userid == userid).execute()
 
 
-def be_disabled() -> None:
-    Staff.update(status=2).where(Staff.userid == "anna").execute()
-
-
-def see_the_last_day_end() -> None:
-    Handover.create(
-        kind="offboarding",
-        userid="anna",
-        last_day=(clock.now() + timedelta(hours=8, days=-1)).date(),
-        mode="approve",
-        state="running",
-        source="test",
-        created_at=clock.now(),
-        updated_at=clock.now(),
-    )
-
-
-def vanish() -> None:
-    Staff.delete().where(Staff.userid == "anna").execute()
-
-
-@pytest.mark.parametrize("leave", [leave_in_wecom, be_disabled, see_the_last_day_end, vanish])
+@pytest.mark.parametrize("leave", [*leavers.WAYS, vanish])
 def test_who_leaves_is_out_with_the_next_request(app: APIFlask, leave: Any) -> None:
     client = come_in(app, "anna")
     kept = cookie_of(client)
     assert is_in(client)
 
     with db.connection():
-        leave()
+        leave("anna")
 
     assert client.get("/customers").location.startswith("/login?next=")
     assert not is_in(browser_with(app, kept))
@@ -258,7 +238,7 @@ def test_on_the_last_day_itself_somebody_still_works(app: APIFlask) -> None:
     client = come_in(app, "anna")
 
     with db.connection():
-        see_the_last_day_end()
+        leavers.see_the_last_day_end("anna")
         Handover.update(last_day=(clock.now() + timedelta(hours=8)).date()).execute()
 
     assert is_in(client)

@@ -24,7 +24,7 @@ from bot.reports import members
 from bot.reports.members import STATES
 from bot.rules.rights import Role
 from tests.console.conftest import MORNING, add_person, add_relation, log_in, submit
-from tests.console.test_every_page import counted_queries
+from tests.queries import counted_queries
 
 pytestmark = pytest.mark.usefixtures("database")
 
