@@ -6,13 +6,13 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from bot.actions import conflicts
-from bot.actions.staff import customers_owned
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.models import Conflict
 from bot.models.conflict import OPEN, RESOLVED
-from bot.reports.customers import in_contact
+from bot.reports.customers import contacts_of
+from bot.reports.members import customers_of
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_query
 from bot.rules.rights import Right
@@ -62,7 +62,8 @@ def resolve(conflict_id: int) -> ResponseReturnValue:
     if conflict is None:
         abort(404)
     owner, reason, error = request.form.get("owner", ""), request.form.get("reason", ""), ""
-    choices = in_contact(conflict.external_userid)
+    contacts = contacts_of(conflict.external_userid)
+    choices = [contact.userid for contact in contacts]
     if request.method == "POST":
         if owner not in choices:
             error = _("请选择一位与客户有联系的成员。")
@@ -79,8 +80,8 @@ def resolve(conflict_id: int) -> ResponseReturnValue:
     return render_template(
         "conflicts/resolve.html",
         conflict=conflict,
-        choices=choices,
-        loads=customers_owned(),
+        contacts=contacts,
+        loads=customers_of(choices),
         owner=owner,
         reason=reason,
         error=error,

@@ -26,16 +26,11 @@ RECENT_EVENTS = 15
 SHOWN = 8
 SHOWN_ALARMS = 5
 
-MANAGER = _l("主管")
-COMPLIANCE = _l("合规")
-OPERATOR = _l("运维")
-
 
 class Task(NamedTuple):
     """Something that waits for somebody who has ``right``, and where to look at it."""
 
     counted: str
-    who: LazyString
     text: LazyString
     endpoint: str
     arguments: Mapping[str, Any]
@@ -46,7 +41,6 @@ class Task(NamedTuple):
 TASKS = (
     Task(
         "overdue",
-        OPERATOR,
         _l("事件无人处理，请检查后台进程是否在运行"),
         "operation.index",
         {},
@@ -54,7 +48,6 @@ TASKS = (
     ),
     Task(
         "dead",
-        OPERATOR,
         _l("事件处理失败，请查明原因后重放"),
         "events.index",
         {"state": DEAD},
@@ -62,7 +55,6 @@ TASKS = (
     ),
     Task(
         "approvals",
-        MANAGER,
         _l("离职交接等待审批"),
         "offboardings.index",
         {"kind": AWAITING_APPROVAL},
@@ -70,7 +62,6 @@ TASKS = (
     ),
     Task(
         "conflicts",
-        MANAGER,
         _l("撞单等待确定归属"),
         "conflicts.index",
         {},
@@ -78,16 +69,14 @@ TASKS = (
     ),
     Task(
         "without_owner",
-        MANAGER,
         _l("客户没有归属成员"),
         "customers.index",
         {"owner": NOBODY},
         Right.MOVE_CUSTOMERS,
     ),
-    Task("gaps", COMPLIANCE, _l("客户没有收到存档告知"), "gaps.index", {}, Right.SEE_GAPS),
+    Task("gaps", _l("客户没有收到存档告知"), "gaps.index", {}, Right.SEE_GAPS),
     Task(
         "hand_work",
-        MANAGER,
         _l("交接事项需要人工处理"),
         "offboardings.index",
         {"kind": "open"},
@@ -95,7 +84,6 @@ TASKS = (
     ),
     Task(
         "proposals",
-        COMPLIANCE,
         _l("角色变更等待另一人复核"),
         "rights.index",
         {},
@@ -107,7 +95,7 @@ blueprint = APIBlueprint("home", __name__, enable_openapi=False)
 
 
 @blueprint.get("/")
-@allow(SIGNED_IN)
+@allow(SIGNED_IN, shows_customers=True)
 def show() -> str:
     """What waits for the asker, counts that lead to lists, and what runs or came in last."""
     me = gate.me()

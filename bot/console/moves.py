@@ -10,15 +10,16 @@ from flask_babel import gettext as _
 from peewee import IntegrityError
 
 from bot.actions import handovers
-from bot.actions.staff import customers_owned
 from bot.console import gate
 from bot.console.gate import allow
-from bot.console.offboardings import MOST_WITHOUT_PROOF
+from bot.console.offboardings import MOST_LISTED, MOST_WITHOUT_PROOF
 from bot.console.pages import kegui
 from bot.console.reasons import reason
-from bot.models import Handover, Ownership
+from bot.console.typed import Unclear, account_of
+from bot.models import Handover, Ownership, Staff
+from bot.reports.members import customers_of
 from bot.reports.names import Names, names_of
-from bot.reports.people import serving_members
+from bot.reports.people import listed, serving_members
 from bot.rules.rights import Right
 from bot.wecom import WeComError
 
@@ -93,8 +94,12 @@ def _move(
     by_owner: dict[str, list[str]], takeover: str, *, is_all: bool
 ) -> tuple[list[Handover], str]:
     """Open one handover for each owner; the sentence says what was not accepted."""
-    if takeover != BY_RULE and takeover not in {userid for userid, _name in _heirs()}:
-        return [], _("请选择接替成员。")
+    try:
+        chosen = None if takeover == BY_RULE else _chosen(takeover)
+    except Unclear as unclear:
+        return [], str(unclear)
+    if chosen is None and takeover != BY_RULE:
+        return [], _("请选择您所辖部门中的一位接替成员。")
     opened: list[Handover] = []
     source = f"console {request.form.get('key', '')[:16]}"
     for owner, customers in by_owner.items():
@@ -103,7 +108,7 @@ def _move(
                 handovers.open_handover(
                     owner,
                     None if is_all else customers,
-                    takeover_userid=None if takeover == BY_RULE else takeover,
+                    takeover_userid=chosen,
                     source=source,
                     by=gate.who(),
                     kegui=kegui(),
@@ -126,8 +131,10 @@ def _move(
 
 
 def _heirs() -> list[tuple[str, str]]:
-    """Who may be chosen: members within the asker's reach, with how many customers they have."""
-    loads = customers_owned()
+    """Who may be chosen from a list: members within the asker's reach, with how many customers
+    they have; nobody where they are too many, then one types a name."""
+    members = listed(serving_members(gate.scope(Right.MOVE_CUSTOMERS)), MOST_LISTED)
+    loads = customers_of([one.userid for one in members])
     return [
         (
             one.userid,
@@ -137,8 +144,19 @@ def _heirs() -> list[tuple[str, str]]:
                 number=loads.get(one.userid, 0),
             ),
         )
-        for one in serving_members(gate.scope(Right.MOVE_CUSTOMERS))
+        for one in members
     ]
+
+
+def _chosen(takeover: str) -> str | None:
+    """The member who was chosen or typed, if the asker may.
+
+    Raises:
+        Unclear: several members are called so.
+    """
+    userid = account_of(takeover) if takeover else None
+    members = serving_members(gate.scope(Right.MOVE_CUSTOMERS)).where(Staff.userid == userid)
+    return userid if userid and members.exists() else None
 
 
 def _names(by_owner: dict[str, list[str]]) -> Names:

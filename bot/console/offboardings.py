@@ -1,6 +1,5 @@
 """交接: leavers' cases and managers' handovers, to the last customer."""
 
-import re
 from datetime import date
 
 from apiflask import APIBlueprint
@@ -15,6 +14,7 @@ from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.console.reasons import reason
+from bot.console.typed import Unclear, account_of, accounts_of
 from bot.models import Department, Handover, HandoverItem, Staff
 from bot.models.handover import (
     AWAITING_APPROVAL,
@@ -33,12 +33,14 @@ from bot.reports.cases import (
 )
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_query
-from bot.reports.people import serving_members
+from bot.reports.people import listed, serving_members
 from bot.rules.rights import Right
 from bot.wecom import WeComError
 
 # A click in WeCom proves little more than a login: what moves more asks for a second factor.
 MOST_WITHOUT_PROOF = 20
+# Beyond so many a list to choose from helps nobody: one types a name.
+MOST_LISTED = 200
 
 Form = dict[str, str]
 Errors = dict[str, str]
@@ -114,9 +116,10 @@ def new() -> ResponseReturnValue:
     form: Form = dict(request.form if request.method == "POST" else request.args)
     errors: Errors = {}
     if request.method == "POST":
-        day, errors = _read_form(form, gate.scope(Right.OPEN_OFFBOARDINGS))
+        userid, day, errors = _read_form(form, gate.scope(Right.OPEN_OFFBOARDINGS))
+        successors = _read_successors(form, errors)
         if not errors and day is not None:
-            opened, errors = _open(form, day)
+            opened, errors = _open(userid, day, successors, form.get("reason", "").strip())
             if opened is not None:
                 return redirect(url_for("console.offboardings.show", handover_id=opened.id))
     page = render_template(
@@ -124,8 +127,8 @@ def new() -> ResponseReturnValue:
         form=form,
         errors=errors,
         today=gate.today(),
-        members=serving_members(gate.scope(Right.OPEN_OFFBOARDINGS)),
-        heirs=serving_members(),
+        members=listed(serving_members(gate.scope(Right.OPEN_OFFBOARDINGS)), MOST_LISTED),
+        heirs=listed(serving_members(), MOST_LISTED),
     )
     return page, 422 if errors else 200
 
@@ -202,6 +205,7 @@ def change(handover_id: int) -> ResponseReturnValue:
     if request.method == "POST":
         form = dict(request.form)
         day, errors = _read_day(form)
+        successors = _read_successors(form, errors)
         if not errors:
             try:
                 handovers.change(
@@ -209,7 +213,7 @@ def change(handover_id: int) -> ResponseReturnValue:
                     gate.who(),
                     kegui(),
                     last_day=day if day != handover.last_day else None,
-                    successors=_userids(form),
+                    successors=successors,
                 )
                 flash(_("已修改。"), "good")
                 return redirect(back)
@@ -224,24 +228,26 @@ def change(handover_id: int) -> ResponseReturnValue:
         back=back,
         form=form,
         errors=errors,
-        heirs=serving_members(),
+        heirs=listed(serving_members(), MOST_LISTED),
         names=names_of(staff=[handover.userid]),
     )
     return page, 422 if errors else 200
 
 
-def _open(form: Form, day: date) -> tuple[Handover | None, Errors]:
+def _open(
+    userid: str, day: date, successors: list[str], why: str
+) -> tuple[Handover | None, Errors]:
     """Open the case of a checked form, or say which field WeCom and the rules do not accept."""
     try:
         opened, is_new = handovers.open_offboarding(
-            form["userid"].strip(),
+            userid,
             day,
             mode=handovers.APPROVE,
             source="console",
             by=gate.who(),
             kegui=kegui(),
-            reason=form.get("reason", "").strip(),
-            successors=_userids(form),
+            reason=why,
+            successors=successors,
         )
     except handovers.UnknownStaff:
         return None, {"userid": _("企业微信没有这位成员，请核对。")}
@@ -256,14 +262,26 @@ def _open(form: Form, day: date) -> tuple[Handover | None, Errors]:
     return opened, {}
 
 
-def _read_form(form: Form, within: Scope) -> tuple[date | None, Errors]:
+def _read_form(form: Form, within: Scope) -> tuple[str, date | None, Errors]:
     day, errors = _read_day(form)
-    userid = form.get("userid", "").strip()
+    typed = form.get("userid", "").strip()
+    try:
+        userid = account_of(typed) or typed
+    except Unclear as unclear:
+        return "", day, {**errors, "userid": str(unclear)}
     if not userid:
-        errors["userid"] = _("请选择离职的成员。")
+        errors["userid"] = _("请填写离职成员的姓名或账号。")
     elif not within.has(userid):
         errors["userid"] = _("这位成员不在您所辖的部门，请联系其主管或人事。")
-    return day, errors
+    return userid, day, errors
+
+
+def _read_successors(form: Form, errors: Errors) -> list[str]:
+    try:
+        return accounts_of(form.get("successors", ""))
+    except Unclear as unclear:
+        errors["successors"] = str(unclear)
+        return []
 
 
 def _read_day(form: Form) -> tuple[date | None, Errors]:
@@ -274,12 +292,6 @@ def _read_day(form: Form) -> tuple[date | None, Errors]:
     if not -handovers.LONGEST_AGO <= day - gate.today() <= handovers.LONGEST_AHEAD:
         return None, {"last_day": _("最后工作日距今过远，请核对。")}
     return day, {}
-
-
-def _userids(form: Form) -> list[str]:
-    """Userids as people type them: apart by spaces, commas or lines."""
-    typed = re.split(r"[\s,，、;；]+", form.get("successors", ""))
-    return [userid for userid in dict.fromkeys(typed) if userid]
 
 
 def _unfit(unfit: handovers.UnfitSuccessor) -> str:

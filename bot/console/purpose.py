@@ -1,8 +1,9 @@
 """查阅目的: why somebody who serves no customer looks at customers; the audit log keeps it."""
 
 from apiflask import APIBlueprint
-from flask import redirect, render_template, request, session, url_for
+from flask import redirect, render_template, request, session
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from bot.console import gate
@@ -25,12 +26,7 @@ blueprint = APIBlueprint("purpose", __name__, url_prefix="/purpose", enable_open
 @allow(SIGNED_IN)
 def show() -> str:
     """The purposes to choose from."""
-    return render_template(
-        "login/purpose.html",
-        target=gate.local_path(request.args.get("next", "")),
-        purposes=PURPOSES,
-        chosen=session.get(PURPOSE, ""),
-    )
+    return _page(gate.local_path(request.args.get("next", "")))
 
 
 @blueprint.post("")
@@ -41,6 +37,16 @@ def choose() -> ResponseReturnValue:
     text = request.form.get("other", "").strip()[:LONGEST]
     target = gate.local_path(request.form.get("next", ""))
     if purpose not in PURPOSES and not text:
-        return redirect(url_for("console.purpose.show", next=target))
+        return _page(target, error=_("请选择或填写一个目的。")), 422
     session[PURPOSE] = text or purpose
     return redirect(target)
+
+
+def _page(target: str, error: str = "") -> str:
+    return render_template(
+        "login/purpose.html",
+        target=target,
+        purposes=PURPOSES,
+        chosen=session.get(PURPOSE, ""),
+        error=error,
+    )

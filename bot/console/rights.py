@@ -17,6 +17,7 @@ from bot.actions.roles import GRANT, REVOKE, NotPossible, NotTheirs, Obstacle, O
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
+from bot.console.typed import Unclear, account_of
 from bot.console.words import REACHES, RIGHTS, ROLES
 from bot.models import Proposal
 from bot.models.proposal import OPEN
@@ -28,7 +29,6 @@ from bot.reports.roles import (
     decided_proposals,
     department_paths,
     holders,
-    members_called,
     open_proposals,
 )
 from bot.reports.roles import proposal as proposal_of
@@ -275,13 +275,12 @@ def _person(text: str, errors: dict[str, str]) -> str:
         return ""
     if text.startswith(LOCAL):
         return text
-    found = members_called(text)
-    if len(found) > 1:
-        accounts = _("、").join(member.userid for member in found)
-        errors["person"] = _("有多位成员叫这个名字，请填写账号：%(accounts)s", accounts=accounts)
+    try:
+        # A person of whom no reading knows may still hold a role that is to be taken back.
+        return account_of(text) or text
+    except Unclear as unclear:
+        errors["person"] = str(unclear)
         return ""
-    # A person of whom no reading knows may still hold a role that is to be taken back.
-    return str(found[0].userid) if found else text
 
 
 def _known(number: int) -> Proposal:

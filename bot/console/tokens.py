@@ -18,10 +18,10 @@ from bot.actions.tokens import TERMINAL, NotPossible, Obstacle
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
+from bot.console.typed import Unclear, account_of
 from bot.models import ApiToken
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_list
-from bot.reports.roles import members_called
 from bot.reports.tokens import EXPIRES_SOON, MAY_CALL
 from bot.reports.tokens import tokens as all_tokens
 from bot.rules.rights import Right
@@ -156,15 +156,15 @@ def _owner(text: str, errors: dict[str, str]) -> str:
     """The account of whoever answers for the token."""
     if not text or text == gate.me().actor or text.startswith(LOCAL):
         return text
-    found = members_called(text)
-    if len(found) > 1:
-        accounts = _("、").join(member.userid for member in found)
-        errors["owner"] = _("有多位成员叫这个名字，请填写账号：%(accounts)s", accounts=accounts)
+    try:
+        account = account_of(text)
+    except Unclear as unclear:
+        errors["owner"] = str(unclear)
         return ""
-    if not found or text.startswith(TERMINAL):
+    if account is None or text.startswith(TERMINAL):
         errors["owner"] = str(OBSTACLES[Obstacle.OWNER][1])
         return ""
-    return str(found[0].userid)
+    return account
 
 
 def _known(number: int) -> ApiToken:

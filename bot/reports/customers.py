@@ -58,12 +58,17 @@ def whole_customers(customers: Sequence[Customer]) -> list[Whole]:
     return list(found.values())
 
 
-def in_contact(external_userid: str) -> list[str]:
-    """Return the members in contact with a customer now, who met them first first."""
-    live = Relation.select(Relation.userid).where(
+def contacts_of(external_userid: str) -> list[Relation]:
+    """Return the contacts that a customer has now, the longest first."""
+    live = Relation.select().where(
         Relation.external_userid == external_userid, Relation.state.in_(LIVE_RELATIONS)
     )
-    return [row.userid for row in live.order_by(Relation.added_at, Relation.id)]
+    return list(live.order_by(Relation.added_at, Relation.id))
+
+
+def in_contact(external_userid: str) -> list[str]:
+    """Return the members in contact with a customer now, who met them first first."""
+    return [contact.userid for contact in contacts_of(external_userid)]
 
 
 def with_consent(query: "ModelSelect[Any]", state: str) -> "ModelSelect[Any]":

@@ -79,12 +79,15 @@ def _owned_by(userids: Sequence[str]) -> "ModelSelect[Ownership]":
 def _has(field: Field, text: str) -> Any:
     """Return the SQL of a field that has a text in it, whatever the case of its letters.
 
-    PostgreSQL's ILIKE folds every row, which takes several times as long: a text without upper
-    and lower case, as Chinese is, does not need it.
+    PostgreSQL's ILIKE folds every row by the rules of a language, which takes several times as
+    long as looking: a text without upper and lower case, as Chinese is, does not need it, and
+    for plain letters the rules of no language do.
     """
-    if text.lower() == text.upper() and isinstance(database.obj, PostgresqlDatabase):
+    if not isinstance(database.obj, PostgresqlDatabase):
+        return field.contains(text)
+    if text.lower() == text.upper():
         return Expression(field, "LIKE", _pattern(text))
-    return field.contains(text)
+    return Expression(field.collate('"C"') if text.isascii() else field, "ILIKE", _pattern(text))
 
 
 def _pattern(text: str) -> str:

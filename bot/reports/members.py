@@ -87,7 +87,7 @@ def find_members(
 def lines(members: Sequence[Staff], default_capacity: int | None) -> list[Line]:
     """Complete the members of ``find_members``, two queries for all of them."""
     userids = [member.userid for member in members]
-    owned = _owned_by(userids)
+    owned = customers_of(userids)
     gone = {row.userid for row in _leaving().where(Handover.userid.in_(userids))}
     return [
         Line(
@@ -230,7 +230,8 @@ def _leaving() -> "ModelSelect[Handover]":
     )
 
 
-def _owned_by(userids: Sequence[str]) -> dict[str, int]:
+def customers_of(userids: Sequence[str]) -> dict[str, int]:
+    """Count the customers of each of these members."""
     query = (
         Ownership.select(Ownership.userid, fn.COUNT(Ownership.id))
         .where(Ownership.until.is_null(), Ownership.userid.in_(userids))

@@ -2,6 +2,8 @@
 
 from datetime import date
 
+from peewee import ModelSelect
+
 from bot.access import EVERYBODY, Access, Scope, access_of, people_with_roles
 from bot.models import Department, LocalUser, Staff
 from bot.rules.rights import Role
@@ -28,10 +30,24 @@ def story_people(today: date) -> list[Access]:
     )
 
 
-def serving_members(scope: Scope = EVERYBODY) -> list[Staff]:
-    """The members here who serve customers, by their names."""
+def serving_members(scope: Scope = EVERYBODY) -> "ModelSelect[Staff]":
+    """Select the members here who serve customers, by their names."""
     query = Staff.select(Staff.userid, Staff.name).where(Staff.serves, Staff.left_at.is_null())
-    return list(scope.of_members(query, Staff.userid).order_by(Staff.name, Staff.userid))
+    return scope.of_members(query, Staff.userid).order_by(Staff.name, Staff.userid)
+
+
+def listed(members: "ModelSelect[Staff]", most: int) -> list[Staff]:
+    """Return these members, or none where they are too many to choose from in a list."""
+    found = list(members.limit(most + 1))
+    return found if len(found) <= most else []
+
+
+def members_called(text: str) -> list[Staff]:
+    """Return the member with this userid, or else those with this name."""
+    member = Staff.get_or_none(Staff.userid == text)
+    if member is not None:
+        return [member]
+    return list(Staff.select().where(Staff.name == text).order_by(Staff.userid).limit(10))
 
 
 def local_users() -> list[LocalUser]:

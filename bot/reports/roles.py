@@ -10,7 +10,7 @@ from peewee import ModelSelect
 from bot.access import LOCAL, not_of_the_firm, people_with_roles
 from bot.actions import logins
 from bot.actions.roles import GRANT, REVOKE
-from bot.models import Department, LocalUser, Proposal, RoleGrant, SecondFactor, Staff
+from bot.models import Department, LocalUser, Proposal, RoleGrant, SecondFactor
 from bot.models.proposal import OPEN
 from bot.reports.members import departments, path_of
 from bot.rules.rights import Role
@@ -66,14 +66,6 @@ def holders(today: date) -> list[Holder]:
         )
         for actor in actors
     ]
-
-
-def members_called(text: str) -> list[Staff]:
-    """Return the member with this userid, or else those with this name."""
-    member = Staff.get_or_none(Staff.userid == text)
-    if member is not None:
-        return [member]
-    return list(Staff.select().where(Staff.name == text).order_by(Staff.userid).limit(10))
 
 
 def department_paths() -> dict[int, str]:

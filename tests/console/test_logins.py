@@ -663,9 +663,9 @@ def test_whoever_is_in_is_not_sent_elsewhere(app: APIFlask, target: str) -> None
     answers = [
         client.get("/login", query_string={"next": target}),
         send(client, "/purpose", token, purpose="complaint", next=target),
-        send(client, "/purpose", token, next=target),
         send(client, "/theme", token, theme="dark"),
     ]
+    asked_again = send(client, "/purpose", token, next=target)
     state = sent_away(client, "/login/wecom")
     with db.connection():
         LoginState.update(target=target).execute()
@@ -675,6 +675,8 @@ def test_whoever_is_in_is_not_sent_elsewhere(app: APIFlask, target: str) -> None
 
     assert answers[0].location == "/"
     assert answers[1].location == "/"
+    assert asked_again.status_code == 422
+    assert 'name="next" value="/"' in asked_again.get_data(as_text=True)
     assert {where_a_browser_goes(answer.location) for answer in answers} == {
         ("https", "kegui.example")
     }
