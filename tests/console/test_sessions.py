@@ -32,10 +32,11 @@ BY = Who("somebody")
 
 
 class Clock:
-    """Time that passes when a test says so."""
+    """Time that passes when a test says so, from the beginning of an app's 30 seconds."""
 
     def __init__(self) -> None:
         self.at = clock.now()
+        self.at -= timedelta(seconds=self.at.timestamp() % 30)
 
     def now(self) -> Any:
         return self.at
