@@ -74,7 +74,7 @@ class Scope:
         met = Relation.select(Relation.external_userid).where(Relation.state.in_(LIVE_RELATIONS))
         owned = self.of_members(owned, Ownership.userid)
         met = self.of_members(met, Relation.userid)
-        if self._is_large:
+        if self.is_large:
             # Nearly every row fits: ask row by row, along the order of the list, until it is full.
             # A limited subquery is asked for each row; EXISTS would be made a join with them all.
             mine: Any = owned.where(Ownership.external_userid == field).limit(1)
@@ -83,7 +83,7 @@ class Scope:
         return query.where(field.in_(owned | met))
 
     @cached_property
-    def _is_large(self) -> bool:
+    def is_large(self) -> bool:
         """Whether the members within are so many that most pages are full of their customers."""
         return self._members().limit(LARGE).count() == LARGE
 

@@ -29,8 +29,10 @@ POSTGRES_LINE = {
     "tcp_user_timeout": 8_000,
 }
 # The server, for its part, lets go of what a lost host has locked. No call to the outside is made
-# inside a transaction, so none is idle for long.
+# inside a transaction, so none is idle for long. Nor does it compile statements: of the questions
+# that are asked row by row it believes that they take seconds, and compiles for longer than they do.
 POSTGRES_SESSION = {
+    "jit": "off",
     "idle_in_transaction_session_timeout": "30s",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",

@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import datetime, timedelta
+from typing import Any
 
 from peewee import fn
 
@@ -210,14 +211,12 @@ def note_told() -> None:
 
     Not written with the notice: often there is a notice before its contact is noted.
     """
-    arrived = Notice.select().where(
+    last: Any = Notice.select(fn.MAX(Notice.at)).where(
         Notice.external_userid == Relation.external_userid,
         Notice.userid == Relation.userid,
         Notice.state.in_(notices.ARRIVED),
     )
-    Relation.update(told_at=arrived.select(fn.MAX(Notice.at))).where(
-        UNTOLD, fn.EXISTS(arrived.where(Notice.at >= Relation.noted_at))
-    ).execute()
+    Relation.update(told_at=last).where(UNTOLD, last >= Relation.noted_at).execute()
 
 
 def _send_digest(userid: str, gaps: list[Gap], now: datetime, kegui: Kegui) -> None:

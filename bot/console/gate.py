@@ -15,7 +15,7 @@ from bot.audit import Who
 from bot.console.pages import kegui
 from bot.db import transaction
 from bot.models import Customer, Login
-from bot.rules.rights import Right
+from bot.rules.rights import Extent, Right
 
 PUBLIC = "public"
 SIGNED_IN = "signed in"
@@ -84,11 +84,12 @@ def is_signed_in() -> bool:
 
 
 def scope(right: Right) -> Scope:
-    """Over which members the asker's right goes; read once for a request."""
-    known: dict[Right, Scope] = g.setdefault("scopes", {})
-    if right not in known:
-        known[right] = me().scope(right)
-    return known[right]
+    """Over which members the asker's right goes; read once for a request and all such rights."""
+    known: dict[Extent, Scope] = g.setdefault("scopes", {})
+    extent = me().extent(right)
+    if extent not in known:
+        known[extent] = me().scope(right)
+    return known[extent]
 
 
 def who() -> Who:

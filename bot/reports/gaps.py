@@ -69,8 +69,8 @@ def _untold(now: datetime) -> "ModelSelect[Relation]":
         Relation.state.in_(LIVE_RELATIONS),
         Relation.last_add_at <= before,
         Relation.userid.not_in(sorted(members_without_codes())),
-        # What ``told_at`` does not know yet.
-        ~fn.EXISTS(told),
+        # What ``told_at`` does not know yet; EXISTS would be made a join with every notice.
+        fn.COALESCE(told.limit(1), 0) == 0,
     )
 
 
