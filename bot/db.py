@@ -29,10 +29,12 @@ POSTGRES_LINE = {
     "tcp_user_timeout": 8_000,
 }
 # The server, for its part, lets go of what a lost host has locked. No call to the outside is made
-# inside a transaction, so none is idle for long. Nor does it compile statements: of the questions
-# that are asked row by row it believes that they take seconds, and compiles for longer than they do.
+# inside a transaction, so none is idle for long. It compiles no statement: of the questions that are
+# asked row by row it believes that they take seconds, and compiles for longer than they do. And it
+# plans each with its values: a plan for any text to look for is a bad one for a rare name.
 POSTGRES_SESSION = {
     "jit": "off",
+    "plan_cache_mode": "force_custom_plan",
     "idle_in_transaction_session_timeout": "30s",
     "tcp_keepalives_idle": "30",
     "tcp_keepalives_interval": "10",
