@@ -83,6 +83,7 @@ def show(handover_id: int) -> str:
     attempts = attempts_of(items)
     members = [
         handover.userid,
+        handover.approved_by,
         *handover.successors,
         *(item.takeover_userid for item in items),
         *(attempt.takeover_userid for tries in attempts.values() for attempt in tries),

@@ -1,0 +1,107 @@
+"""Registering leavers and moving customers: whom one means, by name or account."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from bot import clock
+from bot.console import moves, offboardings
+from bot.models import Department, Handover, Ownership, Staff
+from tests.console.conftest import MORNING, submit
+
+
+@pytest.fixture(autouse=True)
+def of_one_department(firm: None, client: FlaskClient) -> None:
+    """All of them work under the boss."""
+    Staff.update(departments=[1]).execute()
+    assert Department.get_by_id(1).leaders == ["boss"]
+
+
+def register(client: FlaskClient, **typed: Any) -> TestResponse:
+    day = (clock.now() + timedelta(days=7)).date().isoformat()
+    return submit(client, "/offboardings/new", **{"last_day": day, **typed})
+
+
+def add_two_of_one_name() -> None:
+    for userid in ("zhangwei", "zhangwei2"):
+        Staff.create(userid=userid, name="张伟", serves=True, departments=[1], seen_at=MORNING)
+
+
+def test_a_leaver_and_who_takes_over_are_typed_by_name(client: FlaskClient) -> None:
+    response = register(client, userid="张三", successors="李华")
+
+    case = Handover.get(Handover.userid == "zhangsan")
+    assert response.location == f"/offboardings/{case.id}"
+    assert (case.successors, case.mode) == (["lihua"], "approve")
+
+
+@pytest.mark.parametrize("field", ["userid", "successors"])
+def test_a_name_that_several_have_is_asked_for_again(client: FlaskClient, field: str) -> None:
+    add_two_of_one_name()
+    before = Handover.select().count()
+
+    response = register(client, **({"userid": "zhangsan"} | {field: "张伟"}))
+
+    text = response.get_data(as_text=True)
+    assert response.status_code == 422
+    assert "有多位成员叫这个名字，请填写账号：zhangwei、zhangwei2" in text
+    assert 'value="张伟"' in text
+    assert Handover.select().count() == before
+
+
+def test_where_members_are_many_a_page_lists_none_and_takes_a_name(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    few = client.get("/offboardings/new").get_data(as_text=True)
+    monkeypatch.setattr(offboardings, "MOST_LISTED", 2)
+    monkeypatch.setattr(moves, "MOST_LISTED", 2)
+    Ownership.update(userid="zhangsan").execute()
+
+    many = client.get("/offboardings/new").get_data(as_text=True)
+    asked = client.get("/moves/new?external_userid=wm_chen").get_data(as_text=True)
+    refused = submit(client, "/moves/new", external_userid="wm_chen", takeover_userid="nobody")
+
+    assert ('value="lihua"' in few, 'value="lihua"' in many) == (True, False)
+    assert "<select" not in asked
+    assert refused.status_code == 422
+    assert "请选择您所辖部门中的一位接替成员" in refused.get_data(as_text=True)
+    submit(client, "/moves/new", external_userid="wm_chen", takeover_userid="李华", key="k")
+    moved = Handover.get(Handover.source == "console k")
+    assert (moved.userid, moved.successors) == ("zhangsan", ["lihua"])
+
+
+def test_whoever_settles_a_conflict_sees_since_when_and_how_each_is_in_contact(
+    client: FlaskClient,
+) -> None:
+    text = client.get("/conflicts/1/resolve").get_data(as_text=True)
+
+    for said in ("张三（现归属）", "李华", "自 2026-11-24", "客户添加", "名下客户 1 位"):
+        assert said in text
+
+
+def test_whoever_reads_the_audit_log_finds_who_looked_at_a_customer(client: FlaskClient) -> None:
+    text = client.get("/customers/wm_chen").get_data(as_text=True)
+    assert 'href="/audit?subject=customer+wm_chen"' in text
+
+    found = client.get("/audit?subject=customer+wm_chen").get_data(as_text=True)
+
+    assert "查看客户详情" in found
+    assert "没有符合条件" not in found
+
+
+def test_the_approver_is_called_by_name(client: FlaskClient) -> None:
+    Handover.update(approved_by="lihua", approved_at=MORNING).execute()
+
+    text = client.get("/offboardings/1").get_data(as_text=True)
+
+    assert "审批人 李华" in text
+
+
+def test_home_leads_straight_to_what_is_to_be_decided(client: FlaskClient) -> None:
+    text = client.get("/").get_data(as_text=True)
+
+    assert 'href="/offboardings/new"' in text
+    assert 'href="/conflicts/1/resolve"' in text
