@@ -29,9 +29,9 @@ POSTGRES_LINE = {
     "tcp_user_timeout": 8_000,
 }
 # The server, for its part, lets go of what a lost host has locked. No call to the outside is made
-# inside a transaction, so none is idle for long. It compiles no statement: of the questions that are
-# asked row by row it believes that they take seconds, and compiles for longer than they do. And it
-# plans each with its values: a plan for any text to look for is a bad one for a rare name.
+# inside a transaction, so none is idle for long. It compiles no statement: it believes that those
+# which ask row by row take seconds, and compiles for longer than they do. And it plans each with
+# its values: a plan for any text to look for is a bad one for a rare name.
 POSTGRES_SESSION = {
     "jit": "off",
     "plan_cache_mode": "force_custom_plan",

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-from peewee import BooleanField
-
 from bot.db import UTCDateTimeField
 
 INDEXES = {
@@ -28,10 +26,9 @@ UPDATE relation SET told_at = (
 
 
 def up(migrator: Any, db: Any) -> None:
-    migrator.migrate(
-        migrator.add_column("customer", "is_owned", BooleanField(default=False)),
-        migrator.add_column("relation", "told_at", UTCDateTimeField(null=True)),
-    )
+    # With a default of the database's: processes of before, which go on meanwhile, know no column.
+    db.execute_sql("ALTER TABLE customer ADD COLUMN is_owned BOOLEAN NOT NULL DEFAULT FALSE")
+    migrator.migrate(migrator.add_column("relation", "told_at", UTCDateTimeField(null=True)))
     db.execute_sql(OWNED)
     db.execute_sql(TOLD)
     for name, what in INDEXES.items():

@@ -326,7 +326,7 @@ def _add_waiting_leaver() -> None:
             subject=f"wm_b{number:02}",
             state="planned",
             takeover_userid=("zhangsan", "lihua")[number % 2],
-            reason="same department, least loaded",
+            reason="least loaded of those named",
             updated_at=at(81),
         )
     Proposal.create(
