@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from peewee import fn
+from peewee import PostgresqlDatabase, fn
 
 from bot import clock
 from bot.audit import Who
-from bot.db import transaction
+from bot.db import database, transaction
 from bot.kegui import Kegui
 from bot.models import Login, LoginFailure, LoginState
 from bot.rules.slowdown import FORGOTTEN_AFTER, wait_after
@@ -141,38 +141,35 @@ def come_back(state: str) -> LoginState | None:
     return found if taken and _is_fresh(found.created_at, STATE_LASTS, clock.now()) else None
 
 
-def check_tries(*keys: str) -> None:
-    """Refuse to listen to somebody who was wrong too often, under any of these keys.
+def begin_try(*keys: str) -> None:
+    """Count a try against each key before anything is compared: it counts as a failure until
+    ``forget_failures``, so that of many at once none is free.
 
     Raises:
-        TooManyTries: with the longest wait.
+        TooManyTries: somebody was wrong too often under one of them; with the longest wait.
     """
     now = clock.now()
-    waits = [
-        row.last_at + wait_after(row.failures) - now
-        for row in LoginFailure.select().where(LoginFailure.key.in_(keys))
-        if now - row.last_at < FORGOTTEN_AFTER
-    ]
-    longest = max(waits, default=timedelta())
-    if longest > timedelta():
-        raise TooManyTries(longest)
-
-
-def failed(actor: str, address: str, keys: Sequence[str], kegui: Kegui, what: str) -> None:
-    """Count a wrong password or code against each key."""
-    now = clock.now()
     with transaction():
+        for key in sorted(keys):
+            LoginFailure.insert(key=key, failures=0, last_at=now).on_conflict_ignore().execute()
+        rows = LoginFailure.select().where(LoginFailure.key.in_(keys)).order_by(LoginFailure.key)
+        if isinstance(database.obj, PostgresqlDatabase):
+            rows = rows.for_update()
+        remembered = {row.key: row for row in rows if now - row.last_at < FORGOTTEN_AFTER}
+        waits = [row.last_at + wait_after(row.failures) - now for row in remembered.values()]
+        longest = max(waits, default=timedelta())
+        if longest > timedelta():
+            raise TooManyTries(longest)
         for key in keys:
-            LoginFailure.delete().where(
-                LoginFailure.key == key, LoginFailure.last_at < now - FORGOTTEN_AFTER
+            before = remembered[key].failures if key in remembered else 0
+            LoginFailure.update(failures=before + 1, last_at=now).where(
+                LoginFailure.key == key
             ).execute()
-            LoginFailure.insert(key=key, failures=1, last_at=now).on_conflict(
-                conflict_target=[LoginFailure.key],
-                update={
-                    LoginFailure.failures: LoginFailure.failures + 1,
-                    LoginFailure.last_at: now,
-                },
-            ).execute()
+
+
+def failed(actor: str, address: str, what: str, kegui: Kegui) -> None:
+    """Write down that a password or a code was wrong."""
+    with transaction():
         kegui.audit.record(Who(actor, address), "login.fail", what)
 
 

@@ -131,7 +131,7 @@ def local_enter() -> ResponseReturnValue:
     name = request.form.get("name", "").strip()
     keys = (f"local {name}"[:160], f"address {request.remote_addr}")
     try:
-        logins.check_tries(*keys)
+        logins.begin_try(*keys)
     except logins.TooManyTries as many:
         return _too_many(many.wait, name)
     actor, address = LOCAL + name, request.remote_addr or ""
@@ -140,7 +140,7 @@ def local_enter() -> ResponseReturnValue:
     if not is_password or not second_factors.proves(
         actor, request.form.get("code", ""), kegui().vault
     ):
-        logins.failed(actor[:160], address, keys, kegui(), actor)
+        logins.failed(actor[:160], address, actor[:160], kegui())
         flash(_("姓名、密码或动态码不正确。"), "bad")
         return render_template("login/local.html", target=_target(), name=name), 403
     logins.forget_failures(*keys)

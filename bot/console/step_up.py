@@ -28,13 +28,13 @@ def enter() -> ResponseReturnValue:
     actor = gate.me().actor
     key = f"code {actor}"[:160]
     try:
-        logins.check_tries(key)
+        logins.begin_try(key)
     except logins.TooManyTries as many:
         seconds = max(1, round(many.wait.total_seconds()))
         flash(_("尝试次数过多，请在 %(seconds)s 秒后再试。", seconds=seconds), "bad")
         return _page(), 429
     if not second_factors.proves(actor, request.form.get("code", ""), kegui().vault):
-        logins.failed(actor, request.remote_addr or "", [key], kegui(), f"step-up of {actor}"[:160])
+        logins.failed(actor, request.remote_addr or "", f"step-up of {actor}"[:160], kegui())
         flash(_("动态码不正确或已使用过，请等下一个动态码。"), "bad")
         return _page(), 403
     logins.forget_failures(key)

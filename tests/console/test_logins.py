@@ -2,9 +2,12 @@
 
 import logging
 import re
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from threading import Barrier
 from typing import Any, cast
 from urllib.parse import parse_qs, urljoin, urlsplit
 
@@ -522,6 +525,24 @@ def test_who_guesses_from_an_address_waits_under_whatever_name(
 
     assert log_in_as(client, code=now(app_code)).status_code == 429
     assert log_in_as(client, code=now(app_code), address="192.0.2.2").status_code == 302
+
+
+def test_of_many_guesses_at_once_only_a_few_are_compared(
+    app: APIFlask, app_code: pyotp.TOTP, time: Clock
+) -> None:
+    browsers = [app.test_client() for _ in range(16)]
+    for browser in browsers:
+        token_of(browser)
+    start = Barrier(len(browsers))
+
+    def guess_at_once(browser: FlaskClient) -> int:
+        start.wait(timeout=20)
+        return log_in_as(browser, password="wrong").status_code
+
+    with ThreadPoolExecutor(len(browsers)) as pool:
+        answers = Counter(pool.map(guess_at_once, browsers))
+
+    assert answers == {403: 5, 429: 11}
 
 
 def test_each_failure_more_doubles_the_wait_and_waiting_is_no_failure(
