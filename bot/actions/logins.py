@@ -148,13 +148,16 @@ def begin_try(*keys: str) -> None:
     Raises:
         TooManyTries: somebody was wrong too often under one of them; with the longest wait.
     """
-    now = clock.now()
+    began = clock.now()
     with transaction():
         for key in sorted(keys):
-            LoginFailure.insert(key=key, failures=0, last_at=now).on_conflict_ignore().execute()
-        rows = LoginFailure.select().where(LoginFailure.key.in_(keys)).order_by(LoginFailure.key)
+            LoginFailure.insert(key=key, failures=0, last_at=began).on_conflict_ignore().execute()
+        query = LoginFailure.select().where(LoginFailure.key.in_(keys)).order_by(LoginFailure.key)
         if isinstance(database.obj, PostgresqlDatabase):
-            rows = rows.for_update()
+            query = query.for_update()
+        rows = list(query)
+        # One at a time comes as far as this: whoever was first is in the past.
+        now = clock.now()
         remembered = {row.key: row for row in rows if now - row.last_at < FORGOTTEN_AFTER}
         waits = [row.last_at + wait_after(row.failures) - now for row in remembered.values()]
         longest = max(waits, default=timedelta())
