@@ -3,7 +3,7 @@
 import pytest
 
 from bot.models import InboxEvent
-from tests.benchmarks import door, endurance, welcome
+from tests.benchmarks import console, door, endurance, welcome
 from tests.benchmarks.old_rows import PAYLOAD_BYTES, fill
 
 
@@ -67,3 +67,12 @@ def test_growth_is_seen() -> None:
 
     assert leak.growth == pytest.approx(107 / 101 - 1)
     assert leak.slope == pytest.approx(3600)
+
+
+@pytest.mark.postgres
+def test_every_page_of_the_console_is_there_to_be_measured() -> None:
+    results = list(console.measure(customers=12_000, staff=500, rounds=1))
+
+    assert len(results) == sum(map(len, console.PAGES.values()))
+    assert {(one.who, one.path): one.status for one in results if one.status != 200} == {}
+    assert all(0 < one.queries < 40 for one in results)
