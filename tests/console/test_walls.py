@@ -618,6 +618,18 @@ def test_every_page_with_a_customers_name_leaves_a_trace(
     assert named > 2
 
 
+@pytest.mark.parametrize("person", ["compliance", "reviewer", "auditor"])
+def test_who_has_not_said_what_for_meets_no_customer_by_name(
+    app: APIFlask, given: dict[str, Any], person: str
+) -> None:
+    client = come_in(app, person, purpose="")
+
+    shown = dict(pages_of(client, given))
+
+    named = [path for path, text in shown.items() if "北客" in text or "南客" in text]
+    assert named == []
+
+
 def count_looks(person: str) -> int:
     with db.connection():
         return AuditEntry.select().where(AuditEntry.actor == person).count()
