@@ -121,7 +121,7 @@ def set_terms(userid: str, by: Who, kegui: Kegui, **terms: object) -> None:
 def candidates(kegui: Kegui, userids: Sequence[str] | None = None) -> list[Candidate]:
     """Return every member as the rules see them, with the number of customers they own."""
     query = Staff.select() if userids is None else Staff.select().where(Staff.userid.in_(userids))
-    loads = customers_owned()
+    loads = customers_owned(userids)
     leaving = _leaving()
     return [
         Candidate(
@@ -137,14 +137,13 @@ def candidates(kegui: Kegui, userids: Sequence[str] | None = None) -> list[Candi
     ]
 
 
-def customers_owned() -> dict[str, int]:
-    """Count the customers of each owner."""
-    query = (
-        Ownership.select(Ownership.userid, fn.COUNT(Ownership.id))
-        .where(Ownership.until.is_null())
-        .group_by(Ownership.userid)
+def customers_owned(userids: Sequence[str] | None = None) -> dict[str, int]:
+    """Count the customers of each of these owners, or of all: that reads every ownership."""
+    owned = Ownership.until.is_null()
+    query = Ownership.select(Ownership.userid, fn.COUNT(Ownership.id)).where(
+        owned if userids is None else owned & Ownership.userid.in_(userids)
     )
-    return dict(cast(Any, query.tuples()))
+    return dict(cast(Any, query.group_by(Ownership.userid).tuples()))
 
 
 def manager_of(userid: str) -> str | None:

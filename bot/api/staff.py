@@ -63,7 +63,7 @@ def index(query_data: PageQuery) -> dict[str, Any]:
     rows, next_cursor = paging.page_of_query(
         Staff.select(), Staff.userid, query_data, newest_first=False
     )
-    loads = staff.customers_owned()
+    loads = staff.customers_owned([member.userid for member in rows])
     return {"items": [_show(member, loads) for member in rows], "next_cursor": next_cursor}
 
 
@@ -72,7 +72,7 @@ def index(query_data: PageQuery) -> dict[str, Any]:
 @blueprint.output(StaffOut)
 def show(userid: str) -> dict[str, Any]:
     """Show one member."""
-    return _show(_find(userid), staff.customers_owned())
+    return _show(_find(userid), staff.customers_owned([userid]))
 
 
 @blueprint.put("/<userid>")
@@ -84,7 +84,7 @@ def change(userid: str, json_data: StaffIn) -> dict[str, Any]:
     member = _find(userid)
     changes = json_data.model_dump(include=json_data.model_fields_set)
     staff.set_terms(member.userid, context.who(), context.kegui(), **changes)
-    return _show(_find(userid), staff.customers_owned())
+    return _show(_find(userid), staff.customers_owned([userid]))
 
 
 def _find(userid: str) -> Staff:

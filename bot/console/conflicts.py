@@ -6,13 +6,13 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from bot.actions import conflicts
+from bot.actions.staff import customers_owned
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.models import Conflict
 from bot.models.conflict import OPEN, RESOLVED
 from bot.reports.customers import contacts_of
-from bot.reports.members import customers_of
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_query
 from bot.rules.rights import Right
@@ -81,7 +81,7 @@ def resolve(conflict_id: int) -> ResponseReturnValue:
         "conflicts/resolve.html",
         conflict=conflict,
         contacts=contacts,
-        loads=customers_of(choices),
+        loads=customers_owned(choices),
         owner=owner,
         reason=reason,
         error=error,

@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 from peewee import IntegrityError
 
 from bot.actions import handovers
+from bot.actions.staff import customers_owned
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.offboardings import MOST_LISTED, MOST_WITHOUT_PROOF
@@ -17,7 +18,6 @@ from bot.console.pages import kegui
 from bot.console.reasons import reason
 from bot.console.typed import Unclear, account_of
 from bot.models import Handover, Ownership, Staff
-from bot.reports.members import customers_of
 from bot.reports.names import Names, names_of
 from bot.reports.people import listed, serving_members
 from bot.rules.rights import Right
@@ -134,7 +134,7 @@ def _heirs() -> list[tuple[str, str]]:
     """Who may be chosen from a list: members within the asker's reach, with how many customers
     they have; nobody where they are too many, then one types a name."""
     members = listed(serving_members(gate.scope(Right.MOVE_CUSTOMERS)), MOST_LISTED)
-    loads = customers_of([one.userid for one in members])
+    loads = customers_owned([one.userid for one in members])
     return [
         (
             one.userid,

@@ -2,16 +2,16 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any
 
-from peewee import JOIN, ModelSelect, fn
+from peewee import JOIN, ModelSelect
 
 from bot.access import Scope
+from bot.actions.staff import customers_owned
 from bot.models import (
     Conflict,
     Department,
     Handover,
-    Ownership,
     Relation,
     RoleGrant,
     Staff,
@@ -87,7 +87,7 @@ def find_members(
 def lines(members: Sequence[Staff], default_capacity: int | None) -> list[Line]:
     """Complete the members of ``find_members``, two queries for all of them."""
     userids = [member.userid for member in members]
-    owned = customers_of(userids)
+    owned = customers_owned(userids)
     gone = {row.userid for row in _leaving().where(Handover.userid.in_(userids))}
     return [
         Line(
@@ -228,16 +228,6 @@ def _leaving() -> "ModelSelect[Handover]":
             | (other.returned_at < Handover.created_at),
         )
     )
-
-
-def customers_of(userids: Sequence[str]) -> dict[str, int]:
-    """Count the customers of each of these members."""
-    query = (
-        Ownership.select(Ownership.userid, fn.COUNT(Ownership.id))
-        .where(Ownership.until.is_null(), Ownership.userid.in_(userids))
-        .group_by(Ownership.userid)
-    )
-    return dict(cast(Any, query.tuples()))
 
 
 def _members_of(departments: Iterable[int]) -> "ModelSelect[StaffDepartment]":
