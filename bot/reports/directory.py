@@ -43,7 +43,7 @@ def find_customers(text: str, owner: str, scope: Scope = EVERYBODY) -> "ModelSel
         found = _has(Customer.name, text)
         if text.isascii():
             # An id is opaque: its letters are what they are.
-            found |= Expression(Customer.external_userid, "LIKE", _pattern(text))
+            found |= _has(Customer.external_userid, text, is_name=False)
         if owners := _members_called(text):
             found |= Customer.external_userid.in_(_owned_by(owners))
         query = query.where(_known_if_few(found) if scope.is_large else found)
@@ -87,8 +87,8 @@ def _owned_by(userids: Sequence[str]) -> "ModelSelect[Ownership]":
     )
 
 
-def _has(field: Field, text: str) -> Any:
-    """Return the SQL of a field that has a text in it, whatever the case of its letters.
+def _has(field: Field, text: str, *, is_name: bool = True) -> Any:
+    """Return the SQL of a field that has a text in it; of a name, whatever the case of its letters.
 
     PostgreSQL's ILIKE folds every row by the rules of a language, which takes several times as
     long as looking: a text without upper and lower case, as Chinese is, does not need it, and
@@ -96,7 +96,7 @@ def _has(field: Field, text: str) -> Any:
     """
     if not isinstance(database.obj, PostgresqlDatabase):
         return field.contains(text)
-    if text.lower() == text.upper():
+    if text.lower() == text.upper() or not is_name:
         return Expression(field, "LIKE", _pattern(text))
     return Expression(field.collate('"C"') if text.isascii() else field, "ILIKE", _pattern(text))
 
