@@ -20,7 +20,7 @@ from bot.models import (
     StaffDepartment,
 )
 from bot.models.customer import LIVE_RELATIONS
-from bot.models.handover import CANCELLED, OFFBOARDING
+from bot.models.handover import AUTO, CANCELLED, OFFBOARDING
 from bot.rules.rights import Extent, Grant, Right, Role, below, extent
 
 LOCAL = "local:"
@@ -158,7 +158,9 @@ def access_of(actor: str, today: date) -> Access | None:
 
 def has_left(member: Staff, today: date) -> bool:
     """Whether somebody is of the firm no more: the account is gone or disabled, or the last day
-    that HR gave is over, however long WeCom keeps the account."""
+    that HR gave is over, however long WeCom keeps the account.
+
+    A leave that waits for its approval ends nothing: one person alone locks nobody out."""
     return not member.is_here or bool(_offboarded([member], today))
 
 
@@ -181,6 +183,7 @@ def _offboarded(members: Iterable[Staff], today: date) -> set[str]:
         Handover.kind == OFFBOARDING,
         Handover.userid.in_(sorted(returned)),
         Handover.state != CANCELLED,
+        Handover.approved_at.is_null(False) | (Handover.mode == AUTO),
         Handover.last_day < today,
     )
     found = set()

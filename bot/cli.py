@@ -346,6 +346,7 @@ def status(as_json: bool) -> None:
 def offboard(userid: str, last_day: datetime, successors: tuple[str, ...], auto: bool) -> None:
     """Open the offboarding of a member and print its number."""
     from bot.actions import handovers
+    from bot.models.handover import APPROVE, AUTO
 
     kegui = terminal.kegui(terminal.load())
     try:
@@ -353,7 +354,7 @@ def offboard(userid: str, last_day: datetime, successors: tuple[str, ...], auto:
             handover, is_new = handovers.open_offboarding(
                 userid,
                 last_day.date(),
-                mode=handovers.AUTO if auto else handovers.APPROVE,
+                mode=AUTO if auto else APPROVE,
                 source="cli",
                 by=terminal.whoever(),
                 kegui=kegui,

@@ -21,6 +21,7 @@ def see_the_last_day_end(userid: str) -> None:
         last_day=(clock.now() + timedelta(hours=8, days=-1)).date(),
         mode="approve",
         state="running",
+        approved_at=clock.now(),
         source="test",
         created_at=clock.now(),
         updated_at=clock.now(),

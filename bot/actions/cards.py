@@ -14,8 +14,7 @@ from bot.audit import Who
 from bot.db import transaction
 from bot.effects import AfterCrash, once
 from bot.kegui import Kegui
-from bot.models import Effect, Handover, HandoverItem, Relation, Staff
-from bot.models.customer import LIVE_RELATIONS
+from bot.models import Effect, Handover, HandoverItem, Staff
 from bot.models.effect import FAILED
 from bot.models.handover import (
     AWAITING_APPROVAL,
@@ -25,6 +24,7 @@ from bot.models.handover import (
     OFFBOARDING,
     PLANNED,
 )
+from bot.reports.cases import customers_now
 from bot.router import Received
 from bot.rules.cards import MOST_CUSTOMERS, Outcome, is_small, refusal
 from bot.rules.rights import Right
@@ -39,7 +39,7 @@ APPROVE = "approve"
 ORIGIN = "template card"
 # WeCom suggests 30 characters for the value of a row (path 90236).
 ROW_CHARACTERS = 30
-_TASK = re.compile(r"offboarding-([0-9]{1,18})-[0-9a-f]{16}")
+_TASK = re.compile(r"offboarding-([0-9]{1,18})-([0-9]{1,18})-[0-9a-f]{16}")
 
 
 def ask_for_approval(handover: Handover, kegui: Kegui) -> None:
@@ -119,7 +119,7 @@ def _decide_once(identity: str, handover: Handover, received: Received, kegui: K
             .execute()
         )
         if is_first:
-            outcome = _decide(Handover.get_by_id(handover.id), who, kegui)
+            outcome = _decide(Handover.get_by_id(handover.id), received.event.task_id, who, kegui)
             text = table("notices")["approval"]["outcome"][outcome].encode()
             Effect.update(sealed_text=kegui.vault.seal(PURPOSE, text)).where(
                 Effect.identity == identity
@@ -129,12 +129,13 @@ def _decide_once(identity: str, handover: Handover, received: Received, kegui: K
         handovers.wake(handover, kegui)
 
 
-def _decide(handover: Handover, who: Who, kegui: Kegui) -> Outcome:
-    customers = len(_customers_now(handover))
+def _decide(handover: Handover, task_id: str, who: Who, kegui: Kegui) -> Outcome:
+    customers = len(customers_now(handover))
     outcome = refusal(
         may_approve=_may_approve(who.actor, handover, kegui),
         is_cancelled=handover.state == CANCELLED,
         is_open=_waits(handover),
+        is_changed=_proposal_named(task_id) != _proposal_of(handover),
         customers=customers,
     )
     if outcome is None:
@@ -178,10 +179,22 @@ def _asked_about(task_id: str) -> Handover | None:
 
 
 def _task_id(handover: Handover, userid: str) -> str:
-    """Name the card of one case for one member, so that no other database of ours names it too:
-    WeCom never takes a name again."""
+    """Name the card of one proposal for one member, so that no other database of ours names it
+    too: WeCom never takes a name again."""
     case = f"{handover.id} {handover.created_at.isoformat()} {userid}"
-    return f"offboarding-{handover.id}-{hashlib.sha256(case.encode()).hexdigest()[:16]}"
+    digest = hashlib.sha256(case.encode()).hexdigest()[:16]
+    return f"offboarding-{handover.id}-{_proposal_of(handover)}-{digest}"
+
+
+def _proposal_of(handover: Handover) -> int:
+    """What is proposed of the case and not decided; 0: nothing."""
+    proposal = proposals.open_one(handover.kind, f"{handover.kind} {handover.id}")
+    return proposal.id if proposal else 0
+
+
+def _proposal_named(task_id: str) -> int:
+    named = _TASK.fullmatch(task_id)
+    return int(named.group(2)) if named else 0
 
 
 def _identity(task_id: str) -> str:
@@ -213,15 +226,6 @@ def _may_approve(userid: str, handover: Handover, kegui: Kegui) -> bool:
     )
 
 
-def _customers_now(handover: Handover) -> set[str]:
-    """Name the customers whom an approval would move: those of the plan, and those met since."""
-    planned = _items(handover, CUSTOMER)
-    met = Relation.select(Relation.external_userid).where(
-        Relation.userid == handover.userid, Relation.state.in_(LIVE_RELATIONS)
-    )
-    return {item.subject for item in planned} | {one.external_userid for one in met}
-
-
 def _items(handover: Handover, kind: str) -> list[HandoverItem]:
     return list(
         HandoverItem.select().where(
@@ -236,7 +240,7 @@ def _card(handover: Handover, userid: str, kegui: Kegui) -> Card:
     words = table("notices")["approval"]
     customers, groups = _items(handover, CUSTOMER), _items(handover, GROUP)
     url = f"{kegui.settings.console_address}/offboardings/{handover.id}"
-    small = is_small(len(_customers_now(handover)))
+    small = is_small(len(customers_now(handover)))
     buttons = (
         [Button(words["approve"], key=APPROVE), Button(words["look"], url=url)]
         if small

@@ -12,6 +12,7 @@ from bot.effects import Busy
 from bot.kegui import Kegui
 from bot.models import Handover, HandoverItem, Lease, Staff
 from bot.models.handover import (
+    AUTO,
     AWAITING_APPROVAL,
     CUSTOMER,
     DONE,
@@ -29,8 +30,6 @@ from bot.rules.handover import Counts, starts_at
 from bot.wecom import WeComError
 
 log = structlog.get_logger(__name__)
-
-AUTO = "auto"
 
 
 def advance(handover_id: int, kegui: Kegui) -> bool:

@@ -3,15 +3,17 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from peewee import IntegrityError
+from peewee import IntegrityError, chunked
 
 from bot import clock
 from bot.actions import proposals, staff
 from bot.audit import Who
 from bot.db import transaction
 from bot.kegui import Kegui
-from bot.models import Allocation, Handover, HandoverItem, IdempotencyKey
+from bot.models import Allocation, Handover, HandoverItem, IdempotencyKey, Proposal
 from bot.models.handover import (
+    APPROVE,
+    AUTO,
     AWAITING_APPROVAL,
     CANCELLED,
     CUSTOMER,
@@ -24,11 +26,11 @@ from bot.models.handover import (
 )
 from bot.queue import Lane
 
-AUTO = "auto"
+BEFORE_IT_RUNS = (PLANNED, AWAITING_APPROVAL, SCHEDULED)
 # A last day further away is a slip of the pen.
 LONGEST_AGO = timedelta(days=366)
 LONGEST_AHEAD = timedelta(days=400)
-APPROVE = "approve"
+ROWS_AT_ONCE = 500
 
 
 class UnknownStaff(Exception):
@@ -46,6 +48,10 @@ class UnfitSuccessor(Exception):
 
 class NotPossible(Exception):
     """The handover is in a state in which this cannot be done."""
+
+
+class Changed(NotPossible):
+    """Somebody has changed it since the approver looked at it."""
 
 
 def open_offboarding(
@@ -180,9 +186,13 @@ def _member_in_service(userid: str, kegui: Kegui) -> str:
 
 
 def _add_named_items(handover: Handover) -> None:
-    for external_userid in handover.scope or ():
-        HandoverItem.insert(
-            handover=handover, kind=CUSTOMER, subject=external_userid, updated_at=clock.now()
+    now = clock.now()
+    for some in chunked(handover.scope or (), ROWS_AT_ONCE):
+        HandoverItem.insert_many(
+            [
+                {"handover": handover, "kind": CUSTOMER, "subject": one, "updated_at": now}
+                for one in some
+            ]
         ).on_conflict_ignore().execute()
 
 
@@ -218,12 +228,18 @@ def report_leave(userid: str, *, source: str, kegui: Kegui) -> Handover:
     return handover
 
 
-def approve(handover: Handover, by: Who, kegui: Kegui) -> Handover:
+def approve(
+    handover: Handover, by: Who, kegui: Kegui, *, proposal_id: int | None = None
+) -> Handover:
     """Let the handover start when it is due; approving again changes nothing.
+
+    Args:
+        proposal_id: which proposal the approver has seen, 0: none; None: any.
 
     Raises:
         NotPossible: it is over.
-        SamePerson: whoever opened it, or leaves, may not approve it.
+        SamePerson: whoever opened or changed it, or leaves, may not approve it.
+        Changed: it is another proposal by now.
     """
     if by.actor == handover.userid:
         raise proposals.SamePerson
@@ -233,13 +249,19 @@ def approve(handover: Handover, by: Who, kegui: Kegui) -> Handover:
     with transaction():
         approved = (
             Handover.update(approved_by=by.actor, approved_at=now, updated_at=now)
-            .where(Handover.id == handover.id, Handover.approved_at.is_null())
+            .where(
+                Handover.id == handover.id,
+                Handover.approved_at.is_null(),
+                Handover.state.in_(HANDOVER_OPEN),
+            )
             .execute()
         )
         if approved:
             proposal = proposals.open_one(handover.kind, f"{handover.kind} {handover.id}")
+            if proposal_id not in (None, proposal.id if proposal else 0):
+                raise Changed
             if proposal is not None:
-                proposals.approve(proposal, by, kegui)
+                _approve_proposal(proposal, by, kegui)
             else:
                 # Nobody proposed it: WeCom reported the leave, or it was opened before proposals.
                 kegui.audit.record(by, f"{handover.kind}.approve", f"{handover.kind} {handover.id}")
@@ -251,12 +273,22 @@ def approve(handover: Handover, by: Who, kegui: Kegui) -> Handover:
     return Handover.get_by_id(handover.id)
 
 
+def _approve_proposal(proposal: Proposal, by: Who, kegui: Kegui) -> None:
+    try:
+        proposals.approve(proposal, by, kegui)
+    except proposals.NotOpen:
+        raise Changed from None
+
+
 def cancel(handover: Handover, by: Who, kegui: Kegui) -> Handover:
     """Stop what is not submitted; WeCom has no recall, so the rest is followed to its end.
 
     Raises:
         NotPossible: it is over.
+        SamePerson: nobody ends their own leave.
     """
+    if by.actor == handover.userid:
+        raise proposals.SamePerson
     now = clock.now()
     with transaction():
         changed = (
@@ -287,10 +319,16 @@ def change(
 ) -> Handover:
     """Change what is not submitted yet: the day, or the successors of planned items.
 
+    What a person changes before it runs is a proposal of that person: an approval that was given
+    to other terms is worth nothing any more, and the plan is made anew.
+
     Raises:
         NotPossible: it is over, or runs already and the day would change.
         UnfitSuccessor: a named successor may not take over.
+        SamePerson: nobody changes their own leave.
     """
+    if by.actor == handover.userid:
+        raise proposals.SamePerson
     if handover.state not in HANDOVER_OPEN:
         raise NotPossible(f"the handover is {handover.state}")
     if last_day is not None and handover.state == RUNNING:
@@ -314,8 +352,26 @@ def change(
             last_day=last_day,
             successors=None if successors is None else ",".join(successors),
         )
+        if handover.mode == APPROVE and not by.actor.startswith(proposals.SYSTEM):
+            _propose_anew(handover, by, kegui)
     wake(handover, kegui)
     return Handover.get_by_id(handover.id)
+
+
+def _propose_anew(handover: Handover, by: Who, kegui: Kegui) -> None:
+    """Let another person decide on what ``by`` has changed, unless it runs already."""
+    back = (
+        Handover.update(state=PLANNED, approved_by=None, approved_at=None)
+        .where(Handover.id == handover.id, Handover.state.in_(BEFORE_IT_RUNS))
+        .execute()
+    )
+    if not back:
+        return
+    subject = f"{handover.kind} {handover.id}"
+    former = proposals.open_one(handover.kind, subject)
+    if former is not None:
+        proposals.withdraw(former, by, kegui, "changed")
+    proposals.propose(handover.kind, subject, by, kegui)
 
 
 def check_successors(userid: str, successors: Sequence[str], kegui: Kegui) -> None:

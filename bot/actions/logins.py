@@ -121,7 +121,7 @@ def send_away(target: str, method: str, *, is_step_up: bool = False) -> str:
     """Return a state to send through WeCom: letters and digits, at most 128 (path 91022)."""
     state = secrets.token_hex(32)
     now = clock.now()
-    LoginState.delete().where(LoginState.created_at < now - timedelta(days=1)).execute()
+    LoginState.delete().where(LoginState.created_at < now - STATE_LASTS).execute()
     LoginState.create(
         digest=digest(state),
         created_at=now,

@@ -6,6 +6,7 @@ from bot import clock
 from bot.models import SavedView
 
 LONGEST_NAME = 64
+LONGEST_QUERY = 1000
 MOST = 20
 
 
@@ -31,7 +32,7 @@ def save(actor: str, screen: str, name: str, query: str) -> None:
     known = of(actor, screen)
     if len(known) >= MOST and name not in {view.name for view in known}:
         raise NotPossible("too many views")
-    kept = urlencode([pair for pair in parse_qsl(query) if pair[0] != "page"])
+    kept = urlencode([pair for pair in parse_qsl(query[:LONGEST_QUERY]) if pair[0] != "page"])
     SavedView.insert(
         actor=actor, screen=screen, name=name, query=kept, saved_at=clock.now()
     ).on_conflict(

@@ -36,7 +36,7 @@ blueprint = APIBlueprint("audit", __name__, url_prefix="/audit", enable_openapi=
 
 
 @blueprint.get("")
-@allow(Right.READ_AUDIT)
+@allow(Right.READ_AUDIT, shows_customers=True)
 def index() -> str:
     """The entries, the latest first: the first of all is that of this reading."""
     asked = {name: request.args.get(name, "").strip() for name in FIELDS}
@@ -76,7 +76,7 @@ def index() -> str:
 
 
 @blueprint.post("/export")
-@allow(Right.READ_AUDIT, step_up=True)
+@allow(Right.READ_AUDIT, step_up=True, shows_customers=True)
 def export() -> Response:
     """The filtered list as a CSV file."""
     asked = {name: request.form.get(name, "").strip() for name in FIELDS}

@@ -1,5 +1,7 @@
 """撞单: customers whom two members are after."""
 
+from collections.abc import Iterable
+
 from apiflask import APIBlueprint
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
@@ -40,10 +42,20 @@ def index() -> str:
     return render_template(
         "conflicts/index.html",
         conflicts=shown,
+        mine_to_resolve=resolvable(shown),
         page=page,
         state=state,
         names=names_of(staff=members, customers=[conflict.external_userid for conflict in shown]),
     )
+
+
+def resolvable(shown: Iterable[Conflict]) -> set[int]:
+    """The numbers of those of these conflicts that the asker may settle."""
+    if not gate.me().may(Right.RESOLVE_CONFLICTS):
+        return set()
+    shown = list(shown)
+    within = gate.scope(Right.RESOLVE_CONFLICTS).within(one.owner for one in shown if one.owner)
+    return {one.id for one in shown if one.owner is None or one.owner in within}
 
 
 def settled_by(conflict: Conflict) -> str | None:
@@ -53,20 +65,23 @@ def settled_by(conflict: Conflict) -> str | None:
 
 
 @blueprint.route("/<int(max=9223372036854775807):conflict_id>/resolve", methods=["GET", "POST"])
-@allow(Right.RESOLVE_CONFLICTS)
+@allow(Right.RESOLVE_CONFLICTS, shows_customers=True)
 def resolve(conflict_id: int) -> ResponseReturnValue:
     """Choose whose customer it is, of those in contact; all concerned are told."""
     within = gate.scope(Right.RESOLVE_CONFLICTS)
     found = Conflict.select().where(Conflict.id == conflict_id)
     conflict = within.of_customers(found, Conflict.external_userid).first()
-    if conflict is None:
+    # Whoever is after another department's customer asks the owner's manager.
+    if conflict is None or (conflict.owner and not within.has(conflict.owner)):
         abort(404)
-    owner, reason, error = request.form.get("owner", ""), request.form.get("reason", ""), ""
+    owner, reason, error = request.form.get("owner", ""), request.form.get("reason", "")[:500], ""
     contacts = contacts_of(conflict.external_userid)
     choices = [contact.userid for contact in contacts]
     if request.method == "POST":
         if owner not in choices:
             error = _("请选择一位与客户有联系的成员。")
+        elif owner == gate.me().userid != conflict.owner:
+            error = _("不能把客户判给自己，请由上级主管裁定。")
         elif not reason.strip():
             error = _("请写明理由，相关成员会看到处理结果。")
         else:

@@ -1,5 +1,6 @@
 """客户: every customer, and one customer's whole story."""
 
+import re
 from typing import Any
 
 from apiflask import APIBlueprint
@@ -9,12 +10,13 @@ from flask_babel import gettext as _
 
 from bot.actions import saved_views
 from bot.console import gate
-from bot.console.conflicts import settled_by
+from bot.console.conflicts import resolvable, settled_by
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.console.words import QUIET, word
 from bot.db import released
 from bot.models import Allocation, Conflict, Customer, HandoverItem
+from bot.models.conflict import OPEN
 from bot.reports import journey as story
 from bot.reports.customers import with_consent
 from bot.reports.directory import entries, find_customers
@@ -56,7 +58,9 @@ def index() -> str:
     if channel:
         query = query.where(Customer.channel == channel)
     page = page_of_query(query, page_number(), PAGE_SIZE, MOST_CUSTOMERS)
-    gate.record_look("customer.list", "customers", q=text or None, owner=owner or None)
+    gate.record_look(
+        "customer.list", "customers", q=_without_phones(text) or None, owner=owner or None
+    )
     found = entries(page.rows)
     members = [userid for entry in found for userid in (entry.owner, *entry.members)]
     return render_template(
@@ -68,7 +72,9 @@ def index() -> str:
         consent=consent,
         channel=channel,
         views=saved_views.of(gate.me().actor, SCREEN),
-        names=names_of(staff=[*members, owner]),
+        names=names_of(
+            staff=[*members, owner if gate.scope(Right.SEE_CUSTOMERS).has(owner) else None]
+        ),
     )
 
 
@@ -100,7 +106,7 @@ def phones(external_userid: str) -> ResponseReturnValue:
 @allow(Right.SEE_CUSTOMERS)
 def save_view() -> ResponseReturnValue:
     """Keep the filters of the list under a name."""
-    query = request.form.get("query", "")
+    query = request.form.get("query", "")[: saved_views.LONGEST_QUERY]
     try:
         saved_views.save(gate.me().actor, SCREEN, request.form.get("name", ""), query)
         flash(_("视图已保存。"), "good")
@@ -136,9 +142,19 @@ def show(external_userid: str) -> str:
         journey=journey,
         may_move=owner is not None and within.has(owner),
         page=page_of_list(journey.steps, page_number(), STEPS_PER_PAGE),
+        mine_to_resolve=resolvable(
+            step.row
+            for step in journey.steps
+            if isinstance(step.row, Conflict) and step.row.state == OPEN
+        ),
         tone_of=_tone,
         names=_names_in(journey),
     )
+
+
+def _without_phones(text: str) -> str:
+    """What was looked for, as the audit log may keep it: no phone number is ever in it."""
+    return re.sub(r"[0-9]{7,}", lambda digits: digits[0][:3] + "…", text)
 
 
 def _tone(step: Step) -> str:

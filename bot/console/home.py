@@ -10,6 +10,7 @@ from flask_babel import lazy_gettext as _l
 
 from bot import clock
 from bot.console import gate
+from bot.console.conflicts import resolvable
 from bot.console.gate import SIGNED_IN, allow
 from bot.console.pages import kegui
 from bot.console.troubles import members_in
@@ -124,6 +125,7 @@ def show() -> str:
         most_counted=home.MOST_COUNTED,
         most_numbered=home.MOST_NUMBERED,
         conflicts=conflicts,
+        mine_to_resolve=resolvable(conflicts),
         cases=cases,
         events=events,
         names=names_of(staff=members, customers=customers),

@@ -27,12 +27,14 @@ BY_RULE = "by rule"
 # What one form can name; whoever moves more moves all of a member's.
 MOST_NAMED = 100
 SHOWN = 20
+# What WeCom takes (path 92125).
+LONGEST_MESSAGE = 200
 
 blueprint = APIBlueprint("moves", __name__, url_prefix="/moves", enable_openapi=False)
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
-@allow(Right.MOVE_CUSTOMERS)
+@allow(Right.MOVE_CUSTOMERS, shows_customers=True)
 def new() -> ResponseReturnValue:
     """Choose who takes over the customers that the address names, or all of one owner's."""
     asked = list(dict.fromkeys(request.values.getlist("external_userid")))[:MOST_NAMED]
@@ -45,8 +47,10 @@ def new() -> ResponseReturnValue:
     if number > MOST_WITHOUT_PROOF and not gate.is_stepped_up():
         return gate.to_step_up()
     takeover, error = request.form.get("takeover_userid", ""), ""
-    if request.method == "POST":
-        opened, error = _move(by_owner, takeover, is_all=bool(owner))
+    if len(request.form.get("transfer_success_msg", "")) > LONGEST_MESSAGE:
+        error = _("不超过 %(most)s 个字。", most=LONGEST_MESSAGE)
+    elif request.method == "POST":
+        opened, error = _move(by_owner, takeover)
         if opened and not error:
             flash(_("转接已开始：企业微信会通知客户，24 小时内客户可以拒绝。"), "good")
             return redirect(url_for("console.offboardings.show", handover_id=opened[0].id))
@@ -90,9 +94,7 @@ def _by_owner(asked: Sequence[str], owner: str) -> dict[str, list[str]]:
     return found
 
 
-def _move(
-    by_owner: dict[str, list[str]], takeover: str, *, is_all: bool
-) -> tuple[list[Handover], str]:
+def _move(by_owner: dict[str, list[str]], takeover: str) -> tuple[list[Handover], str]:
     """Open one handover for each owner; the sentence says what was not accepted."""
     try:
         chosen = None if takeover == BY_RULE else _chosen(takeover)
@@ -107,7 +109,7 @@ def _move(
             opened.append(
                 handovers.open_handover(
                     owner,
-                    None if is_all else customers,
+                    customers,
                     takeover_userid=chosen,
                     source=source,
                     by=gate.who(),

@@ -17,16 +17,19 @@ from bot.console.reasons import reason
 from bot.console.typed import Unclear, account_of, accounts_of
 from bot.models import Department, Handover, HandoverItem, Staff
 from bot.models.handover import (
+    APPROVE,
     AWAITING_APPROVAL,
     GROUP,
     HANDOVER_OPEN,
     IN_SERVICE,
     OFFBOARDING,
+    RUNNING,
 )
 from bot.reports.cases import (
     ITEM_STATES,
     attempts_of,
     cases,
+    customers_now,
     hand_work_counts,
     hand_work_of,
     items_of,
@@ -89,12 +92,17 @@ def show(handover_id: int) -> str:
         *(attempt.takeover_userid for tries in attempts.values() for attempt in tries),
     ]
     shown = gate.customers_shown(item.subject for item in items if item.kind != GROUP)
-    if shown:
+    groups = [item.subject for item in items if item.kind == GROUP]
+    groups = groups if gate.me().may(Right.SEE_CUSTOMERS) else []
+    if shown or groups:
         gate.record_look("offboarding.look", f"{handover.kind} {handover.id}")
+    is_own = gate.me().actor == handover.userid
+    may_cancel = gate.scope(Right.OPEN_OFFBOARDINGS).has(handover.userid) and not is_own
     return render_template(
         "offboardings/show.html",
         may_approve=gate.scope(Right.APPROVE_OFFBOARDINGS).has(handover.userid),
-        may_change=gate.scope(Right.OPEN_OFFBOARDINGS).has(handover.userid),
+        may_cancel=may_cancel,
+        may_change=may_cancel and (handover.state != RUNNING or _may_move(handover.userid)),
         case=cases([handover])[0],
         departments=_departments_of(handover.userid),
         page=page,
@@ -105,7 +113,7 @@ def show(handover_id: int) -> str:
         names=names_of(
             staff=members,
             customers=shown,
-            groups=[item.subject for item in items if item.kind == GROUP],
+            groups=groups,
         ),
     )
 
@@ -141,14 +149,18 @@ def approve(handover_id: int) -> ResponseReturnValue:
     handover = _visible(handover_id, Right.APPROVE_OFFBOARDINGS)
     case = cases([handover])[0]
     back = url_for("console.offboardings.show", handover_id=handover.id)
-    if case.total > MOST_WITHOUT_PROOF and not gate.is_stepped_up():
+    number = max(case.total, len(customers_now(handover)))
+    if number > MOST_WITHOUT_PROOF and not gate.is_stepped_up():
         return gate.to_step_up()
     if request.method == "POST":
+        seen = request.form.get("proposal", type=int) or 0
         try:
-            handovers.approve(handover, gate.who(), kegui())
+            handovers.approve(handover, gate.who(), kegui(), proposal_id=seen)
             flash(_("已审批。交接会按计划开始，进度显示在本页。"), "good")
         except SamePerson:
-            flash(_("您是这项交接的发起人或当事人，须由另一位主管或合规专员审批。"), "bad")
+            flash(_("您是这项交接的发起人、修改人或当事人，须由另一位主管或合规专员审批。"), "bad")
+        except handovers.Changed:
+            flash(_("这项交接刚刚被修改，没有审批。请核对新的安排后再审批。"), "warn")
         except handovers.NotPossible:
             flash(_("这项交接已经结束，无需审批。"), "info")
         return redirect(back)
@@ -156,6 +168,7 @@ def approve(handover_id: int) -> ResponseReturnValue:
     return render_template(
         "offboardings/approve.html",
         case=case,
+        number=number,
         back=back,
         proposal=proposal,
         is_own=gate.me().actor in (handover.userid, proposal and proposal.proposed_by),
@@ -179,6 +192,8 @@ def cancel(handover_id: int) -> ResponseReturnValue:
         try:
             handovers.cancel(handover, gate.who(), kegui())
             flash(_("已取消。已提交给企业微信的转接无法撤回，会继续跟踪到结束。"), "good")
+        except SamePerson:
+            flash(_("不能取消或修改本人的离职交接，请由主管或人事处理。"), "bad")
         except handovers.NotPossible:
             flash(_("这项交接已经结束，不能取消。"), "info")
         return redirect(back)
@@ -196,6 +211,8 @@ def change(handover_id: int) -> ResponseReturnValue:
     """Another last day or other successors, for what is not submitted yet."""
     handover = _visible(handover_id, Right.OPEN_OFFBOARDINGS)
     if handover.kind != OFFBOARDING:
+        abort(404)
+    if handover.state == RUNNING and not _may_move(handover.userid):
         abort(404)
     back = url_for("console.offboardings.show", handover_id=handover.id)
     errors: Errors = {}
@@ -216,7 +233,10 @@ def change(handover_id: int) -> ResponseReturnValue:
                     last_day=day if day != handover.last_day else None,
                     successors=successors,
                 )
-                flash(_("已修改。"), "good")
+                flash(_("已修改。尚未开始的交接须由另一人重新审批。"), "good")
+                return redirect(back)
+            except SamePerson:
+                flash(_("不能取消或修改本人的离职交接，请由主管或人事处理。"), "bad")
                 return redirect(back)
             except handovers.UnfitSuccessor as unfit:
                 errors = {"successors": _unfit(unfit)}
@@ -243,7 +263,7 @@ def _open(
         opened, is_new = handovers.open_offboarding(
             userid,
             day,
-            mode=handovers.APPROVE,
+            mode=APPROVE,
             source="console",
             by=gate.who(),
             kegui=kegui(),
@@ -302,6 +322,12 @@ def _unfit(unfit: handovers.UnfitSuccessor) -> str:
         member=names.member(unfit.userid),
         why=reason(unfit.reason, names),
     )
+
+
+def _may_move(userid: str) -> bool:
+    """Whether the asker may move this member's customers by their own word: what runs is not
+    approved again."""
+    return gate.me().may(Right.MOVE_CUSTOMERS) and gate.scope(Right.MOVE_CUSTOMERS).has(userid)
 
 
 def _visible(handover_id: int, right: Right = Right.SEE_OFFBOARDINGS) -> Handover:

@@ -205,7 +205,10 @@ def _licences(text: str) -> list[str]:
 
 
 def _may_come_back(member: Staff) -> bool:
-    """Whether the member's offboarding is done and the account lives on."""
+    """Whether the member's offboarding is done and the account lives on; nobody takes themselves
+    back."""
+    if member.userid == gate.me().actor:
+        return False
     is_leaving = _line(member).state == members.LEAVING
     return is_leaving and not any(
         handover.kind == OFFBOARDING for handover in members.open_handovers_of(member.userid)

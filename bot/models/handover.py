@@ -16,6 +16,10 @@ from bot.db import Model, UTCDateTimeField
 OFFBOARDING = "offboarding"
 IN_SERVICE = "handover"
 
+# Whether it waits for a person's approval.
+AUTO = "auto"
+APPROVE = "approve"
+
 PLANNED = "planned"
 AWAITING_APPROVAL = "awaiting_approval"
 SCHEDULED = "scheduled"

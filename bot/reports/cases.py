@@ -8,9 +8,11 @@ import peewee
 from peewee import ModelSelect, fn
 
 from bot.access import EVERYBODY, Scope
-from bot.models import Handover, HandoverItem, HandWork, TransferAttempt
+from bot.models import Handover, HandoverItem, HandWork, Relation, TransferAttempt
+from bot.models.customer import LIVE_RELATIONS
 from bot.models.handover import (
     CANCELLED,
+    CUSTOMER,
     DONE,
     FAILED,
     HANDOVER_OPEN,
@@ -129,3 +131,20 @@ def hand_work_counts(handovers: Sequence[Handover]) -> dict[int, int]:
 def hand_work_of(handover: Handover) -> list[HandWork]:
     """Return what a person must do for this handover, because no API can."""
     return list(HandWork.select().where(HandWork.handover == handover).order_by(HandWork.id))
+
+
+def customers_now(handover: Handover) -> set[str]:
+    """Name the customers whom an approval would move: those of the plan, and, of a leaver, those
+    met since, whom the plan may not have yet."""
+    planned = HandoverItem.select(HandoverItem.subject).where(
+        HandoverItem.handover == handover,
+        HandoverItem.kind == CUSTOMER,
+        HandoverItem.state != CANCELLED,
+    )
+    found = {item.subject for item in planned}
+    if handover.scope is None:
+        met = Relation.select(Relation.external_userid).where(
+            Relation.userid == handover.userid, Relation.state.in_(LIVE_RELATIONS)
+        )
+        found |= {relation.external_userid for relation in met}
+    return found

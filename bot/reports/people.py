@@ -1,5 +1,6 @@
 """Who may be in the console: people with roles, and what they may."""
 
+from collections.abc import Sequence
 from datetime import date
 
 from peewee import ModelSelect
@@ -48,6 +49,17 @@ def members_called(text: str) -> list[Staff]:
     if member is not None:
         return [member]
     return list(Staff.select().where(Staff.name == text).order_by(Staff.userid).limit(10))
+
+
+def members_of_names(texts: Sequence[str]) -> dict[str, list[str]]:
+    """Return, of each text, whom ``members_called`` finds, asked for all at once."""
+    asked = Staff.userid.in_(texts) | Staff.name.in_(texts)
+    rows = list(Staff.select(Staff.userid, Staff.name).where(asked).order_by(Staff.userid))
+    accounts = {row.userid for row in rows}
+    return {
+        text: [text] if text in accounts else [row.userid for row in rows if row.name == text]
+        for text in texts
+    }
 
 
 def local_users() -> list[LocalUser]:

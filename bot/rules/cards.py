@@ -13,6 +13,7 @@ class Outcome(StrEnum):
     OWN_PROPOSAL = "own_proposal"
     DECIDED = "decided"
     CANCELLED = "cancelled"
+    CHANGED = "changed"
     TOO_MANY = "too_many"
 
 
@@ -22,7 +23,7 @@ def is_small(customers: int) -> bool:
 
 
 def refusal(
-    *, may_approve: bool, is_cancelled: bool, is_open: bool, customers: int
+    *, may_approve: bool, is_cancelled: bool, is_open: bool, is_changed: bool, customers: int
 ) -> Outcome | None:
     """Decide whether a click may approve an offboarding; None: it may.
 
@@ -35,4 +36,6 @@ def refusal(
         return Outcome.CANCELLED
     if not is_open:
         return Outcome.DECIDED
+    if is_changed:
+        return Outcome.CHANGED
     return None if is_small(customers) else Outcome.TOO_MANY

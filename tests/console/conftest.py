@@ -99,8 +99,6 @@ def client(app: APIFlask) -> FlaskClient:
     add_person("boss", "88", *everything, leads=1)
     client = app.test_client()
     log_in(client, "boss")
-    with client.session_transaction() as cookie:
-        cookie[gate.PURPOSE] = "tests"
     return client
 
 
@@ -114,7 +112,7 @@ def add_person(actor: str, name: str, *roles: Role, leads: int | None = None) ->
 
 
 def log_in(client: FlaskClient, actor: str, *, stepped_up: bool = False) -> None:
-    """Give the browser the cookie of a login."""
+    """Give the browser the cookie of a login, in which was said what for."""
     now = clock.now()
     token = f"{actor}'s token {Login.select().count()}"
     Login.create(
@@ -129,6 +127,7 @@ def log_in(client: FlaskClient, actor: str, *, stepped_up: bool = False) -> None
     with client.session_transaction() as cookie:
         cookie.clear()
         cookie[gate.TOKEN] = token
+        cookie[gate.PURPOSE] = "tests"
 
 
 def submit(client: FlaskClient, path: str, **form: Any) -> TestResponse:

@@ -123,6 +123,7 @@ def test_a_leaver_with_a_role_is_marked_from_the_day_after_the_last(
         last_day=(now + timedelta(hours=8)).date() - timedelta(days=days),
         mode="approve",
         state="running",
+        approved_at=now,
         source="api",
         successors=[],
         created_at=now,

@@ -263,7 +263,7 @@ def _add_handovers(name: str, sign: str) -> Handover:
             updated_at=MORNING,
         )
         for kind, userid, last_day, mode, state in (
-            ("offboarding", f"{name}_second", _in_days(30), "approve", "awaiting_approval"),
+            ("offboarding", f"{name}_second", in_days(30), "approve", "awaiting_approval"),
             ("handover", f"{name}_staff", None, "auto", "running"),
         )
     )
@@ -279,5 +279,5 @@ def _add_handovers(name: str, sign: str) -> Handover:
     return leaving
 
 
-def _in_days(days: int) -> date:
+def in_days(days: int) -> date:
     return (clock.now() + timedelta(hours=8, days=days)).date()

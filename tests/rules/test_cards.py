@@ -10,6 +10,7 @@ FINE: dict[str, Any] = {
     "may_approve": True,
     "is_cancelled": False,
     "is_open": True,
+    "is_changed": False,
     "customers": 20,
 }
 
@@ -27,6 +28,8 @@ def test_twenty_customers_are_few_and_one_more_is_not() -> None:
         ({"customers": 21}, Outcome.TOO_MANY),
         ({"is_open": False}, Outcome.DECIDED),
         ({"is_open": False, "is_cancelled": True}, Outcome.CANCELLED),
+        ({"is_changed": True}, Outcome.CHANGED),
+        ({"is_changed": True, "is_open": False}, Outcome.DECIDED),
         ({"may_approve": False}, Outcome.NO_RIGHT),
     ],
 )
@@ -35,6 +38,8 @@ def test_what_a_click_comes_to(changes: dict[str, Any], outcome: Outcome | None)
 
 
 def test_who_has_no_right_learns_nothing_else() -> None:
-    outcome = refusal(may_approve=False, is_cancelled=True, is_open=False, customers=99)
+    outcome = refusal(
+        may_approve=False, is_cancelled=True, is_open=False, is_changed=True, customers=99
+    )
 
     assert outcome is Outcome.NO_RIGHT
