@@ -10,7 +10,7 @@ from flask import Response, abort, flash, redirect, render_template, request, ur
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from bot.actions import contact_ways
+from bot.actions import contact_ways, sent_forms
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, kegui, page_number
@@ -116,6 +116,9 @@ def create() -> ResponseReturnValue:
     if request.form.get("do") == FIND:
         return _form(typed, None)
     _check(typed, is_new=True)
+    if not typed.errors and not sent_forms.is_first(request.form.get("key", "")):
+        flash(_("这张表单已经提交过，没有再次新建。请在列表中核对。"), "info")
+        return redirect(url_for("console.contact_ways.index"))
     if not typed.errors:
         try:
             way = contact_ways.make(
@@ -190,6 +193,7 @@ def _form(typed: Typed, way: ContactWay | None) -> str:
         "contact_ways/form.html",
         typed=typed,
         way=way,
+        key=sent_forms.new_key(),
         found=found[:CHOICES],
         has_more=len(found) > CHOICES,
         most=MEMBERS_OF_ONE,

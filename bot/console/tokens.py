@@ -1,11 +1,9 @@
 """接口令牌: which programs may call the REST API, and who answers for them."""
 
-import hmac
-import secrets
 from collections.abc import Mapping
 
 from apiflask import APIBlueprint
-from flask import abort, flash, redirect, render_template, request, session, url_for
+from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import LazyString
 from flask_babel import gettext as _
@@ -13,12 +11,13 @@ from flask_babel import lazy_gettext as _l
 
 from bot import clock
 from bot.access import LOCAL
-from bot.actions import tokens
+from bot.actions import sent_forms, tokens
 from bot.actions.tokens import TERMINAL, NotPossible, Obstacle
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.console.typed import Unclear, account_of
+from bot.db import transaction
 from bot.models import ApiToken
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_list
@@ -30,8 +29,6 @@ NUMBER = "int(max=9223372036854775807)"
 UNFIT = 422
 DAYS = 365
 LIVE, ENDED = "live", "ended"
-# Under this name the cookie keeps the key of the form that was shown last; it makes one token.
-FORM_KEY = "token form"
 
 SCOPES: Mapping[str, LazyString] = {
     "read": _l("读取客户、联系、交接、撞单、告知缺口、告警、成员与事件"),
@@ -88,12 +85,6 @@ def new() -> str:
 def make() -> ResponseReturnValue:
     """Make a token and show it, the only time; the same form makes no second."""
     typed, scopes = request.form, request.form.getlist("scopes")
-    key = session.get(FORM_KEY, "")
-    if not key or not hmac.compare_digest(key.encode(), typed.get("key", "").encode()):
-        used = _(
-            "这张表单已经用过，或在别处又打开了一张，因此没有新建令牌。需要的话请核对后再提交。"
-        )
-        return _form(typed, scopes, {"all": used}), UNFIT
     errors: dict[str, str] = {}
     name = typed.get("name", "").strip()
     days = typed.get("days", "").strip()
@@ -101,18 +92,21 @@ def make() -> ResponseReturnValue:
     try:
         if errors:
             return _form(typed, scopes, errors), UNFIT
-        secret = tokens.make(
-            name,
-            scopes,
-            gate.who(),
-            kegui(),
-            owner=owner,
-            days=int(days) if days.isdecimal() and len(days) < 6 else 0,
-        )
+        with transaction():
+            if not sent_forms.is_first(typed.get("key", "")):
+                used = _("这张表单已经提交过，没有再次新建。请在列表中核对。")
+                return _form(typed, scopes, {"all": used}), UNFIT
+            secret = tokens.make(
+                name,
+                scopes,
+                gate.who(),
+                kegui(),
+                owner=owner,
+                days=int(days) if days.isdecimal() and len(days) < 6 else 0,
+            )
     except NotPossible as error:
         place, text = OBSTACLES[error.why]
         return _form(typed, scopes, {place: str(text)}), UNFIT
-    session.pop(FORM_KEY)
     return render_template("tokens/made.html", name=name, secret=secret)
 
 
@@ -140,14 +134,13 @@ def revoke(number: int) -> ResponseReturnValue:
 
 
 def _form(typed: Mapping[str, str], scopes: list[str], errors: Mapping[str, str]) -> str:
-    session[FORM_KEY] = secrets.token_urlsafe(16)
     return render_template(
         "tokens/new.html",
         typed=typed,
         chosen=scopes,
         errors=errors,
         scopes=SCOPES,
-        key=session[FORM_KEY],
+        key=sent_forms.new_key(),
         most_days=tokens.MOST_DAYS,
     )
 

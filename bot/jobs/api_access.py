@@ -1,13 +1,15 @@
-"""Stored answers to repeated calls are kept for seven days."""
+"""Stored answers to repeated calls, and keys of forms that were sent, are kept for seven days."""
 
 from datetime import timedelta
 
 from bot import clock
 from bot.kegui import Kegui
-from bot.models import IdempotencyKey
+from bot.models import IdempotencyKey, SentForm
 
 KEPT = timedelta(days=7)
 
 
 def forget_old_answers(kegui: Kegui) -> None:
-    IdempotencyKey.delete().where(IdempotencyKey.created_at < clock.now() - KEPT).execute()
+    before = clock.now() - KEPT
+    IdempotencyKey.delete().where(IdempotencyKey.created_at < before).execute()
+    SentForm.delete().where(SentForm.sent_at < before).execute()

@@ -20,6 +20,7 @@ from bot.models.notice import GapDigest, Notice
 from bot.models.proposal import Proposal
 from bot.models.role_grant import RoleGrant
 from bot.models.saved_view import SavedView
+from bot.models.sent_form import SentForm
 from bot.models.staff import Department, Staff, StaffDepartment
 from bot.models.sync_run import SyncCount, SyncFinding, SyncProgress, SyncRun
 from bot.models.wecom_state import AccessToken, EndpointPause, Lease
@@ -62,6 +63,7 @@ TABLES: tuple[type[Model], ...] = (
     Relation,
     RoleGrant,
     SavedView,
+    SentForm,
     SecondFactor,
     Staff,
     StaffDepartment,
@@ -113,6 +115,7 @@ __all__ = [
     "RoleGrant",
     "SavedView",
     "SecondFactor",
+    "SentForm",
     "Staff",
     "StaffDepartment",
     "SyncCount",

@@ -170,7 +170,13 @@ def test_staff_have_no_business_with_ways(app: APIFlask) -> None:
         assert browser.get(path).status_code == 403
 
 
-NEW = {"state": "expo", "channel": "展会", "remark": "展台", "userids": ["zhangsan", "ma"]}
+NEW = {
+    "state": "expo",
+    "channel": "展会",
+    "remark": "展台",
+    "userids": ["zhangsan", "ma"],
+    "key": "of this form",
+}
 
 
 def test_a_way_is_made_in_wecom_kept_and_recorded(manager: FlaskClient, wecom: FakeWeCom) -> None:
@@ -185,6 +191,17 @@ def test_a_way_is_made_in_wecom_kept_and_recorded(manager: FlaskClient, wecom: F
         ("contact_way.make", "ma"),
         ("contact_way.made", "ma"),
     ]
+
+
+def test_a_form_sent_twice_makes_one_way(manager: FlaskClient, wecom: FakeWeCom) -> None:
+    submit(manager, "/contact-ways/new", **NEW)
+
+    again = submit(manager, "/contact-ways/new", **NEW)
+    without = submit(manager, "/contact-ways/new", **{**NEW, "key": ""})
+
+    assert (again.location, without.location) == ("/contact-ways", "/contact-ways")
+    assert len(wecom.calls) == 1
+    assert ContactWay.select().where(ContactWay.state == "expo").count() == 1
 
 
 @pytest.mark.parametrize(

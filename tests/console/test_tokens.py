@@ -91,7 +91,7 @@ def test_sending_the_same_form_again_makes_no_second_token(admin: FlaskClient) -
 
     text = again.get_data(as_text=True)
     assert again.status_code == 422
-    assert "没有新建令牌" in text
+    assert "没有再次新建" in text
     assert 'value="CRM"' in text
     assert secret not in text
     assert ApiToken.select().count() == 1
