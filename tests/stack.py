@@ -178,7 +178,9 @@ class Stack:
     def api(self) -> Remote:
         """The REST API with an administrator's token."""
         if not hasattr(self, "_api"):
-            token = self.command("token", "create", "--name", "tests", "--scope", "admin")
+            # Two stacks may stand over one database, and a name is taken once.
+            name = f"tests of {self.place.web_url}"
+            token = self.command("token", "create", "--name", name, "--scope", "admin")
             self._api = Remote(f"{self.place.web_url}/api/v1", token)
         return self._api
 
