@@ -20,7 +20,7 @@ from bot.models import (
     StaffDepartment,
 )
 from bot.models.customer import LIVE_RELATIONS
-from bot.models.handover import AUTO, CANCELLED, OFFBOARDING
+from bot.models.handover import CANCELLED, IS_DECIDED, OFFBOARDING
 from bot.rules.rights import Extent, Grant, Right, Role, below, extent
 
 LOCAL = "local:"
@@ -183,7 +183,7 @@ def _offboarded(members: Iterable[Staff], today: date) -> set[str]:
         Handover.kind == OFFBOARDING,
         Handover.userid.in_(sorted(returned)),
         Handover.state != CANCELLED,
-        Handover.approved_at.is_null(False) | (Handover.mode == AUTO),
+        IS_DECIDED,
         Handover.last_day < today,
     )
     found = set()

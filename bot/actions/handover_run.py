@@ -3,7 +3,7 @@
 from typing import Any, cast
 
 import structlog
-from peewee import fn
+from peewee import Expression, fn
 
 from bot import clock
 from bot.actions import cards, contact_ways, group_transfers, handover_plan, staff, transfers
@@ -12,13 +12,13 @@ from bot.effects import Busy
 from bot.kegui import Kegui
 from bot.models import Handover, HandoverItem, Lease, Staff
 from bot.models.handover import (
-    AUTO,
     AWAITING_APPROVAL,
     CUSTOMER,
     DONE,
     DONE_WITH_EXCEPTIONS,
     GROUP,
     HANDOVER_OPEN,
+    IS_DECIDED,
     ITEM_IN_FLIGHT,
     OFFBOARDING,
     PLANNED,
@@ -99,9 +99,10 @@ def _advance(handover: Handover, kegui: Kegui) -> None:
         gone = _account_is_gone(handover.userid, kegui)
         handover_plan.collect(handover, gone, kegui)
         handover_plan.assign_successors(handover, kegui, final=False)
-        fresh = Handover.get_by_id(handover.id)
-        may_start = handover.mode == AUTO or fresh.approved_at is not None
-        handover = _go_to(handover, PLANNED, SCHEDULED if may_start else AWAITING_APPROVAL)
+        # Whether it was approved is asked in the change itself: a person may approve it, or change
+        # it and so take an approval back, in this very moment. Then the next round goes on.
+        handover = _go_to(handover, PLANNED, SCHEDULED, IS_DECIDED)
+        handover = _go_to(handover, PLANNED, AWAITING_APPROVAL, ~IS_DECIDED)
     if handover.state == SCHEDULED and _is_due(handover, kegui):
         handover = _go_to(handover, SCHEDULED, RUNNING)
     if handover.state == AWAITING_APPROVAL:
@@ -222,11 +223,15 @@ def _warn_when_gone(handover: Handover, kegui: Kegui) -> None:
         )
 
 
-def _go_to(handover: Handover, seen: str, state: str) -> Handover:
-    """Change the state unless somebody (a cancelling person) did meanwhile."""
+def _go_to(handover: Handover, seen: str, state: str, *only: Expression) -> Handover:
+    """Change the state unless somebody (a cancelling person) did meanwhile.
+
+    Args:
+        only: what else must be true of the handover.
+    """
     changed = (
         Handover.update(state=state, updated_at=clock.now())
-        .where(Handover.id == handover.id, Handover.state == seen)
+        .where(Handover.id == handover.id, Handover.state == seen, *only)
         .execute()
     )
     if changed:

@@ -92,6 +92,10 @@ Handover.add_index(
 )
 
 
+# What is true of one that waits for nobody's word.
+IS_DECIDED = Handover.approved_at.is_null(False) | (Handover.mode == AUTO)
+
+
 class HandoverItem(Model):
     """One customer or group of a handover, and where it stands."""
 

@@ -1,12 +1,22 @@
 """A handover goes on while others write to the same database."""
 
+from datetime import timedelta
+from typing import Any, cast
+
 import pytest
 
 from bot import clock
-from bot.actions import handover_run, transfers
+from bot.actions import cards, handover_plan, handover_run, transfers
 from bot.actions.handover_plan import ALREADY_CONTACT
 from bot.models import Handover, HandoverItem, Staff
-from bot.models.handover import CUSTOMER, OFFBOARDING, PLANNED, RUNNING
+from bot.models.handover import (
+    AWAITING_APPROVAL,
+    CUSTOMER,
+    OFFBOARDING,
+    PLANNED,
+    RUNNING,
+    SCHEDULED,
+)
 from tests.conftest import in_thread
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -45,3 +55,42 @@ def test_what_others_write_meanwhile_does_not_stop_it(monkeypatch: pytest.Monkey
 
     assert given == ["wm_1", "wm_2", "wm_3"]
     assert {item.state for item in HandoverItem.select()} == {"done"}
+
+
+@pytest.mark.parametrize(
+    ("before", "meanwhile", "state"),
+    [(True, False, AWAITING_APPROVAL), (False, True, SCHEDULED), (True, True, SCHEDULED)],
+)
+def test_what_a_person_decides_while_the_plan_is_made_counts(
+    monkeypatch: pytest.MonkeyPatch, before: bool, meanwhile: bool, state: str
+) -> None:
+    """Approved, or changed so that an approval is void, just when the plan is ready."""
+    now = clock.now()
+    case = Handover.create(
+        kind=OFFBOARDING,
+        userid="leaver",
+        last_day=(now + timedelta(days=30)).date(),
+        mode="approve",
+        source="test",
+        approved_at=now if before else None,
+        created_at=now,
+        updated_at=now,
+    )
+    go_to = handover_run._go_to
+
+    def decide_first(handover: Handover, *how: Any) -> Handover:
+        decided = clock.now() if meanwhile else None
+        in_thread(lambda: Handover.update(approved_at=decided).execute()).result()
+        return go_to(handover, *how)
+
+    monkeypatch.setattr(handover_run, "_account_is_gone", lambda *_: False)
+    monkeypatch.setattr(handover_run, "_is_due", lambda *_: False)
+    monkeypatch.setattr(handover_plan, "collect", lambda *_: None)
+    monkeypatch.setattr(handover_plan, "assign_successors", lambda *_, **__: None)
+    monkeypatch.setattr(cards, "ask_for_approval", lambda *_: None)
+    monkeypatch.setattr(handover_run, "_warn_when_gone", lambda *_: None)
+    monkeypatch.setattr(handover_run, "_go_to", decide_first)
+
+    handover_run._advance(case, cast(Any, None))
+
+    assert Handover.get_by_id(case.id).state == state
