@@ -83,8 +83,9 @@ class Stack:
     @contextmanager
     def clock_asleep(self) -> Iterator[None]:
         """Let several things happen, and be answered, before anything is planned again."""
-        number = self.processes["clock"].pid
-        os.kill(number, signal.SIGSTOP)
+        # Ended and not stopped by a signal: it could hold a lease or SQLite's write lock.
+        self.processes["clock"].terminate()
+        self._wait("clock")
         try:
             # What the clock woke before must be over: it would plan with a part of them.
             self._program(
@@ -99,7 +100,7 @@ class Stack:
             )
             yield
         finally:
-            os.kill(number, signal.SIGCONT)
+            self.launch("clock")
 
     def command(self, *arguments: str) -> str:
         """Run one `kegui` command to its end and return what it printed."""
@@ -153,13 +154,17 @@ class Stack:
         """Ask all processes to end, and see that they do."""
         for process in self.processes.values():
             process.terminate()
-        for name, process in self.processes.items():
-            try:
-                process.wait(timeout=30)
-            except subprocess.TimeoutExpired:
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
-                raise AssertionError(f"{name} did not end by itself") from None
+        for name in self.processes:
+            self._wait(name)
+
+    def _wait(self, name: str) -> None:
+        process = self.processes[name]
+        try:
+            process.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise AssertionError(f"{name} did not end by itself") from None
 
     def log_file(self, name: str) -> Path:
         return self.folder / f"{name}.log"

@@ -14,7 +14,7 @@ from bot.audit import Who
 from bot.db import transaction
 from bot.effects import AfterCrash, once
 from bot.kegui import Kegui
-from bot.models import Effect, Handover, HandoverItem, Staff
+from bot.models import Effect, Handover, HandoverItem, Proposal, Staff
 from bot.models.effect import FAILED
 from bot.models.handover import (
     AWAITING_APPROVAL,
@@ -51,14 +51,20 @@ def ask_for_approval(handover: Handover, kegui: Kegui) -> None:
     Raises:
         WeComError, Busy: it could not be sent for now.
     """
-    userid = _approver(handover, kegui)
+    # In this order: what is decided after the proposal was read shows in the case.
+    proposal = _proposal_of(handover)
+    handover = Handover.get_by_id(handover.id)
+    if handover.state != AWAITING_APPROVAL or handover.approved_at is not None:
+        return
+    userid = _approver(handover, proposal, kegui)
     if userid is None:
         return
-    identity = _identity(_task_id(handover, userid))
+    task_id = _task_id(handover, proposal, userid)
+    identity = _identity(task_id)
     begun: Effect | None = Effect.get_or_none(Effect.identity == identity)
     if begun is not None and begun.is_settled:
         return
-    card = _card(handover, userid, kegui)
+    card = _card(handover, task_id, kegui)
     once(
         identity,
         SENT,
@@ -135,7 +141,7 @@ def _decide(handover: Handover, task_id: str, who: Who, kegui: Kegui) -> Outcome
         may_approve=_may_approve(who.actor, handover, kegui),
         is_cancelled=handover.state == CANCELLED,
         is_open=_waits(handover),
-        is_changed=_proposal_named(task_id) != _proposal_of(handover),
+        is_changed=_proposal_named(task_id) != _number(_proposal_of(handover)),
         customers=customers,
     )
     if outcome is None:
@@ -178,17 +184,21 @@ def _asked_about(task_id: str) -> Handover | None:
     return found
 
 
-def _task_id(handover: Handover, userid: str) -> str:
+def _task_id(handover: Handover, proposal: Proposal | None, userid: str) -> str:
     """Name the card of one proposal for one member, so that no other database of ours names it
     too: WeCom never takes a name again."""
     case = f"{handover.id} {handover.created_at.isoformat()} {userid}"
     digest = hashlib.sha256(case.encode()).hexdigest()[:16]
-    return f"offboarding-{handover.id}-{_proposal_of(handover)}-{digest}"
+    return f"offboarding-{handover.id}-{_number(proposal)}-{digest}"
 
 
-def _proposal_of(handover: Handover) -> int:
-    """What is proposed of the case and not decided; 0: nothing."""
-    proposal = proposals.open_one(handover.kind, f"{handover.kind} {handover.id}")
+def _proposal_of(handover: Handover) -> Proposal | None:
+    """What is proposed of the case and not decided."""
+    return proposals.open_one(handover.kind, f"{handover.kind} {handover.id}")
+
+
+def _number(proposal: Proposal | None) -> int:
+    """How a card names a proposal; 0: nobody proposed the case."""
     return proposal.id if proposal else 0
 
 
@@ -201,9 +211,8 @@ def _identity(task_id: str) -> str:
     return f"card:{task_id}"
 
 
-def _approver(handover: Handover, kegui: Kegui) -> str | None:
+def _approver(handover: Handover, proposal: Proposal | None, kegui: Kegui) -> str | None:
     """Return the nearest of the leaver's managers who may approve and did not propose it."""
-    proposal = proposals.open_one(handover.kind, f"{handover.kind} {handover.id}")
     proposer = proposal.proposed_by if proposal else None
     seen = {handover.userid}
     manager = staff.manager_of(handover.userid)
@@ -236,7 +245,7 @@ def _items(handover: Handover, kind: str) -> list[HandoverItem]:
     )
 
 
-def _card(handover: Handover, userid: str, kegui: Kegui) -> Card:
+def _card(handover: Handover, task_id: str, kegui: Kegui) -> Card:
     words = table("notices")["approval"]
     customers, groups = _items(handover, CUSTOMER), _items(handover, GROUP)
     url = f"{kegui.settings.console_address}/offboardings/{handover.id}"
@@ -254,7 +263,7 @@ def _card(handover: Handover, userid: str, kegui: Kegui) -> Card:
         words["successors"]: _successors([*customers, *groups]) or words["nobody"],
     }
     return Card(
-        task_id=_task_id(handover, userid),
+        task_id=task_id,
         title=words["title"],
         text=words["few" if small else "many"].format(most=MOST_CUSTOMERS),
         rows={name: _cut(value) for name, value in rows.items() if value},

@@ -231,6 +231,33 @@ def test_a_card_that_could_not_be_sent_is_sent_later(kegui: Kegui, wecom: FakeWe
     assert [userid for userid, _ in wecom.cards] == ["chen"]
 
 
+def test_a_case_that_is_approved_meanwhile_asks_nobody(kegui: Kegui, wecom: FakeWeCom) -> None:
+    """A round of planning has read the case before the click, and comes to its end after it."""
+    seen_waiting = case_of(kegui)
+    userid, card = asked(seen_waiting, kegui, wecom)
+    click(card, userid, kegui)
+
+    cards.ask_for_approval(seen_waiting, kegui)
+
+    assert len(wecom.cards) == 1
+
+
+def test_a_case_that_is_changed_meanwhile_asks_when_its_plan_is_made(
+    kegui: Kegui, wecom: FakeWeCom
+) -> None:
+    seen_waiting = case_of(kegui)
+    asked(seen_waiting, kegui, wecom)
+    handovers.change(seen_waiting, HR, kegui, last_day=date(2026, 12, 1))
+
+    cards.ask_for_approval(seen_waiting, kegui)
+    assert len(wecom.cards) == 1
+    Handover.update(state=AWAITING_APPROVAL).execute()
+    cards.ask_for_approval(seen_waiting, kegui)
+
+    assert len(wecom.cards) == 2
+    assert wecom.cards[0][1].task_id != wecom.cards[1][1].task_id
+
+
 def test_who_may_approves_by_a_click(kegui: Kegui, wecom: FakeWeCom) -> None:
     handover = case_of(kegui)
     userid, card = asked(handover, kegui, wecom)
