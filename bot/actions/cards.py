@@ -150,7 +150,7 @@ def _decide(handover: Handover, task_id: str, who: Who, kegui: Kegui) -> Outcome
         kegui.audit.record(
             who,
             "card.refuse",
-            f"{handover.kind} {handover.id}",
+            handover.subject,
             outcome=outcome,
             customers=customers,
         )
@@ -194,7 +194,7 @@ def _task_id(handover: Handover, proposal: Proposal | None, userid: str) -> str:
 
 def _proposal_of(handover: Handover) -> Proposal | None:
     """What is proposed of the case and not decided."""
-    return proposals.open_one(handover.kind, f"{handover.kind} {handover.id}")
+    return proposals.open_one(handover.kind, handover.subject)
 
 
 def _number(proposal: Proposal | None) -> int:

@@ -130,7 +130,7 @@ def _replace(handover: Handover, way: ContactWay, userids: list[str], kegui: Keg
         _leave_to_a_person(handover, "contact_way", way.config_id, "没有可接替的成员，请手工处理")
         return
     try:
-        change(way, Who(f"offboarding {handover.id}"), kegui, userids=userids)
+        change(way, Who(handover.subject), kegui, userids=userids)
     except Refused as refused:
         text = f"企业微信拒绝修改（{refused.errcode}），请手工处理"
         _leave_to_a_person(handover, "contact_way", way.config_id, text)

@@ -98,14 +98,14 @@ def open_offboarding(
             kegui.audit.record(
                 by,
                 "offboarding.open",
-                f"offboarding {handover.id}",
+                handover.subject,
                 userid=userid,
                 last_day=last_day,
                 mode=mode,
                 source=source,
             )
             if mode == APPROVE:
-                proposals.propose(OFFBOARDING, f"{OFFBOARDING} {handover.id}", by, kegui)
+                proposals.propose(OFFBOARDING, handover.subject, by, kegui)
     except IntegrityError:
         # Somebody else opened it in this very moment.
         return Handover.get(_is_open_case(userid)), False
@@ -161,7 +161,7 @@ def open_handover(
         kegui.audit.record(
             by,
             "handover.open",
-            f"handover {handover.id}",
+            handover.subject,
             userid=handover_userid,
             takeover_userid=takeover_userid,
             customers="all" if external_userids is None else len(external_userids),
@@ -257,14 +257,14 @@ def approve(
             .execute()
         )
         if approved:
-            proposal = proposals.open_one(handover.kind, f"{handover.kind} {handover.id}")
+            proposal = proposals.open_one(handover.kind, handover.subject)
             if proposal_id not in (None, proposal.id if proposal else 0):
                 raise Changed
             if proposal is not None:
                 _approve_proposal(proposal, by, kegui)
             else:
                 # Nobody proposed it: WeCom reported the leave, or it was opened before proposals.
-                kegui.audit.record(by, f"{handover.kind}.approve", f"{handover.kind} {handover.id}")
+                kegui.audit.record(by, f"{handover.kind}.approve", handover.subject)
         # One that is still being planned goes on by itself when the plan is made.
         Handover.update(state=SCHEDULED).where(
             Handover.id == handover.id, Handover.state == AWAITING_APPROVAL
@@ -300,8 +300,8 @@ def cancel(handover: Handover, by: Who, kegui: Kegui) -> Handover:
             HandoverItem.update(
                 state=CANCELLED, reason="the handover was cancelled", updated_at=now
             ).where(HandoverItem.handover == handover, HandoverItem.state == PLANNED).execute()
-            kegui.audit.record(by, f"{handover.kind}.cancel", f"{handover.kind} {handover.id}")
-            proposal = proposals.open_one(handover.kind, f"{handover.kind} {handover.id}")
+            kegui.audit.record(by, f"{handover.kind}.cancel", handover.subject)
+            proposal = proposals.open_one(handover.kind, handover.subject)
             if proposal is not None:
                 proposals.withdraw(proposal, by, kegui)
     if not changed and handover.state != CANCELLED:
@@ -348,7 +348,7 @@ def change(
         kegui.audit.record(
             by,
             f"{handover.kind}.change",
-            f"{handover.kind} {handover.id}",
+            handover.subject,
             last_day=last_day,
             successors=None if successors is None else ",".join(successors),
         )
@@ -367,7 +367,7 @@ def _propose_anew(handover: Handover, by: Who, kegui: Kegui) -> None:
     )
     if not back:
         return
-    subject = f"{handover.kind} {handover.id}"
+    subject = handover.subject
     former = proposals.open_one(handover.kind, subject)
     if former is not None:
         proposals.withdraw(former, by, kegui, "changed")

@@ -424,8 +424,6 @@ def give_ownership(handover: Handover, item: HandoverItem, takeover_userid: str)
             takeover_userid,
             held_by=held_by,
             at=now,
-            reason=f"{handover.kind} {handover.id}, item {item.id}",
+            reason=f"{handover.subject}, item {item.id}",
         )
-    conflicts.settle_by_handover(
-        item.subject, handover.userid, takeover_userid, f"{handover.kind} {handover.id}"
-    )
+    conflicts.settle_by_handover(item.subject, handover.userid, takeover_userid, handover.subject)

@@ -47,11 +47,12 @@ def second_factor(name: str) -> None:
     with _screen() as screen, db.connection():
         if LocalUser.get_or_none(LocalUser.name == name) is None:
             raise click.ClickException(f"there is no user {name}: see `kegui user list`")
-        second_factors.remove(LOCAL + name, terminal.whoever(), kegui)
-        # Whoever has the phone may have a login too.
-        open_now = logins.open_logins(LOCAL + name, kegui)
-        logins.end(open_now, terminal.whoever(), kegui, "new second factor")
-        secret = second_factors.prepare(LOCAL + name, kegui.vault)
+        with db.transaction():
+            second_factors.remove(LOCAL + name, terminal.whoever(), kegui)
+            # Whoever has the phone may have a login too.
+            open_now = logins.open_logins(LOCAL + name, kegui)
+            logins.end(open_now, terminal.whoever(), kegui, "new second factor")
+            secret = second_factors.prepare(LOCAL + name, kegui.vault)
         _set_up_app(name, secret, screen, kegui)
     click.echo(f"{LOCAL}{name} has a new second factor")
 

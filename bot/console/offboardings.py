@@ -95,7 +95,7 @@ def show(handover_id: int) -> str:
     groups = [item.subject for item in items if item.kind == GROUP]
     groups = groups if gate.me().may(Right.SEE_CUSTOMERS) else []
     if shown or groups:
-        gate.record_look("offboarding.look", f"{handover.kind} {handover.id}")
+        gate.record_look("offboarding.look", handover.subject)
     is_own = gate.me().actor == handover.userid
     may_cancel = gate.scope(Right.OPEN_OFFBOARDINGS).has(handover.userid) and not is_own
     return render_template(
@@ -164,7 +164,7 @@ def approve(handover_id: int) -> ResponseReturnValue:
         except handovers.NotPossible:
             flash(_("这项交接已经结束，无需审批。"), "info")
         return redirect(back)
-    proposal = open_one(handover.kind, f"{handover.kind} {handover.id}")
+    proposal = open_one(handover.kind, handover.subject)
     return render_template(
         "offboardings/approve.html",
         case=case,

@@ -67,6 +67,11 @@ class Handover(Model):
     created_at = UTCDateTimeField()
     updated_at = UTCDateTimeField()
 
+    @property
+    def subject(self) -> str:
+        """How audit entries and proposals name it."""
+        return f"{self.kind} {self.id}"
+
 
 # A leaver has one open case; managers may move several lots of one member.
 Handover.add_index(
