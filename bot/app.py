@@ -1,5 +1,9 @@
 """The web process: the doors for WeCom, the REST API, the console, health."""
 
+from collections.abc import Iterable, Sequence
+from ipaddress import IPv6Address, ip_address, ip_network
+from typing import TYPE_CHECKING
+
 from apiflask import APIFlask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -9,6 +13,37 @@ from bot.setup import connect, make_kegui, queue_url
 from bot.vault import Vault
 from config import logging, settings
 from config.settings import Settings
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+class BehindProxies:
+    """Believe what a trusted proxy says of the visitor; what anybody else says is not heard.
+
+    Args:
+        trusted: addresses, or networks as 10.0.0.0/8.
+    """
+
+    def __init__(self, app: "WSGIApplication", trusted: Sequence[str]) -> None:
+        self._plain = app
+        self._fixed = ProxyFix(app, x_for=1, x_proto=1, x_host=1)
+        self._trusted = [ip_network(one) for one in trusted]
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        is_trusted = self._is_trusted(environ.get("REMOTE_ADDR", ""))
+        return (self._fixed if is_trusted else self._plain)(environ, start_response)
+
+    def _is_trusted(self, peer: str) -> bool:
+        try:
+            address = ip_address(peer)
+        except ValueError:
+            return False
+        if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
+            address = address.ipv4_mapped
+        return any(address in network for network in self._trusted)
 
 
 def create_app(loaded: Settings | None = None) -> APIFlask:
@@ -33,7 +68,7 @@ def create_app(loaded: Settings | None = None) -> APIFlask:
         api.register(app, kegui)
         console.register(app, kegui)
     if loaded.trusted_proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=1, x_proto=1, x_host=1)  # type: ignore[method-assign]
+        app.wsgi_app = BehindProxies(app.wsgi_app, loaded.trusted_proxies)  # type: ignore[method-assign]
     app.teardown_request(_close)
     return app
 

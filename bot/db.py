@@ -184,6 +184,12 @@ def released() -> Iterator[None]:
             database.connect(reuse_if_open=True)
 
 
+def locked(query: "peewee.ModelSelect[Any]") -> "peewee.ModelSelect[Any]":
+    """Let nobody change what the query gives before the transaction ends: what is read may then
+    be written. On SQLite the transaction has locked all."""
+    return query.for_update() if isinstance(database.obj, peewee.PostgresqlDatabase) else query
+
+
 @contextmanager
 def transaction() -> Iterator[None]:
     """Commit the block as one; on SQLite take the write lock at once, so that it cannot be

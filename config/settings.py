@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import ipaddress
 import math
 import os
 import re
@@ -9,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -23,6 +25,7 @@ PREFIX = "KEGUI_"
 Door = Literal["customer", "contacts", "archive"]
 # Nothing is the default elsewhere; here it says: none at all.
 MAY_BE_EMPTY = ("metrics_bind",)
+WECOM_HOST = "qyapi.weixin.qq.com"
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -99,6 +102,16 @@ class Settings(BaseSettings):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            try:
+                ipaddress.ip_network(one)
+            except ValueError as error:
+                raise ValueError("addresses are needed, or networks as 10.0.0.0/8") from error
+        return value
+
     @field_validator("inbox_retry_seconds")
     @classmethod
     def _some_delay(cls, value: tuple[float, ...]) -> tuple[float, ...]:
@@ -151,6 +164,11 @@ class Settings(BaseSettings):
     @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
+
+    @property
+    def lets_anybody_in(self) -> bool:
+        """Whether people choose who they are: beside the sandbox, never before WeCom itself."""
+        return self.sandbox and urlsplit(self.wecom_api_base).hostname != WECOM_HOST
 
     @property
     def console_address(self) -> str:

@@ -13,6 +13,7 @@ log = structlog.get_logger(__name__)
 
 WECOM_REFUSES = "wecom_needs_operator"
 WECOM_AWAY = "wecom_unreachable"
+LEAVER_UNAPPROVED = "leaver_gone_unapproved"
 
 
 def raise_alarm(kind: str, subject: str, text: str, what_to_do: str, kegui: Kegui) -> None:

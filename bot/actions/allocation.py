@@ -4,7 +4,8 @@ from bot import clock
 from bot.actions import handovers, staff
 from bot.actions.conflicts import open_conflict
 from bot.kegui import Kegui
-from bot.models import Allocation, Customer, Ownership, Relation
+from bot.models import Allocation, Conflict, Customer, Ownership, Relation
+from bot.models.conflict import RESOLVED
 from bot.models.customer import LIVE_RELATIONS
 from bot.router import Received
 from bot.rules.allocation import Candidate, Decision, choose_owner, first_contact, rules_from
@@ -107,8 +108,24 @@ def _carry_out(decided: Allocation, received: Received, kegui: Kegui) -> None:
             reason=decided.reason,
             allocation_id=decided.id,
         )
-    if decided.outcome == TRANSFER and decided.owner:
-        handovers.move_by_rule(decided, kegui)
     owner = Ownership.current(external_userid)
-    if owner is not None and owner.userid != added_userid:
+    is_added_ones = owner is not None and owner.userid == added_userid
+    if decided.outcome == TRANSFER and decided.owner and is_added_ones:
+        handovers.move_by_rule(decided, kegui)
+    if owner is not None and not is_added_ones and not _is_over(received):
         open_conflict(external_userid, owner.userid, added_userid, received, kegui)
+
+
+def _is_over(received: Received) -> bool:
+    """Whether nothing is left to decide of an event that is tried again: the contact has ended,
+    or somebody has settled whose customer it is since the event came."""
+    event = received.event
+    relation = Relation.of(event.external_userid, event.userid)
+    if relation is None or not relation.is_live:
+        return True
+    settled = Conflict.select().where(
+        Conflict.external_userid == event.external_userid,
+        Conflict.state == RESOLVED,
+        Conflict.resolved_at >= received.received_at,
+    )
+    return any(event.userid in (one.owner, *one.contenders) for one in settled)

@@ -145,7 +145,7 @@ def _decide(handover: Handover, task_id: str, who: Who, kegui: Kegui) -> Outcome
         customers=customers,
     )
     if outcome is None:
-        outcome = _approve(handover, who, kegui)
+        outcome = _approve(handover, _proposal_named(task_id), who, kegui)
     if outcome is not Outcome.APPROVED:
         kegui.audit.record(
             who,
@@ -158,11 +158,13 @@ def _decide(handover: Handover, task_id: str, who: Who, kegui: Kegui) -> Outcome
     return outcome
 
 
-def _approve(handover: Handover, who: Who, kegui: Kegui) -> Outcome:
+def _approve(handover: Handover, proposal_id: int, who: Who, kegui: Kegui) -> Outcome:
     try:
-        approved = handovers.approve(handover, who, kegui)
+        approved = handovers.approve(handover, who, kegui, proposal_id=proposal_id)
     except proposals.SamePerson:
         return Outcome.OWN_PROPOSAL
+    except handovers.Changed:
+        return Outcome.CHANGED
     except (proposals.NotOpen, handovers.NotPossible):
         return Outcome.DECIDED
     # Somebody else may have been faster by a moment.

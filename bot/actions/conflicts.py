@@ -4,7 +4,7 @@ from bot import clock
 from bot.actions import staff
 from bot.actions.messages import tell
 from bot.audit import Who
-from bot.db import transaction
+from bot.db import locked, transaction
 from bot.effects import Busy
 from bot.kegui import Kegui
 from bot.models import Conflict, Customer, Ownership, Staff
@@ -66,10 +66,16 @@ def _open_or_join(external_userid: str, owner: str, contender: str) -> Conflict:
         opened_at=clock.now(),
     ).on_conflict_ignore().execute()
     with transaction():
-        conflict = Conflict.get(external_userid=external_userid, state=OPEN)
+        conflict = _held(Conflict.external_userid == external_userid, Conflict.state == OPEN)
         if contender not in conflict.contenders:
             conflict.contenders = [*conflict.contenders, contender]
             conflict.save(only=[Conflict.contenders])
+    return conflict
+
+
+def _held(*which: object) -> Conflict:
+    """Return a conflict as it is now, and let nobody change it before the transaction ends."""
+    conflict: Conflict = locked(Conflict.select().where(*which)).get()
     return conflict
 
 
@@ -86,7 +92,7 @@ def resolve(conflict_id: int, owner: str, reason: str, by: Who, kegui: Kegui) ->
     """
     now = clock.now()
     with transaction():
-        conflict = Conflict.get_by_id(conflict_id)
+        conflict = _held(Conflict.id == conflict_id)
         settled = _close(conflict, owner, reason, by.actor)
         held = Ownership.current(conflict.external_userid)
         moved = (held is not None and held.userid == owner) or Ownership.move(
@@ -104,6 +110,7 @@ def resolve(conflict_id: int, owner: str, reason: str, by: Who, kegui: Kegui) ->
             f"conflict {conflict_id}",
             external_userid=conflict.external_userid,
             owner=owner,
+            reason=reason,
         )
     kegui.queue.wake(Lane.WORK, f"conflict:{conflict_id}")
     return Conflict.get_by_id(conflict_id)

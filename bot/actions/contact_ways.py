@@ -1,6 +1,7 @@
 """「联系我」: make, change and delete contact ways, and mend those that name a leaver."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import structlog
 
@@ -8,14 +9,19 @@ from bot import clock
 from bot.actions import staff
 from bot.audit import Who
 from bot.db import released, transaction
+from bot.effects import Busy
 from bot.kegui import Kegui
-from bot.models import ContactWay, Handover, HandoverItem, HandWork
+from bot.models import ContactWay, Handover, HandoverItem, HandWork, Lease
 from bot.models.handover import CUSTOMER
 from bot.wecom import Refused
 
 log = structlog.get_logger(__name__)
 
 UNKNOWN_CONFIG_ID = 41044
+
+
+class Changed(Busy):
+    """Somebody changes the contact way at this moment, or has since it was read."""
 
 
 def make(
@@ -57,20 +63,44 @@ def change(
 
     Raises:
         WeComError: WeCom did not change it.
+        Changed: it is not as it was when ``way`` was read.
     """
+    with _alone(way) as fresh:
+        if fresh.updated_at != way.updated_at:
+            raise Changed(f"contact way {way.id}")
+        return _change(fresh, by, kegui, userids, remark)
+
+
+@contextmanager
+def _alone(way: ContactWay) -> Iterator[ContactWay]:
+    """Give a contact way as it is now, to one at a time: WeCom takes all its members at once.
+
+    Raises:
+        Changed: somebody else is at it, or has removed it.
+    """
+    with Lease.held(f"contact way {way.id}") as held:
+        fresh: ContactWay | None = ContactWay.get_or_none(ContactWay.id == way.id)
+        if not held or fresh is None:
+            raise Changed(f"contact way {way.id}")
+        yield fresh
+
+
+def _change(
+    way: ContactWay, by: Who, kegui: Kegui, userids: Sequence[str] | None, remark: str | None
+) -> ContactWay:
     wanted = None if userids is None else ",".join(userids)
     _ask(by, "change", f"contact way {way.id}", kegui, userids=wanted, remark=remark)
     with released():
         kegui.wecom.update_contact_way(
             way.config_id, list(way.userids if userids is None else userids), remark=remark
         )
+    changes: dict[str, object] = {"updated_at": clock.now()}
     if userids is not None:
-        way.userids = list(userids)
+        changes["userids"] = list(userids)
     if remark is not None:
-        way.remark = remark
-    way.updated_at = clock.now()
-    way.save()
-    return way
+        changes["remark"] = remark
+    ContactWay.update(**changes).where(ContactWay.id == way.id).execute()
+    return ContactWay.get_by_id(way.id)
 
 
 def remove(way: ContactWay, by: Who, kegui: Kegui) -> None:
@@ -99,13 +129,20 @@ def replace_leaver(handover: Handover, kegui: Kegui) -> None:
     """Take the leaver out of every contact way that Kegui made; list the others for a person.
 
     A way that would lead to nobody leads to the members who took over the leaver's customers.
+
+    Raises:
+        WeComError, Changed: not all is done; repeating is safe.
     """
     heirs = _heirs(handover, kegui)
     ours = list(ContactWay.select())
-    for way in ours:
-        if handover.userid in way.userids:
-            rest = [userid for userid in way.userids if userid != handover.userid]
-            _replace(handover, way, rest or heirs, kegui)
+    for read in ours:
+        if handover.userid not in read.userids:
+            continue
+        # Perhaps a colleague leaves at the same moment, or a manager has just changed it.
+        with _alone(read) as way:
+            if handover.userid in way.userids:
+                rest = [userid for userid in way.userids if userid != handover.userid]
+                _replace(handover, way, rest or heirs, kegui)
     _list_foreign(handover, {way.config_id for way in ours}, kegui)
 
 
@@ -130,7 +167,7 @@ def _replace(handover: Handover, way: ContactWay, userids: list[str], kegui: Keg
         _leave_to_a_person(handover, "contact_way", way.config_id, "没有可接替的成员，请手工处理")
         return
     try:
-        change(way, Who(handover.subject), kegui, userids=userids)
+        _change(way, Who(handover.subject), kegui, userids, None)
     except Refused as refused:
         text = f"企业微信拒绝修改（{refused.errcode}），请手工处理"
         _leave_to_a_person(handover, "contact_way", way.config_id, text)

@@ -1,5 +1,6 @@
 """Move customer groups to their new owners: at most 100 a call, 300 an owner and day."""
 
+from collections.abc import Sequence
 from datetime import datetime, time, tzinfo
 
 from bot import clock
@@ -10,6 +11,7 @@ from bot.actions.transfers import (
     UNFIT,
     begin_attempts,
     refused_elsewhere,
+    set_state,
     undo_attempts,
 )
 from bot.db import released, transaction
@@ -39,19 +41,19 @@ def submit(handover: Handover, *, resigned: bool, kegui: Kegui) -> bool:
         room = GROUPS_PER_OWNER_AND_DAY - _moved_today(takeover_userid, kegui.settings.zone)
         for item in items[max(room, 0) :]:
             item.reason = "daily limit of groups for one owner: goes on tomorrow"
-            item.save()
+            item.save(only=[HandoverItem.reason])
         for batch in batches(items[: max(room, 0)]):
-            failed = _call(takeover_userid, batch, resigned, kegui)
-            for item in batch:
+            attempts = begin_attempts(handover, batch, RESIGNED if resigned else IN_SERVICE)
+            failed = _call(takeover_userid, attempts, resigned, kegui) if attempts else {}
+            for item in (attempt.item for attempt in attempts):
                 unfinished |= _record(item, failed.get(item.subject, 0), takeover_userid)
     return unfinished
 
 
 def _call(
-    takeover_userid: str, batch: list[HandoverItem], resigned: bool, kegui: Kegui
+    takeover_userid: str, attempts: Sequence[TransferAttempt], resigned: bool, kegui: Kegui
 ) -> dict[str, int]:
-    attempts = begin_attempts(batch, RESIGNED if resigned else IN_SERVICE)
-    chat_ids = [item.subject for item in batch]
+    chat_ids = [attempt.item.subject for attempt in attempts]
     try:
         with released():
             return kegui.wecom.transfer_groups(chat_ids, takeover_userid, resigned=resigned)
@@ -60,7 +62,7 @@ def _call(
     except WeComError as error:
         if isinstance(error, Transient) and error.maybe_executed:
             raise
-        undo_attempts(batch, attempts)
+        undo_attempts(attempts)
         raise
 
 
@@ -120,9 +122,10 @@ def _settle(
         ).where(
             TransferAttempt.item == item, TransferAttempt.status.in_((STARTED, ACCEPTED))
         ).execute()
-        item.state, item.errcode, item.updated_at = state, errcode, now
+        item.errcode = errcode
         if reason is not None:
             item.reason = reason
+        set_state(item, state)
         item.save()
 
 

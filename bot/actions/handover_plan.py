@@ -22,6 +22,7 @@ from bot.models.handover import (
     CUSTOMER,
     FAILED,
     GROUP,
+    HANDOVER_OPEN,
     LIMIT,
     OFFBOARDING,
     PLANNED,
@@ -54,6 +55,8 @@ def collect(handover: Handover, gone: bool, kegui: Kegui) -> None:
     groups = _groups_listed(handover.userid, kegui) if handover.kind == OFFBOARDING else []
     now = clock.now()
     with transaction():
+        if Handover.hold(handover.id).state not in HANDOVER_OPEN:
+            return
         for external_userid in listed | (known if gone else set()):
             _add(handover, CUSTOMER, external_userid)
         for chat_id in groups:
@@ -106,11 +109,14 @@ def _add(handover: Handover, kind: str, subject: str) -> None:
 def assign_successors(handover: Handover, kegui: Kegui, *, final: bool) -> None:
     """Give every planned item without a takeover member one.
 
+    Nothing is written for a handover that a person has changed or ended since it was read.
+
     Args:
         final: the handover runs: an item that nobody can take is settled with the reason;
             before, it only shows the reason, and a person can name other successors.
     """
     successors, departments = _successors(handover, kegui)
+    now = clock.now()
     for kind in (CUSTOMER, GROUP):
         items = [item for item in _planned(handover, kind) if item.takeover_userid is None]
         if kind == CUSTOMER and handover.kind == OFFBOARDING:
@@ -118,24 +124,29 @@ def assign_successors(handover: Handover, kegui: Kegui, *, final: bool) -> None:
         by_id = {item.id: item for item in items}
         pieces = [Piece(item.id, _tried(item)) for item in items]
         full = handover.full_userids if kind == CUSTOMER else ()
+        assignments = assign(pieces, successors, departments, full)
         with transaction():
-            for assignment in assign(pieces, successors, departments, full):
-                item = by_id[assignment.piece_id]
-                item.takeover_userid = assignment.takeover_userid
-                item.reason = assignment.reason
-                item.updated_at = clock.now()
+            is_now = Handover.hold(handover.id)
+            if (is_now.state, is_now.successors) != (handover.state, handover.successors):
+                return
+            for assignment in assignments:
+                item, state, reason = by_id[assignment.piece_id], PLANNED, assignment.reason
                 if assignment.takeover_userid is None and final:
-                    _end_without_successor(item, bool(successors))
-                item.save()
+                    state, reason = _end_without_successor(item, reason, bool(successors))
+                HandoverItem.update(
+                    takeover_userid=assignment.takeover_userid,
+                    state=state,
+                    reason=reason,
+                    updated_at=now,
+                ).where(item.is_as_planned()).execute()
 
 
-def _end_without_successor(item: HandoverItem, any_successor: bool) -> None:
+def _end_without_successor(item: HandoverItem, reason: str, any_successor: bool) -> tuple[str, str]:
+    """How an item ends that nobody can take, and why."""
     refused = next((one for one in item.tries() if one.status == REFUSED), None)
     if refused is not None:
-        item.state = REFUSED
-        item.reason = f"the customer refused {refused.takeover_userid}; {item.reason}"
-    else:
-        item.state = LIMIT if any_successor else FAILED
+        return REFUSED, f"the customer refused {refused.takeover_userid}; {reason}"
+    return LIMIT if any_successor else FAILED, reason
 
 
 def _tried(item: HandoverItem) -> frozenset[str]:
@@ -173,9 +184,9 @@ def _has_other_contact(item: HandoverItem, handover: Handover, kegui: Kegui) -> 
         fit,
         key=lambda one: (owner is None or one.userid != owner.userid, one.customers, one.userid),
     )
-    item.takeover_userid, item.reason = chosen.userid, ALREADY_CONTACT
-    item.updated_at = clock.now()
-    item.save()
+    HandoverItem.update(
+        takeover_userid=chosen.userid, reason=ALREADY_CONTACT, updated_at=clock.now()
+    ).where(HandoverItem.id == item.id, HandoverItem.state == PLANNED).execute()
     return True
 
 

@@ -7,7 +7,8 @@ from peewee import Expression, fn
 
 from bot import clock
 from bot.actions import cards, contact_ways, group_transfers, handover_plan, staff, transfers
-from bot.actions.alarms import raise_alarm
+from bot.actions.alarms import LEAVER_UNAPPROVED, raise_alarm
+from bot.db import transaction
 from bot.effects import Busy
 from bot.kegui import Kegui
 from bot.models import Handover, HandoverItem, Lease, Staff
@@ -30,6 +31,9 @@ from bot.rules.handover import Counts, starts_at
 from bot.wecom import WeComError
 
 log = structlog.get_logger(__name__)
+
+# Nobody changes a leave more often than that while it is planned once.
+MOST_PLANS = 3
 
 
 def advance(handover_id: int, kegui: Kegui) -> bool:
@@ -98,13 +102,9 @@ def _advance(handover: Handover, kegui: Kegui) -> None:
     if handover.state == PLANNED:
         gone = _account_is_gone(handover.userid, kegui)
         handover_plan.collect(handover, gone, kegui)
-        handover_plan.assign_successors(handover, kegui, final=False)
-        # Whether it was approved is asked in the change itself: a person may approve it, or change
-        # it and so take an approval back, in this very moment. Then the next round goes on.
-        handover = _go_to(handover, PLANNED, SCHEDULED, IS_DECIDED)
-        handover = _go_to(handover, PLANNED, AWAITING_APPROVAL, ~IS_DECIDED)
+        handover = _plan(handover, kegui)
     if handover.state == SCHEDULED and _is_due(handover, kegui):
-        handover = _go_to(handover, SCHEDULED, RUNNING)
+        handover = _go_to(handover, SCHEDULED, RUNNING, _is_as_read(handover))
     if handover.state == AWAITING_APPROVAL:
         _warn_when_gone(handover, kegui)
     if handover.state == RUNNING:
@@ -117,6 +117,27 @@ def _advance(handover: Handover, kegui: Kegui) -> None:
         group_transfers.poll(handover, kegui)
     if handover.state == AWAITING_APPROVAL:
         cards.ask_for_approval(handover, kegui)
+
+
+def _plan(handover: Handover, kegui: Kegui) -> Handover:
+    """Plan it, and plan it anew when a person changes it meanwhile.
+
+    Whether it was changed or approved is asked in the change of its state itself: that may happen
+    in this very moment.
+    """
+    for _ in range(MOST_PLANS):
+        handover_plan.assign_successors(handover, kegui, final=False)
+        is_as_read = _is_as_read(handover)
+        _go_to(handover, PLANNED, SCHEDULED, IS_DECIDED, is_as_read)
+        handover = _go_to(handover, PLANNED, AWAITING_APPROVAL, ~IS_DECIDED, is_as_read)
+        if handover.state != PLANNED:
+            break
+    return handover
+
+
+def _is_as_read(handover: Handover) -> Expression:
+    is_as_read: Expression = Handover.updated_at == handover.updated_at
+    return is_as_read
 
 
 def _has_items_in_flight(handover: Handover) -> bool:
@@ -133,17 +154,23 @@ def _run(handover: Handover, kegui: Kegui) -> None:
     # Each round is one plan: it ends when every answer was taken up. WeCom's "has not resigned"
     # and its opposite turn the endpoint round once, so two more rounds than successors suffice.
     for _ in range(_rounds(handover, kegui)):
+        # A person may have named other successors, or cancelled it.
+        handover = Handover.get_by_id(handover.id)
+        if handover.state != RUNNING:
+            return
         handover_plan.assign_successors(handover, kegui, final=True)
         _finish_already_contacts(handover)
         again = {
             CUSTOMER: transfers.submit(handover, resigned=resigned[CUSTOMER], kegui=kegui),
             GROUP: group_transfers.submit(handover, resigned=resigned[GROUP], kegui=kegui),
         }
-        if not any(again.values()):
+        if not any(again.values()) and _is_untouched(handover):
             break
         for kind in again:
             if _told_other_endpoint(handover, kind):
                 resigned[kind] = not resigned[kind]
+    if Handover.get_by_id(handover.id).state != RUNNING:
+        return
     if handover.kind == OFFBOARDING and handover.contact_ways_done_at is None:
         contact_ways.replace_leaver(handover, kegui)
         Handover.update(contact_ways_done_at=clock.now()).where(
@@ -152,6 +179,10 @@ def _run(handover: Handover, kegui: Kegui) -> None:
     standing = counts(handover)
     if standing.is_settled:
         _go_to(handover, RUNNING, DONE_WITH_EXCEPTIONS if standing.has_exceptions else DONE)
+
+
+def _is_untouched(handover: Handover) -> bool:
+    return Handover.select().where(Handover.id == handover.id, _is_as_read(handover)).exists()
 
 
 def _rounds(handover: Handover, kegui: Kegui) -> int:
@@ -179,12 +210,14 @@ def _finish_already_contacts(handover: Handover) -> None:
         HandoverItem.handover == handover,
         HandoverItem.state == PLANNED,
         HandoverItem.reason == handover_plan.ALREADY_CONTACT,
+        HandoverItem.takeover_userid.is_null(False),
     )
     # Read to its end first: SQLite lets nobody write who still reads what another has changed.
     for item in list(planned):
-        transfers.give_ownership(handover, item, str(item.takeover_userid))
-        item.state, item.updated_at = DONE, now
-        item.save()
+        with transaction():
+            ended = HandoverItem.update(state=DONE, updated_at=now)
+            if ended.where(item.is_as_planned()).execute():
+                transfers.give_ownership(handover, item, str(item.takeover_userid))
 
 
 def _account_is_gone(userid: str, kegui: Kegui) -> bool:
@@ -215,7 +248,7 @@ def _warn_when_gone(handover: Handover, kegui: Kegui) -> None:
     if member is not None and member.left_at is not None:
         name = member.name or handover.userid
         raise_alarm(
-            "leaver_gone_unapproved",
+            LEAVER_UNAPPROVED,
             str(handover.id),
             f"成员 {name} 的账号已不存在，但离职交接 {handover.id} 尚未审批",
             "请主管尽快审批该交接，否则客户无人服务",

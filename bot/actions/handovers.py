@@ -269,8 +269,11 @@ def approve(
         Handover.update(state=SCHEDULED).where(
             Handover.id == handover.id, Handover.state == AWAITING_APPROVAL
         ).execute()
+    handover = Handover.get_by_id(handover.id)
+    if not approved and handover.state not in HANDOVER_OPEN:
+        raise NotPossible(f"the handover is {handover.state}")
     wake(handover, kegui)
-    return Handover.get_by_id(handover.id)
+    return handover
 
 
 def _approve_proposal(proposal: Proposal, by: Who, kegui: Kegui) -> None:
@@ -320,7 +323,8 @@ def change(
     """Change what is not submitted yet: the day, or the successors of planned items.
 
     What a person changes before it runs is a proposal of that person: an approval that was given
-    to other terms is worth nothing any more, and the plan is made anew.
+    to other terms is worth nothing any more, and the plan is made anew. A system's change is one
+    as long as nobody has approved the leave; an approval that was given outlasts it.
 
     Raises:
         NotPossible: it is over, or runs already and the day would change.
@@ -340,7 +344,11 @@ def change(
         check_successors(handover.userid, successors, kegui)
         changes |= {"successors": list(successors), "full_userids": []}
     with transaction():
-        Handover.update(**changes).where(Handover.id == handover.id).execute()
+        # Asked in the change itself: what has begun meanwhile changes only as what runs may.
+        state = (RUNNING,) if handover.state == RUNNING else BEFORE_IT_RUNS
+        as_read = (Handover.id == handover.id) & Handover.state.in_(state)
+        if not Handover.update(**changes).where(as_read).execute():
+            raise NotPossible("the handover has begun or ended in this moment")
         if successors is not None:
             HandoverItem.update(takeover_userid=None).where(
                 HandoverItem.handover == handover, HandoverItem.state == PLANNED
@@ -352,7 +360,8 @@ def change(
             last_day=last_day,
             successors=None if successors is None else ",".join(successors),
         )
-        if handover.mode == APPROVE and not by.actor.startswith(proposals.SYSTEM):
+        is_approved = Handover.get_by_id(handover.id).approved_at is not None
+        if handover.mode == APPROVE and not (is_approved and by.actor.startswith(proposals.SYSTEM)):
             _propose_anew(handover, by, kegui)
     wake(handover, kegui)
     return Handover.get_by_id(handover.id)

@@ -3,13 +3,13 @@
 from datetime import date
 from enum import StrEnum
 
-from peewee import Expression, IntegrityError, PostgresqlDatabase
+from peewee import Expression, IntegrityError
 
 from bot import clock
 from bot.access import LOCAL, access_of
 from bot.actions import proposals, second_factors
 from bot.audit import Who
-from bot.db import database, transaction
+from bot.db import database, locked, transaction
 from bot.kegui import Kegui
 from bot.models import Department, Proposal, RoleGrant
 from bot.rules.rights import FROM_WECOM, OVER_DEPARTMENTS, Role
@@ -204,12 +204,9 @@ def _check_another_remains(actor: str, role: Role, kegui: Kegui) -> None:
     if role is not Role.ADMINISTRATOR:
         return
     held = RoleGrant.select().where(RoleGrant.role == str(role), RoleGrant.revoked_at.is_null())
-    held = held.order_by(RoleGrant.id)
-    if isinstance(database.obj, PostgresqlDatabase):
-        # Of two who take the last two roles at once the second waits, and sees that one is gone.
-        held = held.for_update()
     today = _today(kegui)
-    others = {row.actor for row in held} - {actor}
+    # Of two who take the last two roles at once the second waits, and sees that one is gone.
+    others = {row.actor for row in locked(held.order_by(RoleGrant.id))} - {actor}
     if not any(_can_come_in(other, today) for other in others):
         raise NotPossible(
             Obstacle.LAST_ADMINISTRATOR, f"{actor} is the last administrator: appoint another first"

@@ -8,7 +8,7 @@ from peewee import JOIN, fn
 
 from bot import clock
 from bot.audit import Who
-from bot.db import released, transaction
+from bot.db import locked, released, transaction
 from bot.kegui import Kegui
 from bot.models import Department, Handover, Ownership, Staff
 from bot.models.handover import CANCELLED, HANDOVER_OPEN, OFFBOARDING
@@ -91,7 +91,7 @@ def _note_leader(department_id: int, userid: str) -> None:
     """Who leads a department stands with the member too: not every app may read departments."""
     Department.insert(id=department_id).on_conflict_ignore().execute()
     with transaction():
-        department = Department.get_by_id(department_id)
+        department = locked(Department.select().where(Department.id == department_id)).get()
         if userid not in department.leaders:
             department.leaders = [*department.leaders, userid]
             department.save(only=[Department.leaders])

@@ -9,7 +9,7 @@ import structlog
 from bot import clock
 from bot.actions import staff
 from bot.actions.reading import Reading
-from bot.db import released
+from bot.db import locked, released
 from bot.models import Department, Staff
 from bot.models.staff import ACTIVE
 from bot.rules.repair import (
@@ -264,7 +264,7 @@ def _leaders_differ(user: User) -> dict[int, bool]:
 
 def _note_leader(number: int, userid: str, leads: bool) -> list[Difference]:
     Department.insert(id=number).on_conflict_ignore().execute()
-    department = Department.get_by_id(number)
+    department = locked(Department.select().where(Department.id == number)).get()
     rest = [one for one in department.leaders if one != userid]
     leaders = [*rest, userid] if leads else rest
     Department.update(leaders=leaders).where(Department.id == number).execute()

@@ -1,6 +1,6 @@
 """Move customers by WeCom's transfer: submit in the fewest calls, follow each to its end."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 import structlog
@@ -12,6 +12,7 @@ from bot.kegui import Kegui
 from bot.models import Handover, HandoverItem, Ownership, Relation, TransferAttempt
 from bot.models.customer import RELATION_ACTIVE
 from bot.models.handover import (
+    CANCELLED,
     CUSTOMER,
     DONE,
     FAILED,
@@ -20,6 +21,7 @@ from bot.models.handover import (
     LIMIT,
     PLANNED,
     REFUSED,
+    RUNNING,
     SUBMITTED,
     WAITING,
 )
@@ -71,8 +73,9 @@ def submit(handover: Handover, *, resigned: bool, kegui: Kegui) -> bool:
     unfinished = False
     for takeover_userid in sorted(by_takeover):
         for batch in batches(by_takeover[takeover_userid]):
-            codes = _call(handover, takeover_userid, batch, resigned, kegui)
-            for item in batch:
+            attempts = begin_attempts(handover, batch, RESIGNED if resigned else IN_SERVICE)
+            codes = _call(handover, takeover_userid, attempts, resigned, kegui) if attempts else {}
+            for item in (attempt.item for attempt in attempts):
                 verdict = _record(handover, item, codes.get(item.subject))
                 unfinished |= verdict in (Verdict.FULL, Verdict.UNFIT, Verdict.OTHER_ENDPOINT)
     return unfinished
@@ -91,12 +94,24 @@ def _ready(handover: Handover) -> list[HandoverItem]:
     )
 
 
-def begin_attempts(items: Iterable[HandoverItem], endpoint: str) -> list[TransferAttempt]:
-    """Record, before WeCom is asked, that these items are about to be moved."""
+def begin_attempts(
+    handover: Handover, items: Iterable[HandoverItem], endpoint: str
+) -> list[TransferAttempt]:
+    """Record, before WeCom is asked, that these items are about to be moved.
+
+    WeCom has no recall, so only those are whom people want moved so at this moment: the handover
+    may have been cancelled since they were read, or other successors named.
+    """
     now = clock.now()
-    attempts = []
+    attempts: list[TransferAttempt] = []
     with transaction():
+        if Handover.hold(handover.id).state != RUNNING:
+            return attempts
         for item in items:
+            begun = HandoverItem.update(state=SUBMITTED, updated_at=now)
+            if not begun.where(item.is_as_planned()).execute():
+                continue
+            item.state, item.updated_at = SUBMITTED, now
             attempts.append(
                 TransferAttempt.create(
                     item=item,
@@ -106,32 +121,43 @@ def begin_attempts(items: Iterable[HandoverItem], endpoint: str) -> list[Transfe
                     submitted_at=now,
                 )
             )
-            item.state, item.updated_at = SUBMITTED, now
-            item.save()
     return attempts
 
 
-def undo_attempts(items: Iterable[HandoverItem], attempts: Iterable[TransferAttempt]) -> None:
+def undo_attempts(attempts: Iterable[TransferAttempt]) -> None:
     """WeCom certainly did not get the call: the items are planned as before."""
     with transaction():
         for attempt in attempts:
             attempt.status, attempt.settled_at = NOT_SENT, clock.now()
             attempt.save()
-        for item in items:
-            item.state, item.updated_at = PLANNED, clock.now()
-            item.save()
+            set_state(attempt.item, PLANNED)
+            attempt.item.save()
+
+
+def set_state(item: HandoverItem, state: str) -> None:
+    """Say where an item stands, in the caller's transaction.
+
+    One that is planned once more is so as people want it now: not where the handover was cancelled
+    while WeCom was asked, and for nobody yet where other successors were named.
+    """
+    if state == PLANNED:
+        handover = Handover.hold(item.handover_id)
+        if handover.state not in HANDOVER_OPEN:
+            state, item.reason = CANCELLED, "the handover was cancelled"
+        elif handover.successors and item.takeover_userid not in handover.successors:
+            item.takeover_userid = None
+    item.state, item.updated_at = state, clock.now()
 
 
 def _call(
     handover: Handover,
     takeover_userid: str,
-    batch: list[HandoverItem],
+    attempts: Sequence[TransferAttempt],
     resigned: bool,
     kegui: Kegui,
 ) -> dict[str, int]:
     """Make one call; gives a code for each customer, the call's own when it was refused whole."""
-    attempts = begin_attempts(batch, RESIGNED if resigned else IN_SERVICE)
-    customers = [item.subject for item in batch]
+    customers = [attempt.item.subject for attempt in attempts]
     try:
         with released():
             if resigned:
@@ -146,7 +172,7 @@ def _call(
     except WeComError as error:
         if isinstance(error, Transient) and error.maybe_executed:
             raise  # the attempts stay started: the next look at transfer_result tells
-        undo_attempts(batch, attempts)
+        undo_attempts(attempts)
         raise
 
 
@@ -186,7 +212,7 @@ def plan_anew(
         item.takeover_userid = None
         item.save()
         if status in (LIMIT, UNFIT):
-            fresh = Handover.get_by_id(handover.id)
+            fresh = Handover.hold(handover.id)
             if takeover_userid not in fresh.full_userids:
                 fresh.full_userids = [*fresh.full_userids, takeover_userid]
                 fresh.save(only=[Handover.full_userids])
@@ -209,9 +235,10 @@ def _settle(
             attempt.errcode = errcode or attempt.errcode
             attempt.settled_at = None if status == ACCEPTED else now
             attempt.save()
-        item.state, item.errcode, item.updated_at = state, errcode or None, now
+        item.errcode = errcode or None
         if reason is not None:
             item.reason = reason
+        set_state(item, state)
         item.save()
 
 
@@ -389,7 +416,7 @@ def refuse(handover: Handover, item: HandoverItem) -> None:
     )
     last = refusals + 1 >= REFUSALS_BEFORE_GIVING_UP
     reason = f"the customer refused {item.takeover_userid}"
-    if last or handover.state not in HANDOVER_OPEN:
+    if last or Handover.get_by_id(handover.id).state not in HANDOVER_OPEN:
         _settle(item, REFUSED, REFUSED, reason=reason)
     else:
         plan_anew(handover, item, REFUSED, errcode=None, reason=reason)
@@ -415,6 +442,8 @@ def complete(handover: Handover, item: HandoverItem, takeover_userid: str) -> No
 
 def give_ownership(handover: Handover, item: HandoverItem, takeover_userid: str) -> None:
     """Let the ownership follow, unless the customer belongs to a third member."""
+    # In the order in which a decision about a conflict writes: nobody waits for each other.
+    conflicts.settle_by_handover(item.subject, handover.userid, takeover_userid, handover.subject)
     now = clock.now()
     owner = Ownership.current(item.subject)
     held_by = owner.userid if owner else None
@@ -424,6 +453,5 @@ def give_ownership(handover: Handover, item: HandoverItem, takeover_userid: str)
             takeover_userid,
             held_by=held_by,
             at=now,
-            reason=f"{handover.subject}, item {item.id}",
+            reason=f"{handover.kind} {handover.id}, item {item.id}",
         )
-    conflicts.settle_by_handover(item.subject, handover.userid, takeover_userid, handover.subject)

@@ -5,6 +5,7 @@ from typing import Any
 
 from apiflask import APIBlueprint
 
+from bot.api import context
 from bot.api.auth import READ, needs
 from bot.api.schemas import Shown, one_of
 from bot.models import Allocation
@@ -36,4 +37,5 @@ class AllocationOut(Shown):
 def show(number: int) -> Allocation:
     """Explain one allocation."""
     allocation: Allocation = one_of(Allocation, number, "分配记录", "allocation")
+    context.record_look("allocation.look", f"customer {allocation.external_userid}")
     return allocation

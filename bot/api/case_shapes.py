@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from bot.api import paging
+from bot.api import context, paging
 from bot.api.paging import PageOut, PageQuery
 from bot.api.schemas import Shown, one_of
 from bot.models import Handover, HandoverItem, TransferAttempt
@@ -149,6 +149,7 @@ def list_cases(kind: str, asked: CasesQuery) -> dict[str, Any]:
 
 def list_items(handover: Handover, asked: ItemsQuery) -> dict[str, Any]:
     """One page of the items of a handover with their attempts."""
+    context.record_look(f"{handover.kind}.look", handover.subject)
     query = HandoverItem.select().where(HandoverItem.handover == handover)
     if asked.state:
         query = query.where(HandoverItem.state == asked.state)

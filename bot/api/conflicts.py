@@ -58,6 +58,8 @@ class ConflictsOut(PageOut):
 @blueprint.output(ConflictsOut)
 def index(query_data: ConflictsQuery) -> dict[str, Any]:
     """List conflicts, the latest first."""
+    asked = query_data.model_dump(include={"state", "external_userid"}, exclude_none=True)
+    context.record_look("conflict.list", "conflicts", **asked)
     query = Conflict.select()
     if query_data.state:
         query = query.where(Conflict.state == query_data.state)
@@ -72,7 +74,9 @@ def index(query_data: ConflictsQuery) -> dict[str, Any]:
 @blueprint.output(ConflictOut)
 def show(number: int) -> Conflict:
     """Show one conflict."""
-    return _find(number)
+    conflict = _find(number)
+    context.record_look("conflict.look", f"conflict {conflict.id}")
+    return conflict
 
 
 @blueprint.post("/<int:number>/resolve")

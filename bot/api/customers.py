@@ -12,6 +12,7 @@ from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import missing
 from bot.api.schemas import Shown
 from bot.api.timeline import entries
+from bot.audit import without_phones
 from bot.models import Customer
 from bot.reports.customers import Whole, whole_customers, with_consent
 from bot.reports.directory import find_customers
@@ -119,8 +120,9 @@ def index(query_data: CustomersQuery) -> dict[str, Any]:
     query = find_customers(query_data.q or "", query_data.owner or "")
     if query_data.consent:
         query = with_consent(query, query_data.consent)
-    asked = query_data.model_dump(include={"owner", "consent", "q"}, exclude_none=True)
-    context.record_look("customer.list", "customers", **asked)
+    asked = query_data.model_dump(include={"owner", "consent"}, exclude_none=True)
+    looked_for = without_phones(query_data.q or "") or None
+    context.record_look("customer.list", "customers", q=looked_for, **asked)
     column = Customer.external_userid
     rows, next_cursor = paging.page_of_query(query, column, query_data, newest_first=False)
     return {

@@ -58,6 +58,10 @@ class EventsOut(PageOut):
 @blueprint.output(EventsOut)
 def index(query_data: EventsQuery) -> dict[str, Any]:
     """List events, the latest first."""
+    if query_data.external_userid:
+        # Without it the list names nobody.
+        customer = f"customer {query_data.external_userid}"
+        context.record_look("event.list", customer)
     query = InboxHistory.select(*EVENT_COLUMNS)
     if query_data.state:
         query = query.where(InboxHistory.state == query_data.state)
@@ -80,6 +84,7 @@ def index(query_data: EventsQuery) -> dict[str, Any]:
 def show(number: int) -> dict[str, Any]:
     """Show one event with its fields; codes, phones and messages are hidden."""
     row = _find(number)
+    context.record_look("event.look", f"event {number}")
     return {
         **EventOut.model_validate(row).model_dump(),
         "fields": _fields(row),

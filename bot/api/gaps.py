@@ -6,7 +6,7 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from bot import clock
-from bot.api import paging
+from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.schemas import Shown
@@ -38,6 +38,8 @@ class GapsOut(PageOut):
 @blueprint.output(GapsOut)
 def index(query_data: GapsQuery) -> dict[str, Any]:
     """List the pairs in contact without a delivered notice, by member."""
+    asked = query_data.model_dump(include={"userid", "external_userid"}, exclude_none=True)
+    context.record_look("gap.list", "gaps", **asked)
     found = [
         gap
         for gap in open_gaps(clock.now())

@@ -15,6 +15,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 from bot import clock
 from bot.actions.alarms import report
 from bot.actions.conflicts import NotOpen
+from bot.actions.contact_ways import Changed
 from bot.actions.handovers import NotPossible, UnfitSuccessor, UnknownStaff
 from bot.api import context
 from bot.audit import AuditUnwritable
@@ -126,6 +127,7 @@ def translate(api: APIBlueprint) -> None:
     api.register_error_handler(UnfitSuccessor, _unfit_successor)
     api.register_error_handler(NotPossible, _not_possible)
     api.register_error_handler(NotOpen, _not_open)
+    api.register_error_handler(Changed, _changed)
     api.register_error_handler(WeComError, _wecom)
     api.register_error_handler(AuditUnwritable, _audit_unwritable)
     api.register_error_handler(OperationalError, _database_busy)
@@ -200,6 +202,17 @@ def _unfit_successor(error: UnfitSuccessor) -> Response:
 def _not_possible(error: NotPossible) -> Response:
     return respond(
         Problem(409, "wrong-state", f"该交接的状态不允许此操作（{error}）", f"too late: {error}")
+    )
+
+
+def _changed(_error: Changed) -> Response:
+    return respond(
+        Problem(
+            409,
+            "changed",
+            "它正被他人修改，或刚刚被修改，请重新读取后再试",
+            "somebody changes it, or has just changed it: read it again, then try again",
+        )
     )
 
 

@@ -49,6 +49,7 @@ class Typed:
     channel: str = ""
     remark: str = ""
     search: str = ""
+    seen: str = ""
     errors: dict[str, str] = field(default_factory=dict)
 
 
@@ -137,7 +138,7 @@ def create() -> ResponseReturnValue:
 def edit(way_id: int) -> str:
     """The form of a way's members and remark."""
     way = _visible(way_id, Right.CHANGE_CONTACT_WAYS)
-    return _form(Typed(list(way.userids), way.state, way.channel, way.remark), way)
+    return _form(_as_it_is(way), way)
 
 
 @blueprint.post(f"{WAY}/edit")
@@ -147,8 +148,11 @@ def change(way_id: int) -> ResponseReturnValue:
     way = _visible(way_id, Right.CHANGE_CONTACT_WAYS)
     typed = _typed()
     typed.state, typed.channel = way.state, way.channel
+    typed.seen = request.form.get("seen", "")
     if request.form.get("do") == FIND:
         return _form(typed, way)
+    if typed.seen not in ("", _seen(way)):
+        return _changed_meanwhile(way)
     _check(typed, is_new=False)
     if typed.errors:
         return _form(typed, way), 422
@@ -159,11 +163,29 @@ def change(way_id: int) -> ResponseReturnValue:
         return redirect(url_for("console.contact_ways.show", way_id=way.id))
     try:
         contact_ways.change(way, gate.who(), kegui(), userids=userids, remark=remark)
+    except contact_ways.Changed:
+        return _changed_meanwhile(_visible(way_id, Right.CHANGE_CONTACT_WAYS))
     except WeComError as error:
         typed.errors["wecom"] = sentence(error)
         return _form(typed, way), _status(error)
     flash(_("渠道活码已修改，二维码不变。"), "good")
     return redirect(url_for("console.contact_ways.show", way_id=way.id))
+
+
+def _as_it_is(way: ContactWay) -> Typed:
+    """What the form shows before anything was typed."""
+    return Typed(list(way.userids), way.state, way.channel, way.remark, seen=_seen(way))
+
+
+def _seen(way: ContactWay) -> str:
+    """As of when a form shows a way: somebody else may change it while one types."""
+    return way.updated_at.isoformat()
+
+
+def _changed_meanwhile(way: ContactWay) -> ResponseReturnValue:
+    typed = _as_it_is(way)
+    typed.errors["wecom"] = _("它刚刚被其他人修改。下面是现在的内容，请核对后再改。")
+    return _form(typed, way), 409
 
 
 @blueprint.get(f"{WAY}/remove")

@@ -95,7 +95,7 @@ def show(handover_id: int) -> str:
     groups = [item.subject for item in items if item.kind == GROUP]
     groups = groups if gate.me().may(Right.SEE_CUSTOMERS) else []
     if shown or groups:
-        gate.record_look("offboarding.look", handover.subject)
+        gate.record_look(f"{handover.kind}.look", handover.subject)
     is_own = gate.me().actor == handover.userid
     may_cancel = gate.scope(Right.OPEN_OFFBOARDINGS).has(handover.userid) and not is_own
     return render_template(
@@ -147,7 +147,9 @@ def new() -> ResponseReturnValue:
 def approve(handover_id: int) -> ResponseReturnValue:
     """Let the case begin; over twenty customers need a fresh proof of who approves."""
     handover = _visible(handover_id, Right.APPROVE_OFFBOARDINGS)
-    case = cases([handover])[0]
+    # In this order: a page never shows older terms than those of the proposal that it names.
+    proposal = open_one(handover.kind, handover.subject)
+    case = cases([Handover.get_by_id(handover_id)])[0]
     back = url_for("console.offboardings.show", handover_id=handover.id)
     number = max(case.total, len(customers_now(handover)))
     if number > MOST_WITHOUT_PROOF and not gate.is_stepped_up():
@@ -164,7 +166,6 @@ def approve(handover_id: int) -> ResponseReturnValue:
         except handovers.NotPossible:
             flash(_("这项交接已经结束，无需审批。"), "info")
         return redirect(back)
-    proposal = open_one(handover.kind, handover.subject)
     return render_template(
         "offboardings/approve.html",
         case=case,
@@ -175,7 +176,7 @@ def approve(handover_id: int) -> ResponseReturnValue:
         names=names_of(
             staff=[
                 handover.userid,
-                *handover.successors,
+                *case.handover.successors,
                 proposal.proposed_by if proposal else None,
             ]
         ),

@@ -1,5 +1,6 @@
 """成员与部门: who serves customers, how many each may have, and who is away."""
 
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
@@ -24,6 +25,7 @@ from bot.reports.names import names_of
 from bot.reports.paging import page_of_query
 from bot.rules.rights import Right, Role
 
+TERMS = ("capacity", "licences", "on_duty", "on_leave")
 MOST_CUSTOMERS = 1_000_000
 MOST_LICENCES, LONGEST_LICENCE = 100, 64
 STATES: Mapping[str, Word] = {
@@ -135,7 +137,11 @@ def change(userid: str) -> ResponseReturnValue:
         "returns": "returns" in request.form,
     }
     wanted, errors = _read(typed)
-    changed = {name: value for name, value in wanted.items() if getattr(member, name) != value}
+    shown = _shown_before(member)
+    changed = {name: value for name, value in wanted.items() if shown[name] != value}
+    if any(shown[name] != getattr(member, name) for name in changed):
+        errors = {"": _("它刚刚被其他人修改。下面是现在的内容，请核对后再改。")}
+        return _form(member, _kept(member), errors), 409
     if not errors and _may_come_back(member):
         # Being put on duty takes back whoever was offboarded: that must be meant.
         if typed["returns"] and typed["on_duty"]:
@@ -160,11 +166,25 @@ def _form(member: Staff, typed: Mapping[str, Any], errors: Mapping[str, str]) ->
         line=_line(member),
         states=STATES,
         typed=typed,
+        shown=json.dumps(_terms(member)),
         errors=errors,
         may_come_back=_may_come_back(member),
         default_capacity=kegui().settings.default_capacity,
         most=MOST_CUSTOMERS,
     )
+
+
+def _terms(member: Staff) -> dict[str, Any]:
+    return {name: getattr(member, name) for name in TERMS}
+
+
+def _shown_before(member: Staff) -> dict[str, Any]:
+    """What the form showed: what nobody touched is not written over what another has changed."""
+    try:
+        shown = json.loads(request.form.get("shown", ""))
+        return {name: shown[name] for name in TERMS}
+    except (ValueError, KeyError, TypeError):
+        return _terms(member)
 
 
 def _kept(member: Staff) -> dict[str, Any]:

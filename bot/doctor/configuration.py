@@ -5,9 +5,8 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from bot.doctor.findings import Finding, failed, ok, warning
-from config.settings import PREFIX, Settings, SettingsError, load
+from config.settings import PREFIX, WECOM_HOST, Settings, SettingsError, load
 
-WECOM_HOST = "qyapi.weixin.qq.com"
 SECRET_KEY_CHARACTERS = 32
 DISTINCT_CHARACTERS, DISTINCT_BYTES = 10, 16
 

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from bot import clock
 from bot.actions.alarms import (
+    LEAVER_UNAPPROVED,
     WECOM_AWAY,
     WECOM_REFUSES,
     end_alarm,
@@ -12,7 +13,8 @@ from bot.actions.alarms import (
 )
 from bot.db import released
 from bot.kegui import Kegui
-from bot.models import Alarm, Staff
+from bot.models import Alarm, Handover, Staff
+from bot.models.handover import AWAITING_APPROVAL, PLANNED
 from bot.reports.gaps import members_without_codes
 from bot.reports.pauses import FORGOTTEN, known, longest_outage
 from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, Transient
@@ -71,11 +73,19 @@ def look_for_silent_members(kegui: Kegui) -> None:
 def tell_untold(kegui: Kegui) -> None:
     """Tell of each open alarm whoever could not be told when it was raised."""
     for alarm in list(Alarm.select().where(Alarm.ended_at.is_null()).order_by(Alarm.since)):
-        tell_operators(alarm, kegui)
+        # Often it can be told only when WeCom is back, and then it may just have ended.
+        if Alarm.get_by_id(alarm.id).ended_at is None:
+            tell_operators(alarm, kegui)
 
 
 def end_finished_alarms(kegui: Kegui) -> None:
-    """A refused endpoint that nothing pauses any more works again."""
+    """A refused endpoint that nothing pauses any more works again; a leave that waits for nobody
+    needs no approval."""
+    for alarm in list(
+        Alarm.select().where(Alarm.kind == LEAVER_UNAPPROVED, Alarm.ended_at.is_null())
+    ):
+        if Handover.get_by_id(int(alarm.subject)).state not in (PLANNED, AWAITING_APPROVAL):
+            end_alarm(LEAVER_UNAPPROVED, alarm.subject)
     now = clock.now()
     paused = {row.endpoint for row in known(now)}
     lasting = Alarm.select().where(

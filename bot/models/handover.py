@@ -1,17 +1,20 @@
 """Handovers: whose customers and groups go to whom, item by item, attempt by attempt."""
 
+from typing import Self
+
 from peewee import (
     SQL,
     BigAutoField,
     CharField,
     DateField,
+    Expression,
     ForeignKeyField,
     IntegerField,
     JSONField,
     TextField,
 )
 
-from bot.db import Model, UTCDateTimeField
+from bot.db import Model, UTCDateTimeField, locked
 
 OFFBOARDING = "offboarding"
 IN_SERVICE = "handover"
@@ -67,6 +70,12 @@ class Handover(Model):
     created_at = UTCDateTimeField()
     updated_at = UTCDateTimeField()
 
+    @classmethod
+    def hold(cls, handover_id: int) -> Self:
+        """Return a handover as it is now, and let nobody change it before the transaction ends."""
+        held: Self = locked(cls.select().where(cls.id == handover_id)).get()
+        return held
+
     @property
     def subject(self) -> str:
         """How audit entries and proposals name it."""
@@ -106,6 +115,7 @@ class HandoverItem(Model):
 
     id = BigAutoField()
     handover = ForeignKeyField(Handover, backref="items")
+    handover_id: int
     kind = CharField(max_length=16)
     subject = CharField(max_length=64)
     state = CharField(max_length=16, default=PLANNED)
@@ -120,6 +130,15 @@ class HandoverItem(Model):
             (("subject", "state"), False),
             (("handover", "state"), False),
         )
+
+    def is_as_planned(self) -> Expression:
+        """What is true of the row while it is planned as it was when it was read."""
+        is_as_planned: Expression = (
+            (HandoverItem.id == self.id)
+            & (HandoverItem.state == PLANNED)
+            & (HandoverItem.takeover_userid == self.takeover_userid)
+        )
+        return is_as_planned
 
     def tries(self) -> "list[TransferAttempt]":
         """Return the attempts to move this item, oldest first."""

@@ -1,5 +1,7 @@
 """A handover goes on while others write to the same database."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, cast
 
@@ -8,6 +10,7 @@ import pytest
 from bot import clock
 from bot.actions import cards, handover_plan, handover_run, transfers
 from bot.actions.handover_plan import ALREADY_CONTACT
+from bot.db import transaction
 from bot.models import Handover, HandoverItem, Staff
 from bot.models.handover import (
     AWAITING_APPROVAL,
@@ -43,13 +46,19 @@ def test_what_others_write_meanwhile_does_not_stop_it(monkeypatch: pytest.Monkey
             reason=ALREADY_CONTACT,
             updated_at=now,
         )
-    given = []
+    given: list[str] = []
 
-    def give(_case: Handover, item: HandoverItem, _to: str) -> None:
-        given.append(item.subject)
-        in_thread(lambda: Staff.create(userid=f"new_{item.subject}", seen_at=now)).result()
+    @contextmanager
+    def after_somebody_else() -> Iterator[None]:
+        new = f"new_{len(given)}"
+        in_thread(lambda: Staff.create(userid=new, seen_at=now)).result()
+        with transaction():
+            yield
 
-    monkeypatch.setattr(transfers, "give_ownership", give)
+    monkeypatch.setattr(handover_run, "transaction", after_somebody_else)
+    monkeypatch.setattr(
+        transfers, "give_ownership", lambda _case, item, _to: given.append(item.subject)
+    )
 
     handover_run._finish_already_contacts(case)
 

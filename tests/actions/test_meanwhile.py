@@ -1,0 +1,427 @@
+"""What people do while a handover is planned or sent counts: it is not written over."""
+
+from collections.abc import Callable
+from datetime import date
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from bot import clock
+from bot.actions import contact_ways, group_transfers, handover_plan, handover_run, handovers
+from bot.audit import Who
+from bot.db import connection
+from bot.kegui import Kegui
+from bot.models import (
+    AuditEntry,
+    ContactWay,
+    Handover,
+    HandoverItem,
+    Proposal,
+    Relation,
+    Staff,
+    TransferAttempt,
+)
+from bot.models.handover import (
+    AWAITING_APPROVAL,
+    CANCELLED,
+    CUSTOMER,
+    DONE_WITH_EXCEPTIONS,
+    GROUP,
+    OFFBOARDING,
+    PLANNED,
+    RUNNING,
+    SCHEDULED,
+    WAITING,
+)
+from bot.queue import Queue
+from bot.vault import Vault
+from bot.wecom import Refused, TransferRow, Transient, User, WeComError
+from config import settings
+from tests.conftest import in_thread
+
+pytestmark = pytest.mark.usefixtures("store")
+HR, MANAGER = Who("hr"), Who("manager")
+LAST_DAY = date(2026, 11, 30)
+
+
+class FakeWeCom:
+    """Accepts transfers; what happens while it is asked stands in ``meanwhile``, call by call."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, list[str]]] = []
+        self.ways: list[list[str]] = []
+        self.rows: list[TransferRow] = []
+        self.error: WeComError | None = None
+        self.code = 0
+        self.meanwhile: list[Callable[[], Any]] = []
+
+    def _asked(self) -> None:
+        if self.meanwhile:
+            in_thread(self.meanwhile.pop(0)).result()
+        if self.error is not None:
+            raise self.error
+
+    def user(self, userid: str) -> User:
+        return User(userid, userid, (1,), 1, (), None, 1)
+
+    def customers_of(self, _userid: str) -> list[str]:
+        with connection():
+            return [item.subject for item in HandoverItem.select()]
+
+    def groups_of(self, _userid: str) -> list[Any]:
+        return []
+
+    def contact_way_ids(self, _start: Any, _end: Any) -> list[str]:
+        return []
+
+    def transfer_customer(
+        self, _from: str, to: str, customers: list[str], _text: str
+    ) -> dict[str, int]:
+        self.sent.append((to, customers))
+        self._asked()
+        return dict.fromkeys(customers, self.code)
+
+    def transfer_groups(self, groups: list[str], to: str, *, resigned: bool) -> dict[str, int]:
+        self.sent.append((to, groups))
+        self._asked()
+        return {}
+
+    def transfer_result(self, _from: str, _to: str) -> list[TransferRow]:
+        return self.rows
+
+    def update_contact_way(self, _id: str, userids: list[str], *, remark: str | None) -> None:
+        self._asked()
+        self.ways.append(userids)
+
+
+@pytest.fixture
+def wecom() -> FakeWeCom:
+    return FakeWeCom()
+
+
+@pytest.fixture
+def kegui(wecom: FakeWeCom, tmp_path: Path) -> Kegui:
+    """Leaver, and two colleagues who may take over."""
+    for userid in ("leaver", "anna", "bert"):
+        Staff.create(
+            userid=userid,
+            name=userid,
+            departments=[1],
+            serves=True,
+            status=1,
+            seen_at=clock.now(),
+        )
+    return Kegui(
+        settings.load({}),
+        cast(Any, wecom),
+        Queue(f"sqlite:///{tmp_path / 'queue.db'}"),
+        Vault("A" * 43 + "="),
+    )
+
+
+def case(state: str, *, successors: list[str] | None = None, mode: str = "approve") -> Handover:
+    now = clock.now()
+    return Handover.create(
+        kind=OFFBOARDING,
+        userid="leaver",
+        last_day=LAST_DAY,
+        mode=mode,
+        state=state,
+        successors=successors or [],
+        source="test",
+        approved_at=now if state == RUNNING else None,
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def add(handover: Handover, subject: str, to: str | None, kind: str = CUSTOMER) -> None:
+    HandoverItem.create(
+        handover=handover, kind=kind, subject=subject, takeover_userid=to, updated_at=clock.now()
+    )
+    if kind == CUSTOMER:
+        Relation.begin(
+            subject,
+            "leaver",
+            state="active",
+            source="event",
+            at=clock.now(),
+            noted_at=clock.now(),
+        )
+
+
+def items() -> dict[str, tuple[str, str | None]]:
+    return {item.subject: (item.state, item.takeover_userid) for item in HandoverItem.select()}
+
+
+# ------------------------------------------------------------ cancelled
+
+
+def test_what_was_cancelled_between_two_calls_is_not_sent(kegui: Kegui, wecom: FakeWeCom) -> None:
+    handover = case(RUNNING)
+    add(handover, "wm_1", "anna")
+    add(handover, "wm_2", "bert")
+    wecom.meanwhile = [lambda: handovers.cancel(Handover.get_by_id(handover.id), HR, kegui)]
+
+    handover_run.advance(handover.id, kegui)
+
+    assert wecom.sent == [("anna", ["wm_1"])]
+    assert items() == {"wm_1": (WAITING, "anna"), "wm_2": (CANCELLED, "bert")}
+    assert Handover.get_by_id(handover.id).state == CANCELLED
+    assert TransferAttempt.select().count() == 1
+
+
+def test_a_group_that_was_cancelled_is_not_sent(kegui: Kegui, wecom: FakeWeCom) -> None:
+    handover = case(RUNNING)
+    add(handover, "wr_1", "anna", GROUP)
+    add(handover, "wr_2", "bert", GROUP)
+    wecom.meanwhile = [lambda: handovers.cancel(Handover.get_by_id(handover.id), HR, kegui)]
+
+    group_transfers.submit(handover, resigned=False, kegui=kegui)
+
+    assert wecom.sent == [("anna", ["wr_1"])]
+    assert items()["wr_2"] == (CANCELLED, "bert")
+
+
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [(40096, None), (40099, None), (0, Transient("externalcontact/transfer_customer", None))],
+)
+def test_what_wecom_did_not_take_is_not_planned_again_after_a_cancel(
+    kegui: Kegui, wecom: FakeWeCom, code: int, error: WeComError | None
+) -> None:
+    handover = case(RUNNING)
+    add(handover, "wm_1", "anna")
+    wecom.code, wecom.error = code, error
+    wecom.meanwhile = [lambda: handovers.cancel(Handover.get_by_id(handover.id), HR, kegui)]
+
+    try:
+        handover_run.advance(handover.id, kegui)
+    except Transient:
+        assert error is not None
+
+    assert len(wecom.sent) == 1
+    assert PLANNED not in {state for state, _ in items().values()}
+    assert not handover_run.pending("leaver")
+
+
+def test_a_cancelled_case_is_followed_to_its_end(kegui: Kegui, wecom: FakeWeCom) -> None:
+    """The successor turns out to be full: nobody else is looked for."""
+    handover = case(RUNNING)
+    add(handover, "wm_1", "anna")
+    handover_run.advance(handover.id, kegui)
+    handovers.cancel(Handover.get_by_id(handover.id), HR, kegui)
+    wecom.rows = [TransferRow("wm_1", 4, None)]
+
+    handover_run.advance(handover.id, kegui)
+
+    assert items() == {"wm_1": (CANCELLED, None)}
+    assert handover_run.pending("leaver") == []
+
+
+def test_a_plan_does_not_bring_back_what_was_cancelled(
+    kegui: Kegui, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handover = case(PLANNED)
+    add(handover, "wm_1", None)
+    before(monkeypatch, lambda: handovers.cancel(Handover.get_by_id(handover.id), HR, kegui))
+
+    handover_run.advance(handover.id, kegui)
+
+    assert items() == {"wm_1": (CANCELLED, None)}
+    assert Handover.get_by_id(handover.id).state == CANCELLED
+
+
+def test_a_member_who_stays_keeps_the_contact_ways(kegui: Kegui, wecom: FakeWeCom) -> None:
+    handover = case(RUNNING)
+    add(handover, "wm_1", "anna")
+    way("shop", "leaver", "anna")
+    wecom.meanwhile = [lambda: handovers.cancel(Handover.get_by_id(handover.id), HR, kegui)]
+
+    handover_run.advance(handover.id, kegui)
+
+    assert wecom.ways == []
+
+
+# ------------------------------------------------------------ changed and approved
+
+
+def before(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any]) -> None:
+    """Let somebody act once, when all is read and nothing of the plan is written yet."""
+    assign, acts = handover_plan.assign, [act]
+
+    def assign_late(*how: Any) -> Any:
+        if acts:
+            in_thread(acts.pop()).result()
+        return assign(*how)
+
+    monkeypatch.setattr(handover_plan, "assign", assign_late)
+
+
+def test_successors_named_while_the_plan_is_made_are_those_of_the_plan(
+    kegui: Kegui, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    handover = case(PLANNED, successors=["anna"])
+    add(handover, "wm_1", None)
+    before(
+        monkeypatch,
+        lambda: handovers.change(Handover.get_by_id(handover.id), HR, kegui, successors=["bert"]),
+    )
+
+    handover_run.advance(handover.id, kegui)
+
+    assert items() == {"wm_1": (PLANNED, "bert")}
+    assert Handover.get_by_id(handover.id).state == AWAITING_APPROVAL
+
+
+def test_successors_named_while_it_runs_get_what_is_not_sent(
+    kegui: Kegui, wecom: FakeWeCom
+) -> None:
+    handover = case(RUNNING)
+    add(handover, "wm_1", "anna")
+    add(handover, "wm_2", "bert")
+    wecom.meanwhile = [
+        lambda: handovers.change(
+            Handover.get_by_id(handover.id), MANAGER, kegui, successors=["anna"]
+        )
+    ]
+
+    handover_run.advance(handover.id, kegui)
+
+    assert wecom.sent == [("anna", ["wm_1"]), ("anna", ["wm_2"])]
+
+
+def test_what_was_not_sent_after_all_goes_to_those_named_meanwhile(
+    kegui: Kegui, wecom: FakeWeCom
+) -> None:
+    handover = case(RUNNING)
+    add(handover, "wm_1", "anna")
+    wecom.error = Transient("externalcontact/transfer_customer", None)
+    wecom.meanwhile = [
+        lambda: handovers.change(
+            Handover.get_by_id(handover.id), MANAGER, kegui, successors=["bert"]
+        )
+    ]
+    with pytest.raises(Transient):
+        handover_run.advance(handover.id, kegui)
+    wecom.error = None
+
+    handover_run.advance(handover.id, kegui)
+
+    assert wecom.sent[-1] == ("bert", ["wm_1"])
+
+
+def test_what_has_begun_is_not_changed_as_if_it_had_not(kegui: Kegui) -> None:
+    read = case(SCHEDULED)
+    Handover.update(state=RUNNING).execute()
+
+    with pytest.raises(handovers.NotPossible):
+        handovers.change(read, HR, kegui, successors=["bert"])
+
+    assert Handover.get().successors == []
+    assert AuditEntry.select().count() == 0
+
+
+def test_nobody_is_told_that_a_cancelled_case_was_approved(kegui: Kegui) -> None:
+    read = case(AWAITING_APPROVAL)
+    handovers.cancel(Handover.get_by_id(read.id), HR, kegui)
+
+    with pytest.raises(handovers.NotPossible):
+        handovers.approve(read, MANAGER, kegui)
+
+
+def test_what_a_system_changes_before_an_approval_is_proposed_anew(kegui: Kegui) -> None:
+    handover, _ = handovers.open_offboarding(
+        "leaver", LAST_DAY, mode="approve", source="test", by=HR, kegui=kegui
+    )
+    seen = Proposal.get(Proposal.state == "open").id
+    system = Who("api:hr system")
+
+    handovers.change(handover, system, kegui, successors=["bert"])
+
+    handover = Handover.get_by_id(handover.id)
+    with pytest.raises(handovers.Changed):
+        handovers.approve(handover, MANAGER, kegui, proposal_id=seen)
+    handovers.approve(handover, MANAGER, kegui)
+    # An approval that was given outlasts what a system changes: HR's own data is no new proposal.
+    handovers.change(Handover.get_by_id(handover.id), system, kegui, last_day=date(2026, 12, 1))
+    assert Handover.get_by_id(handover.id).approved_by == "manager"
+
+
+# ------------------------------------------------------------ contact ways
+
+
+def way(state: str, *userids: str) -> ContactWay:
+    now = clock.now()
+    return ContactWay.create(
+        config_id=state,
+        qr_code="",
+        userids=list(userids),
+        state=state,
+        remark="",
+        channel="",
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def leaves(userid: str) -> Handover:
+    now = clock.now()
+    return Handover.create(
+        kind=OFFBOARDING,
+        userid=userid,
+        mode="auto",
+        state=DONE_WITH_EXCEPTIONS,
+        source="test",
+        created_at=now,
+        updated_at=now,
+    )
+
+
+def test_two_leavers_who_share_a_contact_way_are_both_taken_out(
+    kegui: Kegui, wecom: FakeWeCom
+) -> None:
+    way("shop", "anna", "bert", "leaver")
+    first, second = leaves("anna"), leaves("bert")
+    turned_away = []
+
+    def the_other_leaves() -> None:
+        try:
+            contact_ways.replace_leaver(second, kegui)
+        except contact_ways.Changed as busy:
+            turned_away.append(busy)
+
+    wecom.meanwhile = [the_other_leaves]
+    contact_ways.replace_leaver(first, kegui)
+    assert turned_away
+    contact_ways.replace_leaver(second, kegui)
+
+    assert ContactWay.get().userids == ["leaver"]
+    assert wecom.ways == [["bert", "leaver"], ["leaver"]]
+
+
+def test_a_contact_way_is_not_changed_by_who_has_not_seen_how_it_stands(
+    kegui: Kegui, wecom: FakeWeCom
+) -> None:
+    read = way("shop", "anna", "bert")
+    contact_ways.replace_leaver(leaves("anna"), kegui)
+
+    with pytest.raises(contact_ways.Changed):
+        contact_ways.change(read, MANAGER, kegui, remark="new")
+
+    assert ContactWay.get().userids == ["bert"]
+    assert wecom.ways == [["bert"]]
+    assert contact_ways.change(ContactWay.get(), MANAGER, kegui, remark="new").remark == "new"
+
+
+def test_a_contact_way_that_wecom_refuses_is_left_to_a_person(
+    kegui: Kegui, wecom: FakeWeCom
+) -> None:
+    way("shop", "anna", "bert")
+    handover = leaves("anna")
+    wecom.error = Refused("externalcontact/update_contact_way", 40096)
+
+    contact_ways.replace_leaver(handover, kegui)
+
+    assert ContactWay.get().userids == ["anna", "bert"]
