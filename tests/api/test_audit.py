@@ -12,6 +12,7 @@ from bot.events import parse
 from bot.kegui import Kegui
 from bot.models import (
     TABLES,
+    Allocation,
     AuditEntry,
     Conflict,
     ContactWay,
@@ -52,6 +53,14 @@ LOOKS = {
     "customer.list": "/customers?q=陈",
     "customer.look": "/customers/wm_chen",
     "customer.timeline": "/customers/wm_chen/timeline",
+    "conflict.list": "/conflicts?external_userid=wm_chen",
+    "conflict.look": "/conflicts/1",
+    "gap.list": "/gaps",
+    "offboarding.look": "/offboardings/1/items",
+    "handover.look": "/handovers/2/items",
+    "allocation.look": "/allocations/1",
+    "event.look": "/events/1",
+    "event.list": "/events?external_userid=wm_chen",
     "audit.look": "/audit?actor=nobody",
 }
 each_change = pytest.mark.parametrize("act", CHANGES)
@@ -81,7 +90,24 @@ def world(firm: None, kegui: Kegui, call: Call) -> None:
     EndpointPause.create(
         name="app user/get", secret_name="app", endpoint="user/get", until=clock.now(), reason="x"
     )
+    Allocation.create(
+        event_id=1,
+        external_userid="wm_chen",
+        added_userid="lihua",
+        outcome="kept",
+        rules_version="1",
+        reason="",
+        candidates=[],
+        excluded=[],
+        decided_at=at(5),
+    )
     call("POST", "/offboardings", {"userid": "zhangsan", "last_day": in_days(5)})
+    moved = {
+        "handover_userid": "wangwu",
+        "external_userids": ["wm_chen"],
+        "takeover_userid": "lihua",
+    }
+    call("POST", "/handovers", moved)
 
 
 def everything_else() -> dict[str, list[Any]]:
@@ -141,6 +167,21 @@ def test_no_entry_no_look(call: Call, act: str) -> None:
         response = call("GET", LOOKS[act])
     assert response.status_code == 503
     assert "陈女士" not in response.get_data(as_text=True)
+
+
+def test_a_list_of_events_that_names_nobody_is_no_look(call: Call) -> None:
+    before = AuditEntry.select().count()
+
+    assert "wm_chen" not in call("GET", "/events").get_data(as_text=True)
+
+    assert AuditEntry.select().count() == before
+
+
+def test_no_phone_number_stands_in_the_log(call: Call) -> None:
+    call("GET", "/customers?q=13800138000&owner=lihua")
+
+    entry = AuditEntry.get(AuditEntry.act == "customer.list")
+    assert entry.details == {"q": "138…", "owner": "lihua"}
 
 
 def test_an_act_that_is_refused_is_none(call: Call) -> None:

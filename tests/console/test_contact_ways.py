@@ -406,3 +406,26 @@ def test_a_page_in_english_has_no_chinese_of_its_own(
 
     text = text.replace("中文", "").replace("客规", "")
     assert [line for line in text.splitlines() if re.search("[\u4e00-\u9fff]", line)] == []
+
+
+def test_a_form_does_not_put_back_what_another_has_changed_meanwhile(
+    manager: FlaskClient, wecom: FakeWeCom
+) -> None:
+    way = add_way("team", "zhangsan", "ma")
+    page = manager.get(f"/contact-ways/{way.id}/edit").get_data(as_text=True)
+    [seen] = re.findall(r'name="seen" value="([^"]+)"', page)
+    ContactWay.update(userids=["ma"], updated_at=clock.now()).where(
+        ContactWay.id == way.id
+    ).execute()
+
+    form = {"seen": seen, "userids": ["zhangsan", "ma"], "remark": "新备注"}
+    refused = submit(manager, f"/contact-ways/{way.id}/edit", **form)
+
+    assert refused.status_code == 409
+    text = refused.get_data(as_text=True)
+    assert "刚刚被其他人修改" in text
+    assert wecom.calls == []
+    [seen] = re.findall(r'name="seen" value="([^"]+)"', text)
+    form = {"seen": seen, "userids": ["ma"], "remark": "新备注"}
+    assert submit(manager, f"/contact-ways/{way.id}/edit", **form).status_code == 302
+    assert wecom.calls == [("update", "config team", ["ma"], "新备注")]

@@ -720,6 +720,23 @@ def test_a_local_login_leads_nowhere_else(
     assert log_in_as(client, code=now(app_code), next=target).location == "/"
 
 
+def test_beside_wecom_itself_nobody_chooses_who_they_are(tmp_path: Path) -> None:
+    """Whatever KEGUI_SANDBOX says: somebody copied the environment of a trial."""
+    app = open_house(
+        f"sqlite:///{tmp_path / 'kegui.db'}",
+        KEGUI_SANDBOX="1",
+        KEGUI_WECOM_API_BASE="https://qyapi.weixin.qq.com",
+    )
+    migrations.up()
+    with db.connection():
+        add_person("anna", "安娜", Role.COMPLIANCE_OFFICER)
+    client = app.test_client()
+
+    assert "安娜" not in client.get("/login?again=1").get_data(as_text=True)
+    assert send(client, "/login/sandbox", token_of(client), userid="anna").status_code == 404
+    cast(Any, db.database.obj).close_all()
+
+
 @pytest.mark.parametrize("referrer", ["https://evil.example/x", "http://localhost//evil.example"])
 def test_no_page_sends_back_to_where_somebody_elses_page_was(
     client: FlaskClient, referrer: str

@@ -2,6 +2,7 @@
 
 import re
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 import pytest
@@ -382,3 +383,25 @@ def test_a_page_in_english_has_no_chinese_of_its_own(client: FlaskClient, path: 
 @pytest.mark.parametrize("path", ["/staff?state=x", "/staff?department=x", "/staff/members/none"])
 def test_what_is_not_there_is_no_page(client: FlaskClient, path: str) -> None:
     assert client.get(path).status_code == 404
+
+
+def test_a_form_writes_only_what_was_typed_and_not_over_what_another_has_changed(
+    manager: FlaskClient,
+) -> None:
+    path = "/staff/members/zhangsan/edit"
+    Staff.update(capacity=100).where(Staff.userid == "zhangsan").execute()
+    [shown] = re.findall(r'name="shown" value="([^"]+)"', manager.get(path).get_data(as_text=True))
+    shown = unescape(shown)
+    Staff.update(capacity=50, on_duty=False).where(Staff.userid == "zhangsan").execute()
+
+    # Only the leave was ticked; the rest is as it was shown.
+    form = {"shown": shown, "capacity": "100", "licences": "", "on_duty": "1", "on_leave": "1"}
+    assert submit(manager, path, **form).status_code == 302
+
+    assert terms_of("zhangsan")[:4] == (50, [], False, True)
+    refused = submit(manager, path, **{**form, "capacity": "70"})
+    assert refused.status_code == 409
+    text = refused.get_data(as_text=True)
+    assert "刚刚被其他人修改" in text
+    assert re.search(r'name="capacity"[^>]* value="50"', text)
+    assert terms_of("zhangsan")[0] == 50

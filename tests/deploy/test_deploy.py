@@ -2,20 +2,28 @@
 
 import configparser
 import os
+import re
 import shutil
 import subprocess
+import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import requests
 import yaml
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from werkzeug.serving import make_server
 
+from bot import migrations
+from bot.db import database
 from bot.doctor.storage import MOST_WEB_PROCESSES, Processes
 from tests.conftest import missing_service
+from tests.console.two_departments import open_house
+from tests.stack import free_port, until
 
 ROOT = Path(__file__).resolve().parents[2]
 PROCESSES = dict(
@@ -125,25 +133,84 @@ def test_the_outside_reaches_only_what_it_needs() -> None:
     assert "return 404;" in public
 
 
-def test_nginx_accepts_the_configuration(tmp_path: Path) -> None:
+def nginx_with(folder: Path, site: str) -> list[str | Path]:
+    """The command that runs nginx with the example's site in a folder of its own."""
     nginx = shutil.which("nginx", path=os.environ["PATH"] + ":/usr/sbin")
     if nginx is None:
         missing_service("nginx")
-    make_certificate(tmp_path)
-    site = NGINX.read_text().replace("/etc/nginx/certs", str(tmp_path))
-    main = f"pid {tmp_path}/pid; error_log stderr; events {{}} http {{ access_log off; "
+    make_certificate(folder)
+    main = f"pid {folder}/pid; error_log stderr; events {{}} http {{ access_log off; "
     for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"):
-        main += f"{name}_temp_path {tmp_path}/{name}; "
-    (tmp_path / "nginx.conf").write_text(f"{main}\n{site}\n}}\n")
+        main += f"{name}_temp_path {folder}/{name}; "
+    site = site.replace("/etc/nginx/certs", str(folder))
+    (folder / "nginx.conf").write_text(f"daemon off; {main}\n{site}\n}}\n")
+    return [nginx, "-p", folder, "-c", folder / "nginx.conf"]
 
+
+def answer_of(browser: requests.Session, address: str) -> requests.Response | None:
+    try:
+        return browser.get(address)
+    except requests.ConnectionError:
+        return None
+
+
+def test_nginx_accepts_the_configuration(tmp_path: Path) -> None:
     done = subprocess.run(
-        [nginx, "-t", "-p", tmp_path, "-c", tmp_path / "nginx.conf"],
+        [*nginx_with(tmp_path, NGINX.read_text()), "-t"],
         capture_output=True,
         text=True,
         check=False,
     )
 
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.filterwarnings("ignore:Unverified HTTPS request")
+def test_forms_of_the_console_pass_through_the_intranet_door(tmp_path: Path) -> None:
+    """On a port of its own: the console compares it with where a form came from."""
+    app = open_house(f"sqlite:///{tmp_path / 'kegui.db'}", KEGUI_TRUSTED_PROXIES="127.0.0.1")
+    migrations.up()
+    web = make_server("127.0.0.1", 0, app, threaded=True)
+    public, plain, port = (free_port() for _ in range(3))
+    site = NGINX.read_text()
+    for written, here in (
+        ("127.0.0.1:8000", f"127.0.0.1:{web.port}"),
+        ("listen 443", f"listen {public}"),
+        ("listen 80;", f"listen {plain};"),
+        ("listen 8443", f"listen {port}"),
+        ("allow 10.0.0.0/8", "allow 127.0.0.1"),
+    ):
+        assert written in site
+        site = site.replace(written, here)
+    serving = threading.Thread(target=web.serve_forever)
+    serving.start()
+    nginx = subprocess.Popen([*nginx_with(tmp_path, site)], stderr=subprocess.DEVNULL)
+    try:
+        browser = requests.Session()
+        browser.trust_env = browser.verify = False
+        browser.headers["Host"] = f"kegui.intranet.example.com:{port}"
+        address = f"https://127.0.0.1:{port}/login/local"
+        page = until(lambda: answer_of(browser, address)).text
+        [token, *_] = re.findall(r'name="csrf_token"[^>]* value="([^"]+)"', page)
+
+        answer = browser.post(
+            address,
+            data={"csrf_token": token, "name": "nobody", "password": "x", "code": "1"},
+            headers={"Referer": f"https://kegui.intranet.example.com:{port}/login/local"},
+        )
+
+        assert answer.status_code == 403
+        assert "姓名、密码或动态码不正确" in answer.text
+        elsewhere = {"Referer": "https://kegui.intranet.example.com/login/local"}
+        assert (
+            browser.post(address, data={"csrf_token": token}, headers=elsewhere).status_code == 400
+        )
+    finally:
+        nginx.terminate()
+        nginx.wait(10)
+        web.shutdown()
+        serving.join(10)
+        cast(Any, database.obj).close_all()
 
 
 def make_certificate(folder: Path) -> None:

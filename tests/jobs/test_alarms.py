@@ -6,10 +6,11 @@ from typing import Any, cast
 import pytest
 
 from bot import clock
-from bot.actions.alarms import end_alarm, raise_alarm
-from bot.jobs.alarms import look_for_outages, tell_untold
+from bot.actions.alarms import LEAVER_UNAPPROVED, end_alarm, raise_alarm, tell_operators
+from bot.jobs import alarms
+from bot.jobs.alarms import end_finished_alarms, look_for_outages, tell_untold
 from bot.kegui import Kegui
-from bot.models import Alarm, EndpointPause
+from bot.models import Alarm, EndpointPause, Handover
 from bot.stores import DatabasePauseStore
 from bot.vault import Vault
 from bot.wecom import Pause, Paused, Refused, Transient
@@ -70,6 +71,45 @@ def test_an_hour_without_wecom_is_one_alarm_for_all_endpoints() -> None:
     [alarm] = Alarm.select()
     assert "externalcontact/get" in alarm.text
     assert "网络" in alarm.what_to_do
+
+
+@pytest.mark.parametrize(
+    ("state", "still_open"), [("awaiting_approval", True), ("running", False), ("cancelled", False)]
+)
+def test_a_leave_that_waits_for_nobody_needs_no_approval(state: str, still_open: bool) -> None:
+    handover = Handover.create(
+        kind="offboarding",
+        userid="leaver",
+        mode="approve",
+        state=state,
+        source="test",
+        created_at=clock.now(),
+        updated_at=clock.now(),
+    )
+    raise_alarm(LEAVER_UNAPPROVED, str(handover.id), "text", "what to do", KEGUI)
+
+    end_finished_alarms(KEGUI)
+
+    assert open_alarms() == [LEAVER_UNAPPROVED] * still_open
+
+
+def test_an_alarm_that_ends_while_others_are_told_is_not_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(WECOM, "told", [])
+    monkeypatch.setattr(WECOM, "error", Transient("message/send", None, "network"))
+    for subject in ("first", "second"):
+        raise_alarm("no_welcome_codes", subject, "text", "what to do", KEGUI)
+    monkeypatch.setattr(WECOM, "error", None)
+
+    def tell_and_end(alarm: Alarm, kegui: Kegui) -> None:
+        tell_operators(alarm, kegui)
+        end_alarm("no_welcome_codes", "second")
+
+    monkeypatch.setattr(alarms, "tell_operators", tell_and_end)
+    tell_untold(KEGUI)
+
+    assert WECOM.told == ["it1", "it2"]
 
 
 def test_the_alarm_ends_with_the_outage() -> None:
