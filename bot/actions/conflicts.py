@@ -1,5 +1,7 @@
 """撞单: a second member in contact with an owned customer, told to all and settled by one."""
 
+from peewee import DoesNotExist
+
 from bot import clock
 from bot.actions import staff
 from bot.actions.messages import tell
@@ -59,6 +61,14 @@ def _tell_opened(
 
 
 def _open_or_join(external_userid: str, owner: str, contender: str) -> Conflict:
+    try:
+        return _try_to_open_or_join(external_userid, owner, contender)
+    except DoesNotExist:
+        # The one that was open was settled in this very moment: this is another one.
+        return _try_to_open_or_join(external_userid, owner, contender)
+
+
+def _try_to_open_or_join(external_userid: str, owner: str, contender: str) -> Conflict:
     Conflict.insert(
         external_userid=external_userid,
         owner=owner,

@@ -100,7 +100,10 @@ def _change(
     if remark is not None:
         changes["remark"] = remark
     ContactWay.update(**changes).where(ContactWay.id == way.id).execute()
-    return ContactWay.get_by_id(way.id)
+    changed: ContactWay | None = ContactWay.get_or_none(ContactWay.id == way.id)
+    if changed is None:
+        raise Changed(f"contact way {way.id}")
+    return changed
 
 
 def remove(way: ContactWay, by: Who, kegui: Kegui) -> None:

@@ -78,9 +78,11 @@ def _record(item: HandoverItem, errcode: int, takeover_userid: str) -> bool:
         _settle(item, PLANNED, NOT_SENT, errcode)
         return verdict is Verdict.OTHER_ENDPOINT
     elif verdict in (Verdict.UNFIT, Verdict.FULL):
-        _settle(item, PLANNED, UNFIT, errcode, f"{takeover_userid} cannot take over: {errcode}")
-        item.takeover_userid = None
-        item.save()
+        with transaction():
+            reason = f"{takeover_userid} cannot take over: {errcode}"
+            _settle(item, PLANNED, UNFIT, errcode, reason)
+            item.takeover_userid = None
+            item.save()
         return True
     else:
         _settle(item, FAILED, FAILED, errcode, reason_of(errcode))

@@ -32,6 +32,8 @@ from bot.rules.handover import Piece, Successor, assign
 from bot.wecom import Refused
 
 ALREADY_CONTACT = "already_contact"
+# What a plan is made of.
+PLANNED_WITH = ("state", "successors", "full_userids")
 TRIED = (REFUSED, LIMIT, "unfit")
 
 
@@ -57,7 +59,7 @@ def collect(handover: Handover, gone: bool, kegui: Kegui) -> None:
     with transaction():
         if Handover.hold(handover.id).state not in HANDOVER_OPEN:
             return
-        for external_userid in listed | (known if gone else set()):
+        for external_userid in sorted(listed | (known if gone else set())):
             _add(handover, CUSTOMER, external_userid)
         for chat_id in groups:
             _add(handover, GROUP, chat_id)
@@ -127,7 +129,7 @@ def assign_successors(handover: Handover, kegui: Kegui, *, final: bool) -> None:
         assignments = assign(pieces, successors, departments, full)
         with transaction():
             is_now = Handover.hold(handover.id)
-            if (is_now.state, is_now.successors) != (handover.state, handover.successors):
+            if any(getattr(is_now, name) != getattr(handover, name) for name in PLANNED_WITH):
                 return
             for assignment in assignments:
                 item, state, reason = by_id[assignment.piece_id], PLANNED, assignment.reason

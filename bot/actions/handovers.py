@@ -378,9 +378,13 @@ def _propose_anew(handover: Handover, by: Who, kegui: Kegui) -> None:
         return
     subject = handover.subject
     former = proposals.open_one(handover.kind, subject)
+    maker = None
     if former is not None:
         proposals.withdraw(former, by, kegui, "changed")
-    proposals.propose(handover.kind, subject, by, kegui)
+        if by.actor.startswith(proposals.SYSTEM):
+            # What a system adds does not make a person the second one of their own proposal.
+            maker = former.proposed_by
+    proposals.propose(handover.kind, subject, by, kegui, maker=maker)
 
 
 def check_successors(userid: str, successors: Sequence[str], kegui: Kegui) -> None:

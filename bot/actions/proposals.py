@@ -32,9 +32,20 @@ class AlreadyProposed(Exception):
 
 
 def propose(
-    kind: str, subject: str, by: Who, kegui: Kegui, /, *, reason: str = "", **terms: Any
+    kind: str,
+    subject: str,
+    by: Who,
+    kegui: Kegui,
+    /,
+    *,
+    reason: str = "",
+    maker: str | None = None,
+    **terms: Any,
 ) -> Proposal:
     """Write a proposal down, in the caller's transaction.
+
+    Args:
+        maker: whose proposal it is and who may not decide on it, if that is not ``by``.
 
     Raises:
         AlreadyProposed: of this kind one is open for this subject.
@@ -45,13 +56,15 @@ def propose(
                 kind=kind,
                 subject=subject,
                 terms=terms,
-                proposed_by=by.actor,
+                proposed_by=maker or by.actor,
                 proposed_at=clock.now(),
                 reason=reason,
             )
     except IntegrityError:
         raise AlreadyProposed(Proposal.get(kind=kind, subject=subject, state=OPEN)) from None
-    kegui.audit.record(by, f"{kind}.propose", subject, proposal=proposal.id, **terms)
+    kegui.audit.record(
+        by, f"{kind}.propose", subject, proposal=proposal.id, proposed_by=maker, **terms
+    )
     return proposal
 
 

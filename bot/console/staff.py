@@ -151,7 +151,7 @@ def change(userid: str) -> ResponseReturnValue:
     elif not errors and changed.get("on_duty") and _line(member).state == members.LEAVING:
         errors["on_duty"] = _("该成员正在办理离职，不能恢复当班。如不再离职，请先取消交接。")
     if errors:
-        return _form(member, typed, errors), 422
+        return _form(member, typed, errors, shown), 422
     if not changed:
         flash(_("没有改动。"), "info")
     else:
@@ -160,13 +160,18 @@ def change(userid: str) -> ResponseReturnValue:
     return redirect(url_for("console.staff.show", userid=userid))
 
 
-def _form(member: Staff, typed: Mapping[str, Any], errors: Mapping[str, str]) -> str:
+def _form(
+    member: Staff,
+    typed: Mapping[str, Any],
+    errors: Mapping[str, str],
+    shown: Mapping[str, Any] | None = None,
+) -> str:
     return render_template(
         "staff/edit.html",
         line=_line(member),
         states=STATES,
         typed=typed,
-        shown=json.dumps(_terms(member)),
+        shown=json.dumps(shown or _terms(member)),
         errors=errors,
         may_come_back=_may_come_back(member),
         default_capacity=kegui().settings.default_capacity,

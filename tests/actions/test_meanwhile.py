@@ -9,6 +9,7 @@ import pytest
 
 from bot import clock
 from bot.actions import contact_ways, group_transfers, handover_plan, handover_run, handovers
+from bot.actions.proposals import SamePerson
 from bot.audit import Who
 from bot.db import connection
 from bot.kegui import Kegui
@@ -344,6 +345,9 @@ def test_what_a_system_changes_before_an_approval_is_proposed_anew(kegui: Kegui)
     handover = Handover.get_by_id(handover.id)
     with pytest.raises(handovers.Changed):
         handovers.approve(handover, MANAGER, kegui, proposal_id=seen)
+    # It is still HR's own: the system is no second person.
+    with pytest.raises(SamePerson):
+        handovers.approve(handover, HR, kegui)
     handovers.approve(handover, MANAGER, kegui)
     # An approval that was given outlasts what a system changes: HR's own data is no new proposal.
     handovers.change(Handover.get_by_id(handover.id), system, kegui, last_day=date(2026, 12, 1))

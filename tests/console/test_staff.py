@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
+from markupsafe import escape
 
 from bot import clock
 from bot.actions import staff
@@ -399,6 +400,10 @@ def test_a_form_writes_only_what_was_typed_and_not_over_what_another_has_changed
     assert submit(manager, path, **form).status_code == 302
 
     assert terms_of("zhangsan")[:4] == (50, [], False, True)
+    again = submit(manager, path, **{**form, "licences": "x" * 65})
+    assert again.status_code == 422
+    # What is typed anew is compared with what the form showed at first.
+    assert f'name="shown" value="{escape(shown)}"' in again.get_data(as_text=True)
     refused = submit(manager, path, **{**form, "capacity": "70"})
     assert refused.status_code == 409
     text = refused.get_data(as_text=True)
