@@ -138,7 +138,11 @@ def change(userid: str) -> ResponseReturnValue:
     }
     wanted, errors = _read(typed)
     shown = _shown_before(member)
-    changed = {name: value for name, value in wanted.items() if shown[name] != value}
+    changed = {
+        name: value
+        for name, value in wanted.items()
+        if value not in (shown[name], getattr(member, name))
+    }
     if any(shown[name] != getattr(member, name) for name in changed):
         errors = {"": _("它刚刚被其他人修改。下面是现在的内容，请核对后再改。")}
         return _form(member, _kept(member), errors), 409
