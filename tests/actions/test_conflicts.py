@@ -85,6 +85,16 @@ def added(received_at: datetime) -> Received:
     return Received(7, "customer", received_at, event)
 
 
+def found_and_not_told(kegui: Kegui, wecom: FakeWeCom) -> Received:
+    """A conflict is open of which nobody could be told; WeCom answers again."""
+    event = added(clock.now())
+    wecom.error = Transient("message/send", None)
+    with pytest.raises(Transient):
+        allocate(event, kegui)
+    wecom.error = None
+    return event
+
+
 def states() -> list[str]:
     return [conflict.state for conflict in Conflict.select().order_by(Conflict.id)]
 
@@ -92,12 +102,8 @@ def states() -> list[str]:
 def test_what_was_settled_while_nobody_could_be_told_stays_settled(
     kegui: Kegui, wecom: FakeWeCom
 ) -> None:
-    event = added(clock.now())
-    wecom.error = Transient("message/send", None)
-    with pytest.raises(Transient):
-        allocate(event, kegui)
+    event = found_and_not_told(kegui, wecom)
     conflicts.resolve(Conflict.get().id, "anna", "先接待", MANAGER, kegui)
-    wecom.error = None
 
     allocate(event, kegui)
 
@@ -108,11 +114,7 @@ def test_what_was_settled_while_nobody_could_be_told_stays_settled(
 def test_who_could_not_be_told_is_told_when_the_event_is_tried_again(
     kegui: Kegui, wecom: FakeWeCom
 ) -> None:
-    event = added(clock.now())
-    wecom.error = Transient("message/send", None)
-    with pytest.raises(Transient):
-        allocate(event, kegui)
-    wecom.error = None
+    event = found_and_not_told(kegui, wecom)
 
     allocate(event, kegui)
     allocate(event, kegui)
