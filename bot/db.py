@@ -1,7 +1,7 @@
 """The database: one pooled connection per thread of work, SQLite or PostgreSQL."""
 
 import select
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -89,6 +89,13 @@ def is_over(until: peewee.Field, now: datetime) -> peewee.Expression:
     """Return the SQL of a lease, taken until that moment, that ``clock.holds`` no more."""
     over: peewee.Expression = (until < now) | (until > now + clock.MOST_AHEAD)
     return over
+
+
+def is_one_of(field: peewee.Field, values: Sequence[Any]) -> Any:
+    """Return the SQL of a field that has one of many values: PostgreSQL takes them as one."""
+    if isinstance(database.obj, peewee.PostgresqlDatabase):
+        return field == peewee.fn.ANY(peewee.Value(list(values), unpack=False))
+    return field.in_(values)
 
 
 class Model(peewee.Model):

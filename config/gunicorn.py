@@ -4,6 +4,7 @@ A thread serves one connection at a time, so a reverse proxy that takes whole re
 slow clients (nginx does) belongs in front of it.
 """
 
+import gc
 import os
 import socket
 from contextlib import ExitStack
@@ -95,7 +96,7 @@ def post_fork(_server: Any, _worker: Any) -> None:
 
 
 def post_worker_init(_worker: Any) -> None:
-    """Store what this process counts, and answer for all."""
+    """Store what this process counts, and answer for all; what is loaded stays for good."""
     from bot import exposition, metrics
     from bot.queue import Queue
     from bot.setup import queue_url
@@ -103,6 +104,9 @@ def post_worker_init(_worker: Any) -> None:
     storing = _worker_ends.enter_context(metrics.Storing())
     for listener in _metrics_listeners:
         exposition.serve(listener, exposition.make_app(Queue(queue_url(_loaded)), storing))
+    # Or some request in twenty would wait while Python looks through all of it for garbage.
+    gc.collect()
+    gc.freeze()
 
 
 def worker_exit(_server: Any, _worker: Any) -> None:

@@ -111,15 +111,17 @@ def remove(way: ContactWay, by: Who, kegui: Kegui) -> None:
 
     Raises:
         WeComError: WeCom did not delete it.
+        Changed: somebody is at it at this moment, or has removed it.
     """
-    _ask(by, "remove", f"contact way {way.id}", kegui, state=way.state)
-    try:
-        with released():
-            kegui.wecom.delete_contact_way(way.config_id)
-    except Refused as refused:
-        if refused.errcode != UNKNOWN_CONFIG_ID:
-            raise
-    way.delete_instance()
+    with _alone(way) as fresh:
+        _ask(by, "remove", f"contact way {fresh.id}", kegui, state=fresh.state)
+        try:
+            with released():
+                kegui.wecom.delete_contact_way(fresh.config_id)
+        except Refused as refused:
+            if refused.errcode != UNKNOWN_CONFIG_ID:
+                raise
+        fresh.delete_instance()
 
 
 def _ask(by: Who, verb: str, subject: str, kegui: Kegui, /, **details: object) -> None:

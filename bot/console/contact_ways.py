@@ -202,6 +202,9 @@ def remove(way_id: int) -> ResponseReturnValue:
     way = _visible(way_id, Right.CHANGE_CONTACT_WAYS)
     try:
         contact_ways.remove(way, gate.who(), kegui())
+    except contact_ways.Changed:
+        way = _visible(way_id, Right.CHANGE_CONTACT_WAYS)
+        return _removal(way, _("它正被其他人修改，请稍后再试。")), 409
     except WeComError as error:
         return _removal(way, sentence(error)), _status(error)
     flash(_("渠道活码“%(state)s”已删除。", state=way.state), "good")

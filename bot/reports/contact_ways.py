@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from typing import Any, cast
 
-from peewee import ModelSelect, fn
+from peewee import SQL, ModelSelect, fn
 
 from bot.access import Scope
 from bot.models import ContactWay, Customer, Staff
@@ -42,11 +42,10 @@ def find_ways(text: str, scope: Scope) -> "ModelSelect[ContactWay]":
 
 def customers_by_state(states: Iterable[str]) -> dict[str, int]:
     """Count the customers whose first contact came with each of these states."""
-    wanted = sorted({state for state in states if state})
-    query = (
-        Customer.select(Customer.channel, fn.COUNT(Customer.external_userid))
-        .where(Customer.channel.in_(wanted))
-        .group_by(Customer.channel)
+    # One by one: their index alone has the answer, where for all at once every customer is read.
+    came = Customer.select(fn.COUNT(SQL("*"))).where(Customer.channel == ContactWay.state)
+    query = ContactWay.select(ContactWay.state, came).where(
+        ContactWay.state.in_(sorted({state for state in states if state}))
     )
     return dict(cast(Any, query.tuples()))
 

@@ -46,7 +46,7 @@ def find_customers(text: str, owner: str, scope: Scope = EVERYBODY) -> "ModelSel
             found |= _has(Customer.external_userid, text, is_name=False)
         if owners := _members_called(text):
             found |= Customer.external_userid.in_(_owned_by(owners))
-        query = query.where(_known_if_few(found) if scope.is_large else found)
+        query = query.where(_known_if_few(found) if scope.is_firm or scope.is_large else found)
     if owner == NOBODY:
         query = query.where(without_owner())
     elif owner == ANYBODY:
@@ -90,15 +90,17 @@ def _owned_by(userids: Sequence[str]) -> "ModelSelect[Ownership]":
 def _has(field: Field, text: str, *, is_name: bool = True) -> Any:
     """Return the SQL of a field that has a text in it; of a name, whatever the case of its letters.
 
-    PostgreSQL's ILIKE folds every row by the rules of a language, which takes several times as
-    long as looking: a text without upper and lower case, as Chinese is, does not need it, and
-    for plain letters the rules of no language do.
+    PostgreSQL's ILIKE folds every row by the rules of a language, and the text with it, which takes
+    several times as long as looking: a text without upper and lower case, as Chinese is, does not
+    need it, and for plain letters the rules of no language do.
     """
     if not isinstance(database.obj, PostgresqlDatabase):
         return field.contains(text)
     if text.lower() == text.upper() or not is_name:
         return Expression(field, "LIKE", _pattern(text))
-    return Expression(field.collate('"C"') if text.isascii() else field, "ILIKE", _pattern(text))
+    if text.isascii():
+        return Expression(fn.LOWER(field.collate('"C"')), "LIKE", _pattern(text.lower()))
+    return Expression(field, "ILIKE", _pattern(text))
 
 
 def _pattern(text: str) -> str:

@@ -96,6 +96,10 @@ class FakeWeCom:
         self._asked()
         self.ways.append(userids)
 
+    def delete_contact_way(self, _id: str) -> None:
+        self._asked()
+        self.ways.append([])
+
 
 @pytest.fixture
 def wecom() -> FakeWeCom:
@@ -418,6 +422,28 @@ def test_a_contact_way_is_not_changed_by_who_has_not_seen_how_it_stands(
     assert ContactWay.get().userids == ["bert"]
     assert wecom.ways == [["bert"]]
     assert contact_ways.change(ContactWay.get(), MANAGER, kegui, remark="new").remark == "new"
+
+
+def test_a_contact_way_is_not_deleted_while_another_changes_it(
+    kegui: Kegui, wecom: FakeWeCom
+) -> None:
+    read = way("shop", "anna", "bert")
+    turned_away = []
+
+    def the_other_deletes() -> None:
+        try:
+            contact_ways.remove(read, MANAGER, kegui)
+        except contact_ways.Changed as busy:
+            turned_away.append(busy)
+
+    wecom.meanwhile = [the_other_deletes]
+    contact_ways.change(read, MANAGER, kegui, remark="new")
+
+    assert turned_away
+    assert ContactWay.get().remark == "new"
+    assert wecom.ways == [["anna", "bert"]]
+    contact_ways.remove(read, MANAGER, kegui)
+    assert not ContactWay.select().exists()
 
 
 def test_a_contact_way_that_wecom_refuses_is_left_to_a_person(

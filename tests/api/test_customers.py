@@ -18,6 +18,7 @@ from bot.models import (
     Relation,
     TransferAttempt,
 )
+from bot.reports import directory
 from tests.api.conftest import Call, add_customer, at
 
 pytestmark = pytest.mark.usefixtures("firm")
@@ -140,6 +141,20 @@ def test_customers_are_found_by_owner_name_and_id(call: Call) -> None:
     assert listed(call, "q=wm_c") == ["wm_chen"]
     assert listed(call, "q=%25") == []
     assert listed(call, "q=赵&owner=zhangsan") == []
+
+
+@pytest.mark.parametrize("few", [1, 1000])
+def test_a_name_is_found_whatever_the_case_of_its_letters(
+    call: Call, monkeypatch: pytest.MonkeyPatch, few: int
+) -> None:
+    monkeypatch.setattr(directory, "FEW", few)
+    add_customer("wm_ann", "Ann 陈_李")
+    add_customer("wm_joan", "JoANN")
+
+    for text in ("ann", "ANN", "Ann"):
+        assert listed(call, f"q={text}") == ["wm_ann", "wm_joan"]
+    assert listed(call, "q=ann 陈_") == ["wm_ann"]
+    assert listed(call, "q=ann_") == []
 
 
 def test_customers_are_found_by_consent_as_it_is_shown(call: Call) -> None:

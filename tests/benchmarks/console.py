@@ -8,6 +8,7 @@ milliseconds and the number of queries; goal: p95 below 150 ms on PostgreSQL.
 
 import argparse
 import base64
+import gc
 import sys
 import time
 from collections.abc import Iterator
@@ -223,6 +224,9 @@ def measure(customers: int, staff: int, rounds: int) -> Iterator[Result]:
             # As the database does by itself a while after so much was written.
             server.execute("VACUUM ANALYZE")
         app = create_app(settings.load(_environment(url, queue)))
+        # As config/gunicorn.py does in each process.
+        gc.collect()
+        gc.freeze()
         try:
             for actor, paths in PAGES.items():
                 client = _client(app, actor)

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from bot import clock
 from bot.console import contact_ways
-from bot.models import AuditEntry, ContactWay, Customer, Department, Staff
+from bot.models import AuditEntry, ContactWay, Customer, Department, Lease, Staff
 from bot.rules.rights import Role
 from bot.wecom import (
     ContactWayMade,
@@ -329,6 +329,18 @@ def test_a_way_is_deleted_after_a_yes(manager: FlaskClient, wecom: FakeWeCom) ->
     assert wecom.calls == [("delete", "config own")]
     assert listed(manager) == []
     assert AuditEntry.get(AuditEntry.act == "contact_way.remove").actor == "ma"
+
+
+def test_a_way_that_another_changes_at_this_moment_is_not_deleted(
+    manager: FlaskClient, wecom: FakeWeCom
+) -> None:
+    with Lease.held("contact way 1"):
+        answer = submit(manager, "/contact-ways/1/remove")
+
+    assert answer.status_code == 409
+    assert "正被其他人修改" in answer.get_data(as_text=True)
+    assert wecom.calls == []
+    assert ContactWay.select().count() == 3
 
 
 def test_a_form_that_is_not_ours_does_nothing(manager: FlaskClient, wecom: FakeWeCom) -> None:

@@ -14,7 +14,7 @@ from markupsafe import escape
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from bot import db, migrations
+from bot import access, db, migrations
 from bot.console import contact_ways
 from bot.console.gate import PUBLIC, SIGNED_IN
 from bot.models import TABLES, ApiToken, AuditEntry, Conflict, ContactWay, Login, Ownership, Staff
@@ -539,10 +539,38 @@ def without_echo(text: str, query: str) -> str:
     return re.sub(r'href="([^"?]*)\?[^"]*"', r'href="\1"', text) if query else text
 
 
+@pytest.fixture(params=["few members", "many members"])
+def size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whom a manager leads: the database is asked otherwise about many than about a few."""
+    if request.param == "many members":
+        monkeypatch.setattr(access, "LARGE", 1)
+
+
+@pytest.mark.usefixtures("size")
 @pytest.mark.parametrize("person", ["south_lead", "south_staff"])
 def test_no_page_shows_another_departments_customers(
     app: APIFlask, given: dict[str, Any], person: str
 ) -> None:
+    assert_nothing_leaks(app, person, given)
+
+
+@pytest.mark.postgres
+@pytest.mark.usefixtures("size", "redis_url")
+@pytest.mark.parametrize("person", ["south_lead", "south_staff"])
+def test_the_walls_stand_on_postgresql_too(
+    postgres_url: str, person: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contact_ways, "_image", lambda _way: Image(b"x", "image/png"))
+    app = open_house(postgres_url)
+    try:
+        with db.connection():
+            given = add_two_departments()
+        assert_nothing_leaks(app, person, given)
+    finally:
+        cast(Any, db.database.obj).close_all()
+
+
+def assert_nothing_leaks(app: APIFlask, person: str, given: dict[str, Any]) -> None:
     client = come_in(app, person)
     with db.connection():
         own = of_the_south()
@@ -555,6 +583,7 @@ def test_no_page_shows_another_departments_customers(
     assert "南客" in seen
 
 
+@pytest.mark.usefixtures("size")
 def test_a_list_of_members_is_the_managers_own(app: APIFlask) -> None:
     client = come_in(app, "south_lead")
 
