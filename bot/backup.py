@@ -15,6 +15,7 @@ from typing import Any
 from bot import clock, db, dumps, migrations
 from bot.actions import after_restore
 from bot.actions.after_restore import Marked
+from bot.audit import AuditLog, Who
 from bot.dumps import DumpError
 from bot.vault import Vault
 
@@ -47,6 +48,11 @@ class Manifest:
     sha256: str
     data_key: str
     format: int = FORMAT
+
+    @property
+    def moment(self) -> str:
+        """When it was taken, for people to read."""
+        return f"{self.taken_at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 @dataclass(frozen=True)
@@ -138,11 +144,12 @@ def read(folder: Path) -> Manifest:
         raise BackupError(f"{folder} is not a backup: its {MANIFEST} cannot be read") from None
 
 
-def restore(url: str, folder: Path, data_key: str, *, replace: bool = False) -> Restored:
+def restore(url: str, folder: Path, data_key: str, by: Who, *, replace: bool = False) -> Restored:
     """Put a backup in the place of the database, and make it ready to go on.
 
     All that can be refused is refused before anything is touched. Afterwards the schema is
-    brought to this version's, and what was open is marked: see ``bot.actions.after_restore``.
+    brought to this version's, and what was open is marked: see ``bot.actions.after_restore``. The
+    audit log, which ends where the backup was taken, says that it was put back.
 
     Args:
         url: the database, with a role that may make tables; no process may use it.
@@ -162,6 +169,10 @@ def restore(url: str, folder: Path, data_key: str, *, replace: bool = False) -> 
             result["migrated"] = tuple(migrations.up())
             with db.connection():
                 result["marked"] = after_restore.mark(manifest.taken_at)
+                with db.transaction():
+                    AuditLog(Vault(data_key)).record(
+                        by, "backup.restore", "database", taken_at=manifest.moment
+                    )
         finally:
             made.close_all()
 
@@ -186,7 +197,7 @@ def restore(url: str, folder: Path, data_key: str, *, replace: bool = False) -> 
 def next_steps(done: Restored) -> list[str]:
     """Say, line by line, what was restored and what is to be done now."""
     manifest, marked = done.manifest, done.marked
-    lines = [f"restored: the state of {manifest.taken_at:%Y-%m-%d %H:%M:%S} UTC"]
+    lines = [f"restored: the state of {manifest.moment}"]
     if done.migrated:
         lines.append(f"migrated: {', '.join(done.migrated)}")
     lines.append(

@@ -16,6 +16,7 @@ import structlog
 from peewee import PeeweeException
 
 from bot import db, migrations, setup, terminal
+from bot.audit import AuditLog, AuditUnwritable
 from bot.clock import now as utc_now
 from bot.commands import GROUPS
 from bot.kegui import Kegui
@@ -40,6 +41,11 @@ class _Commands(click.Group):
             raise click.ClickException(
                 f"the database cannot be used ({cause}):"
                 " is it running, and was `kegui migrate` run?"
+            ) from None
+        except AuditUnwritable as error:
+            raise click.ClickException(
+                f"the audit log cannot be written ({error}), so nothing was done:"
+                " may the database's role add to it, and was `kegui migrate` run?"
             ) from None
         except WeComError as error:
             raise click.ClickException(f"WeCom could not be asked ({error}); try again") from None
@@ -233,8 +239,13 @@ def _check_free(port: int) -> None:
 def backup(to: Path) -> None:
     """Write a backup into the new folder TO, while everybody works."""
     from bot.backup import BackupError, make
+    from bot.vault import Vault
 
     loaded = terminal.load()
+    log = AuditLog(Vault(terminal.data_key(loaded)))
+    with db.connection(), db.transaction():
+        # All that is known of customers leaves the house: before it does.
+        log.record(terminal.whoever(), "backup.make", "database", folder=to.absolute())
     try:
         made = make(terminal.owner_url(loaded), to, terminal.data_key(loaded))
     except BackupError as error:
@@ -254,7 +265,11 @@ def restore(folder: Path, replace: bool) -> None:
     loaded = terminal.load()
     try:
         done = put_back(
-            terminal.owner_url(loaded), folder, terminal.data_key(loaded), replace=replace
+            terminal.owner_url(loaded),
+            folder,
+            terminal.data_key(loaded),
+            terminal.whoever(),
+            replace=replace,
         )
     except BackupError as error:
         raise click.ClickException(str(error)) from None

@@ -11,17 +11,21 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from unittest.mock import ANY
 
 import psycopg
 import pytest
 
 from bot import backup, clock, db, inbox_archive, migrations
+from bot.audit import AuditLog, Who
 from bot.backup import BackupError
-from bot.models import Customer, InboxArchive, InboxEvent, InboxHistory, Staff
+from bot.models import AuditEntry, Customer, InboxArchive, InboxEvent, InboxHistory, Staff
+from bot.vault import Vault
 from tests.conftest import POSTGRES_URL
 
 KEY = base64.urlsafe_b64encode(bytes(32)).decode()
 ANOTHER_KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
+BY = Who("cli:tests")
 PASSWORD = "s3cret-pass%20word"
 
 
@@ -74,14 +78,14 @@ def change(folder: Path, **values: object) -> None:
 def refused(url: str, folder: Path, *texts: str, key: str = KEY, replace: bool = True) -> None:
     """The restore says why not, and the database is as it was."""
     with pytest.raises(BackupError) as said:
-        backup.restore(url, folder, key, replace=replace)
+        backup.restore(url, folder, key, BY, replace=replace)
     for text in texts:
         assert text in str(said.value)
     assert customers(url) == ["wm_1", "wm_2", "wm_3"]
 
 
 def test_a_backup_brings_back_the_state_of_its_moment(url: str, made: Path) -> None:
-    done = backup.restore(url, made, KEY, replace=True)
+    done = backup.restore(url, made, KEY, BY, replace=True)
 
     assert customers(url) == ["wm_1", "wm_2"]
     assert done.manifest.rows["customer"] == 2
@@ -102,7 +106,7 @@ def test_archived_events_are_in_the_backup(url: str, tmp_path: Path) -> None:
         InboxEvent.delete().execute()
     pool.close_all()
 
-    done = backup.restore(url, tmp_path / "backup", KEY, replace=True)
+    done = backup.restore(url, tmp_path / "backup", KEY, BY, replace=True)
 
     pool = db.connect(url)
     with db.connection():
@@ -203,7 +207,7 @@ def test_it_is_consistent_while_others_write(url: str, tmp_path: Path) -> None:
         pool.close_all()
 
     for number in range(3):
-        backup.restore(url, tmp_path / f"busy_{number}", KEY, replace=True)
+        backup.restore(url, tmp_path / f"busy_{number}", KEY, BY, replace=True)
         busy = [one for one in customers(url) if one.startswith("wm_busy")]
         with db.connection():
             assert len(busy) == Staff.select().count()
@@ -224,7 +228,7 @@ def test_a_fresh_database_needs_no_replace(url: str, made: Path, tmp_path: Path)
     else:
         migrate_again(fresh)
 
-    backup.restore(fresh, made, KEY)
+    backup.restore(fresh, made, KEY, BY)
 
     assert customers(fresh) == ["wm_1", "wm_2"]
 
@@ -289,7 +293,7 @@ def test_a_database_in_use_is_not_replaced(url: str, made: Path) -> None:
     with db.connection():
         Customer.select().count()
         with pytest.raises(BackupError, match="stop web, worker and clock"):
-            backup.restore(url, made, KEY, replace=True)
+            backup.restore(url, made, KEY, BY, replace=True)
     pool.close_all()
 
     assert customers(url) == ["wm_1", "wm_2", "wm_3"]
@@ -301,7 +305,7 @@ def test_somebody_elses_database_is_never_emptied(url: str, made: Path, tmp_path
         with closing(sqlite3.connect(tmp_path / "strange.db")) as other:
             other.execute("CREATE TABLE invoices (id)")
         with pytest.raises(BackupError, match="not Kegui's"):
-            backup.restore(strange, made, KEY, replace=True)
+            backup.restore(strange, made, KEY, BY, replace=True)
         return
     with psycopg.connect(f"{POSTGRES_URL}/postgres", autocommit=True) as server:
         name = f"kegui_strange_{os.getpid()}"
@@ -310,7 +314,7 @@ def test_somebody_elses_database_is_never_emptied(url: str, made: Path, tmp_path
             with psycopg.connect(f"{POSTGRES_URL}/{name}", autocommit=True) as other:
                 other.execute("CREATE TABLE invoices (id int)")
             with pytest.raises(BackupError, match="not Kegui's"):
-                backup.restore(f"{POSTGRES_URL}/{name}", made, KEY, replace=True)
+                backup.restore(f"{POSTGRES_URL}/{name}", made, KEY, BY, replace=True)
         finally:
             server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
@@ -321,7 +325,7 @@ def test_an_older_backup_is_brought_to_this_schema(url: str, made: Path, tmp_pat
     pool.close_all()
     backup.make(url, tmp_path / "older", KEY)
 
-    done = backup.restore(url, tmp_path / "older", KEY, replace=True)
+    done = backup.restore(url, tmp_path / "older", KEY, BY, replace=True)
 
     assert list(done.migrated) == last
     db.connect(url)
@@ -337,7 +341,7 @@ def test_a_restore_leaves_no_table_of_a_newer_version(postgres_url: str, tmp_pat
         server.execute("CREATE TABLE of_tomorrow (id int)")
 
         server.close()
-        backup.restore(postgres_url, tmp_path / "before", KEY, replace=True)
+        backup.restore(postgres_url, tmp_path / "before", KEY, BY, replace=True)
 
     with psycopg.connect(postgres_url) as server:
         [found] = server.execute("SELECT to_regclass('of_tomorrow')").fetchone() or ()
@@ -352,7 +356,7 @@ def test_a_restore_removes_no_function_that_somebody_else_made(
     with psycopg.connect(postgres_url, autocommit=True) as server:
         server.execute("CREATE FUNCTION of_somebody() RETURNS int LANGUAGE sql AS 'SELECT 7'")
 
-    backup.restore(postgres_url, tmp_path / "before", KEY, replace=True)
+    backup.restore(postgres_url, tmp_path / "before", KEY, BY, replace=True)
 
     with psycopg.connect(postgres_url, autocommit=True) as server:
         assert server.execute("SELECT of_somebody()").fetchone() == (7,)
@@ -435,5 +439,40 @@ def test_the_commands_say_what_was_done_and_what_to_do_next(url: str, tmp_path: 
     assert again.returncode == 1
     [line] = [one for one in again.stderr.splitlines() if one.startswith("Error: ")]
     assert "--replace" in line
+    assert logged(url) == [
+        ("backup.make", {"folder": str(tmp_path / "to")}),
+        ("backup.restore", {"taken_at": ANY}),
+    ]
     without = kegui(url, "backup", str(tmp_path / "other"), KEGUI_DATA_KEY="")
     assert "KEGUI_DATA_KEY" in without.stderr
+
+
+def logged(url: str) -> list[tuple[str, object]]:
+    """What the audit log says of this terminal, and that nothing in it was touched."""
+    made = db.connect(url)
+    try:
+        with db.connection():
+            entries = list(AuditEntry.select().order_by(AuditEntry.id))
+            _verifier, faults = AuditLog(Vault(KEY)).verify()
+            assert list(faults) == []
+    finally:
+        made.close_all()
+    assert all(entry.actor.startswith("cli:") for entry in entries)
+    return [(entry.act, entry.details) for entry in entries]
+
+
+def test_without_an_entry_in_the_log_no_backup_is_made(url: str, tmp_path: Path) -> None:
+    made = db.connect(url)
+    with db.connection():
+        db.database.execute_sql("ALTER TABLE audit_writer RENAME TO away")
+    try:
+        refused = kegui(url, "backup", str(tmp_path / "to"))
+    finally:
+        with db.connection():
+            db.database.execute_sql("ALTER TABLE away RENAME TO audit_writer")
+        made.close_all()
+
+    assert refused.returncode == 1
+    assert "the audit log cannot be written" in refused.stderr
+    assert list(tmp_path.glob("**/dump*")) == []
+    assert not (tmp_path / "to").exists()

@@ -54,6 +54,8 @@ ACTS: Mapping[str, LazyString] = {
     "home.look": _l("查看概览中的客户"),
     "audit.look": _l("查阅审计日志"),
     "audit.export": _l("导出审计日志"),
+    "backup.make": _l("备份数据库"),
+    "backup.restore": _l("从备份恢复数据库"),
     "login.begin": _l("登录"),
     "login.end": _l("结束登录"),
     "login.step_up": _l("再次验证身份"),
@@ -94,6 +96,7 @@ WHOLE: Mapping[str, LazyString] = {
     "gaps": _l("告知缺口列表"),
     "events": _l("事件列表"),
     "audit log": _l("审计日志"),
+    "database": _l("数据库"),
 }
 SUBJECT = re.compile(rf"({'|'.join(KINDS)}) (.+)", re.DOTALL)
 
@@ -119,6 +122,7 @@ DETAILS: Mapping[str, LazyString] = {
     "days": _l("有效天数"),
     "department_id": _l("部门"),
     "external_userid": _l("客户"),
+    "folder": _l("文件夹"),
     "from": _l("开始日期"),
     "last_day": _l("最后工作日"),
     "licences": _l("资质"),
@@ -143,6 +147,7 @@ DETAILS: Mapping[str, LazyString] = {
     "subject": _l("对象"),
     "successors": _l("接替成员"),
     "takeover_userid": _l("接替成员"),
+    "taken_at": _l("备份时间"),
     "to": _l("结束日期"),
     "userid": _l("成员"),
     "userids": _l("成员"),
