@@ -66,8 +66,8 @@ class Scope:
             # Not "or": the database would then read every row instead of an index.
             members |= Staff.select(Staff.userid).where(Staff.userid == self.userid)
         is_within: Any = field.in_(members)
-        # Of many members most rows are: PostgreSQL then reads them once and looks each row up, and
-        # not, as it would, all rows of each member. It looks into no COALESCE for another way.
+        # With many members most rows fit. PostgreSQL would fetch the rows member by member; hidden
+        # in COALESCE, it reads the rows once and looks each one up.
         return query.where(fn.COALESCE(is_within, False) if self.is_large else is_within)
 
     def of_customers(self, query: Select, field: Field) -> Select:

@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -15,8 +15,8 @@ from typing import Any
 from bot import clock, db, dumps, migrations
 from bot.actions import after_restore
 from bot.actions.after_restore import Marked
-from bot.audit import AuditLog, Who
-from bot.dumps import DumpError
+from bot.audit import AuditLog, AuditUnwritable, Who
+from bot.dumps import DumpError, Store
 from bot.vault import Vault
 
 FORMAT = 1
@@ -64,7 +64,7 @@ class Restored:
     marked: Marked
 
 
-def make(url: str, to: Path, data_key: str) -> Manifest:
+def make(url: str, to: Path, data_key: str, begin: Callable[[], None]) -> Manifest:
     """Write a backup of the database while everybody works.
 
     It is written under another name beside ``to``, flushed to the disk, and only then named.
@@ -73,6 +73,8 @@ def make(url: str, to: Path, data_key: str) -> Manifest:
         url: the database, with a role that may read all tables.
         to: the folder to make; it must not exist.
         data_key: the vault's key, of which only a fingerprint is kept.
+        begin: called when nothing stands against it any more, before anything is read; what it
+            raises ends the backup.
 
     Raises:
         BackupError: it could not be made; nothing is left behind.
@@ -82,10 +84,13 @@ def make(url: str, to: Path, data_key: str) -> Manifest:
         raise BackupError(f"{to} exists already: give another name, nothing is overwritten")
     partial = to.with_name(f".{to.name}.{secrets.token_hex(4)}.partial")
     try:
+        store = dumps.store(url)
+        store.check_there()
+        begin()
         to.parent.mkdir(parents=True, exist_ok=True)
         # Names of customers stand in it: nobody but its owner may look.
         partial.mkdir(mode=0o700)
-        manifest = _write(url, partial, data_key)
+        manifest = _write(store, partial, data_key)
         # Refused when somebody else has made a folder with something in it meanwhile.
         os.rename(partial, to)
         dumps.sync(to.parent)
@@ -98,8 +103,7 @@ def make(url: str, to: Path, data_key: str) -> Manifest:
     return manifest
 
 
-def _write(url: str, folder: Path, data_key: str) -> Manifest:
-    store = dumps.store(url)
+def _write(store: Store, folder: Path, data_key: str) -> Manifest:
     taken_at = clock.now()
     path = folder / store.dump_name
     content = store.dump(path)
@@ -167,12 +171,11 @@ def restore(url: str, folder: Path, data_key: str, by: Who, *, replace: bool = F
         made = db.connect(loaded)
         try:
             result["migrated"] = tuple(migrations.up())
-            with db.connection():
+            with db.connection(), db.transaction():
+                AuditLog(Vault(data_key)).record(
+                    by, "backup.restore", "database", taken_at=manifest.moment
+                )
                 result["marked"] = after_restore.mark(manifest.taken_at)
-                with db.transaction():
-                    AuditLog(Vault(data_key)).record(
-                        by, "backup.restore", "database", taken_at=manifest.moment
-                    )
         finally:
             made.close_all()
 
@@ -191,6 +194,11 @@ def restore(url: str, folder: Path, data_key: str, by: Who, *, replace: bool = F
         raise BackupError(str(error)) from None
     except OSError as error:
         raise BackupError(f"the backup could not be restored ({error.strerror})") from None
+    except AuditUnwritable as error:
+        raise BackupError(
+            f"the audit log of the backup cannot be written ({error}):"
+            " mend this, then repeat the restore with --replace"
+        ) from None
     return Restored(manifest, **result)
 
 

@@ -44,7 +44,7 @@ class _Commands(click.Group):
             ) from None
         except AuditUnwritable as error:
             raise click.ClickException(
-                f"the audit log cannot be written ({error}), so nothing was done:"
+                f"the audit log cannot be written ({error}), so this was not done:"
                 " may the database's role add to it, and was `kegui migrate` run?"
             ) from None
         except WeComError as error:
@@ -242,12 +242,18 @@ def backup(to: Path) -> None:
     from bot.vault import Vault
 
     loaded = terminal.load()
-    log = AuditLog(Vault(terminal.data_key(loaded)))
-    with db.connection(), db.transaction():
-        # All that is known of customers leaves the house: before it does.
-        log.record(terminal.whoever(), "backup.make", "database", folder=to.absolute())
+    url, key = terminal.owner_url(loaded), terminal.data_key(loaded)
+
+    def begin() -> None:
+        # A backup takes all that is known of customers out of the house.
+        with db.connection(), db.transaction():
+            AuditLog(Vault(key)).record(
+                terminal.whoever(), "backup.make", "database", folder=to.absolute()
+            )
+
+    db.connect(url)
     try:
-        made = make(terminal.owner_url(loaded), to, terminal.data_key(loaded))
+        made = make(url, to, key, begin)
     except BackupError as error:
         raise click.ClickException(str(error)) from None
     rows = ", ".join(f"{count} {table}" for table, count in made.rows.items())

@@ -94,7 +94,7 @@ def is_over(until: peewee.Field, now: datetime) -> peewee.Expression:
 def is_one_of(field: peewee.Field, values: Sequence[Any]) -> Any:
     """Return the SQL of a field that has one of many values: PostgreSQL takes them as one."""
     if isinstance(database.obj, peewee.PostgresqlDatabase):
-        return field == peewee.fn.ANY(peewee.Value(list(values), unpack=False))
+        return field == peewee.fn.ANY(peewee.Value(list(values), converter=False, unpack=False))
     return field.in_(values)
 
 

@@ -51,6 +51,13 @@ class Store(Protocol):
     kind: str
     dump_name: str
 
+    def check_there(self) -> None:
+        """See that there is a database of Kegui's to dump.
+
+        Raises:
+            DumpError: there is none, or it cannot be reached.
+        """
+
     def dump(self, path: Path) -> Content:
         """Write a consistent copy to ``path``, which must not exist, while others write.
 
@@ -113,17 +120,22 @@ class SqliteFile:
     def __init__(self, url: str) -> None:
         self._path = Path(parse(url)["database"])
 
-    def dump(self, path: Path) -> Content:
+    def check_there(self) -> None:
         if not self._path.is_file():
             raise DumpError(f"there is no database {self._path}: look at KEGUI_DATABASE_URL")
         with _sqlite_errors(), closing(_open(self._path, "rw")) as source:
-            if not _has_history(_tables(source)):
-                raise DumpError("there is nothing to back up: run `kegui migrate` first")
-            with closing(sqlite3.connect(path)) as copy:
-                # In one step: one snapshot, and under WAL no writer waits for it.
-                source.backup(copy, pages=-1)
-                # The copy is a single file, without a log beside it.
-                copy.execute("PRAGMA journal_mode = delete")
+            _check_history(_tables(source))
+
+    def dump(self, path: Path) -> Content:
+        with (
+            _sqlite_errors(),
+            closing(_open(self._path, "rw")) as source,
+            closing(sqlite3.connect(path)) as copy,
+        ):
+            # In one step: one snapshot, and under WAL no writer waits for it.
+            source.backup(copy, pages=-1)
+            # The copy is a single file, without a log beside it.
+            copy.execute("PRAGMA journal_mode = delete")
         self.check_dump(path)
         with _sqlite_errors(), closing(_open(path, "ro")) as copy:
             applied = copy.execute(f"SELECT name FROM {HISTORY} ORDER BY name")  # noqa: S608
@@ -209,13 +221,15 @@ class PostgresDatabase:
         except psycopg.ProgrammingError:
             raise DumpError("the database URL cannot be read: is it postgresql://...?") from None
 
-    def dump(self, path: Path) -> Content:
+    def check_there(self) -> None:
         with self._connect() as server:
             self._check_tool("pg_dump", server.info.server_version)
+            _check_history(_pg_tables(server))
+
+    def dump(self, path: Path) -> Content:
+        with self._connect() as server:
             server.execute("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             tables = _pg_tables(server)
-            if not _has_history(tables):
-                raise DumpError("there is nothing to back up: run `kegui migrate` first")
             snapshot = _one(server, "SELECT pg_export_snapshot()")
             content = Content(
                 tuple(
@@ -368,14 +382,15 @@ def _counted(tables: list[str]) -> list[str]:
     return [table for table in COUNTED if table in tables]
 
 
-def _has_history(tables: list[str]) -> bool:
-    return HISTORY in tables
+def _check_history(tables: list[str]) -> None:
+    if HISTORY not in tables:
+        raise DumpError("there is nothing to back up: run `kegui migrate` first")
 
 
 def _check_ours(tables: list[str]) -> None:
     """A database with tables and without our history is somebody else's: never emptied."""
     strange = [table for table in tables if not table.startswith(QUEUE)]
-    if strange and not _has_history(tables):
+    if strange and HISTORY not in tables:
         raise DumpError(
             "the database holds tables that are not Kegui's: give Kegui a database of its own"
         )

@@ -1,7 +1,7 @@
 """How a command begins: its settings, what it holds, and who sits at the terminal."""
 
-import getpass
 import os
+import pwd
 import socket
 
 import click
@@ -38,13 +38,15 @@ def counting(loaded: Settings) -> Kegui:
 
 
 def whoever() -> Who:
-    """Whoever sits at the terminal, as the audit log names them."""
+    """Whoever sits at the terminal, as the audit log names them: by the system's word, for the
+    environment says what one likes. Who became that user by sudo is told with the host."""
     try:
-        name = getpass.getuser()
-    except (KeyError, OSError):
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
         # In a container a user need have no name.
         name = f"uid {os.getuid()}"
-    return Who(f"cli:{name}", socket.gethostname())
+    host, before = socket.gethostname(), os.environ.get("SUDO_USER")
+    return Who(f"cli:{name}", f"{host[:31]} (sudo: {before})" if before else host)
 
 
 def owner_url(loaded: Settings) -> str:

@@ -1,5 +1,7 @@
 """`kegui audit`: an auditor finds the first entry that was touched, also on another machine."""
 
+import os
+import pwd
 import stat
 from pathlib import Path
 
@@ -31,12 +33,37 @@ def touch() -> None:
         db.database.execute_sql(enable)
 
 
+def the_entry() -> AuditEntry:
+    with db.connection():
+        [entry] = AuditEntry.select()
+    return entry
+
+
 def test_a_token_that_was_made_is_in_the_log(kegui: Kegui) -> None:
     make_entries(kegui)
 
     entries = remembered(lambda: list(AuditEntry.select().order_by(AuditEntry.id)))
     assert [entry.subject for entry in entries] == ["token hr", "token crm", "token it"]  # type: ignore[attr-defined]
     assert all(entry.actor.startswith("cli:") for entry in entries)  # type: ignore[attr-defined]
+
+
+def test_the_system_says_who_sits_at_the_terminal_and_not_the_environment(kegui: Kegui) -> None:
+    given = {"LOGNAME": "anna", "USER": "anna", "SUDO_USER": "bert"}
+    kegui("token", "create", "--name", "hr", "--scope", "read", **given)
+
+    entry = the_entry()
+    assert entry.actor == f"cli:{pwd.getpwuid(os.getuid()).pw_name}"
+    assert entry.origin.endswith("(sudo: bert)")
+
+
+def test_whoever_takes_the_key_that_can_forge_entries_is_in_the_log(
+    kegui: Kegui, tmp_path: Path
+) -> None:
+    kegui("audit", "keys")
+    kegui("audit", "keys", "--key-file", str(tmp_path / "key"))
+
+    entry = the_entry()
+    assert (entry.act, entry.details) == ("audit.take_key", {"file": str(tmp_path / "key")})
 
 
 def test_a_token_needs_the_key_of_the_log(kegui: Kegui) -> None:

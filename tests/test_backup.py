@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 from bot import backup, clock, db, inbox_archive, migrations
-from bot.audit import AuditLog, Who
+from bot.audit import AuditLog, AuditUnwritable, Who
 from bot.backup import BackupError
 from bot.models import AuditEntry, Customer, InboxArchive, InboxEvent, InboxHistory, Staff
 from bot.vault import Vault
@@ -27,6 +27,10 @@ KEY = base64.urlsafe_b64encode(bytes(32)).decode()
 ANOTHER_KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
 BY = Who("cli:tests")
 PASSWORD = "s3cret-pass%20word"
+
+
+def unrecorded() -> None:
+    """The command writes the entry: these tests ask what is in a backup."""
 
 
 @pytest.fixture
@@ -65,7 +69,7 @@ def customers(url: str) -> list[str]:
 def made(url: str, tmp_path: Path) -> Path:
     """A backup of the two customers; a third one came since."""
     folder = tmp_path / "backups" / "monday"
-    backup.make(url, folder, KEY)
+    backup.make(url, folder, KEY, unrecorded)
     with_data(url, "wm_3")
     return folder
 
@@ -99,7 +103,7 @@ def test_archived_events_are_in_the_backup(url: str, tmp_path: Path) -> None:
             _event(number)
         assert sum(inbox_archive.move_settled(clock.now())) == 2
     pool.close_all()
-    backup.make(url, tmp_path / "backup", KEY)
+    backup.make(url, tmp_path / "backup", KEY, unrecorded)
     pool = db.connect(url)
     with db.connection():
         InboxArchive.delete().execute()
@@ -154,7 +158,7 @@ def test_nothing_is_overwritten(url: str, made: Path) -> None:
     before = {path: path.read_bytes() for path in made.iterdir()}
 
     with pytest.raises(BackupError, match="exists already"):
-        backup.make(url, made, KEY)
+        backup.make(url, made, KEY, unrecorded)
 
     assert {path: path.read_bytes() for path in made.iterdir()} == before
 
@@ -168,7 +172,7 @@ def test_a_backup_that_fails_leaves_nothing_behind(
     monkeypatch.setattr(backup, "_sha256", full)
 
     with pytest.raises(BackupError, match="No space left"):
-        backup.make(url, tmp_path / "backups" / "full", KEY)
+        backup.make(url, tmp_path / "backups" / "full", KEY, unrecorded)
 
     assert list((tmp_path / "backups").iterdir()) == []
 
@@ -178,7 +182,7 @@ def test_a_database_that_was_never_migrated_is_no_backup(tmp_path: Path) -> None
         pass
     for name, text in (("new.db", "kegui migrate"), ("none.db", "there is no database")):
         with pytest.raises(BackupError, match=text):
-            backup.make(f"sqlite:///{tmp_path / name}", tmp_path / "to", KEY)
+            backup.make(f"sqlite:///{tmp_path / name}", tmp_path / "to", KEY, unrecorded)
     assert not (tmp_path / "none.db").exists()
 
 
@@ -200,7 +204,7 @@ def test_it_is_consistent_while_others_write(url: str, tmp_path: Path) -> None:
     writer.start()
     try:
         for number in range(3):
-            backup.make(url, tmp_path / f"busy_{number}", KEY)
+            backup.make(url, tmp_path / f"busy_{number}", KEY, unrecorded)
     finally:
         ended.set()
         writer.join()
@@ -323,7 +327,7 @@ def test_an_older_backup_is_brought_to_this_schema(url: str, made: Path, tmp_pat
     pool = db.connect(url)
     last = migrations.down()
     pool.close_all()
-    backup.make(url, tmp_path / "older", KEY)
+    backup.make(url, tmp_path / "older", KEY, unrecorded)
 
     done = backup.restore(url, tmp_path / "older", KEY, BY, replace=True)
 
@@ -336,7 +340,7 @@ def test_an_older_backup_is_brought_to_this_schema(url: str, made: Path, tmp_pat
 
 @pytest.mark.postgres
 def test_a_restore_leaves_no_table_of_a_newer_version(postgres_url: str, tmp_path: Path) -> None:
-    backup.make(postgres_url, tmp_path / "before", KEY)
+    backup.make(postgres_url, tmp_path / "before", KEY, unrecorded)
     with psycopg.connect(postgres_url, autocommit=True) as server:
         server.execute("CREATE TABLE of_tomorrow (id int)")
 
@@ -352,7 +356,7 @@ def test_a_restore_leaves_no_table_of_a_newer_version(postgres_url: str, tmp_pat
 def test_a_restore_removes_no_function_that_somebody_else_made(
     postgres_url: str, tmp_path: Path
 ) -> None:
-    backup.make(postgres_url, tmp_path / "before", KEY)
+    backup.make(postgres_url, tmp_path / "before", KEY, unrecorded)
     with psycopg.connect(postgres_url, autocommit=True) as server:
         server.execute("CREATE FUNCTION of_somebody() RETURNS int LANGUAGE sql AS 'SELECT 7'")
 
@@ -376,7 +380,7 @@ def test_without_pg_dump_the_missing_tool_is_named(
     monkeypatch.setenv("PATH", str(tmp_path / "empty"))
 
     with pytest.raises(BackupError, match="pg_dump is not there: install the PostgreSQL client"):
-        backup.make(postgres_url, tmp_path / "to", KEY)
+        backup.make(postgres_url, tmp_path / "to", KEY, unrecorded)
 
     assert not (tmp_path / "to").exists()
 
@@ -389,7 +393,7 @@ def test_a_pg_dump_older_than_the_server_is_named(
     monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:{os.environ['PATH']}")
 
     with pytest.raises(BackupError, match=r"pg_dump is 9\.6\.24, older than the server"):
-        backup.make(postgres_url, tmp_path / "to", KEY)
+        backup.make(postgres_url, tmp_path / "to", KEY, unrecorded)
 
 
 @pytest.mark.postgres
@@ -407,7 +411,7 @@ def test_the_password_reaches_the_tools_by_the_environment_only(
     with_password = postgres_url.replace("postgres@", f"postgres:{PASSWORD}@")
 
     with pytest.raises(BackupError, match="broken on purpose") as said:
-        backup.make(with_password, tmp_path / "to", KEY)
+        backup.make(with_password, tmp_path / "to", KEY, unrecorded)
 
     arguments, password = spied.read_text().splitlines()
     assert "s3cret" not in arguments
@@ -459,6 +463,42 @@ def logged(url: str) -> list[tuple[str, object]]:
         made.close_all()
     assert all(entry.actor.startswith("cli:") for entry in entries)
     return [(entry.act, entry.details) for entry in entries]
+
+
+def test_a_backup_that_cannot_begin_makes_nothing_and_is_not_in_the_log(
+    url: str, tmp_path: Path
+) -> None:
+    (tmp_path / "to").mkdir()
+    taken = kegui(url, "backup", str(tmp_path / "to"))
+    nowhere = kegui(f"sqlite:///{tmp_path}/none.db", "backup", str(tmp_path / "other"))
+
+    assert "exists already" in taken.stderr
+    assert "there is no database" in nowhere.stderr
+    assert not (tmp_path / "none.db").exists()
+    assert logged(url) == []
+
+
+def test_a_backup_is_in_the_log_of_the_database_that_it_is_of(url: str, tmp_path: Path) -> None:
+    empty = f"sqlite:///{tmp_path}/trial.db"
+    done = kegui(empty, "backup", str(tmp_path / "to"), KEGUI_DATABASE_OWNER_URL=url)
+
+    assert done.returncode == 0, done.stderr
+    assert [act for act, _details in logged(url)] == ["backup.make"]
+
+
+def test_a_restore_without_an_entry_in_the_log_says_so(
+    url: str, made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_arguments: object, **_details: object) -> None:
+        raise AuditUnwritable("disk full")
+
+    monkeypatch.setattr(AuditLog, "record", refuse)
+    with pytest.raises(BackupError, match="repeat the restore with --replace"):
+        backup.restore(url, made, KEY, BY, replace=True)
+    monkeypatch.undo()
+
+    backup.restore(url, made, KEY, BY, replace=True)
+    assert customers(url) == ["wm_1", "wm_2"]
 
 
 def test_without_an_entry_in_the_log_no_backup_is_made(url: str, tmp_path: Path) -> None:

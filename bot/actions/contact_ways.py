@@ -7,7 +7,7 @@ import structlog
 
 from bot import clock
 from bot.actions import staff
-from bot.audit import Who
+from bot.audit import Who, without_phones
 from bot.db import released, transaction
 from bot.effects import Busy
 from bot.kegui import Kegui
@@ -89,7 +89,14 @@ def _change(
     way: ContactWay, by: Who, kegui: Kegui, userids: Sequence[str] | None, remark: str | None
 ) -> ContactWay:
     wanted = None if userids is None else ",".join(userids)
-    _ask(by, "change", f"contact way {way.id}", kegui, userids=wanted, remark=remark)
+    _ask(
+        by,
+        "change",
+        f"contact way {way.id}",
+        kegui,
+        userids=wanted,
+        remark=None if remark is None else without_phones(remark),
+    )
     with released():
         kegui.wecom.update_contact_way(
             way.config_id, list(way.userids if userids is None else userids), remark=remark

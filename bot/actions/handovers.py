@@ -103,6 +103,7 @@ def open_offboarding(
                 last_day=last_day,
                 mode=mode,
                 source=source,
+                successors=",".join(successors) or None,
             )
             if mode == APPROVE:
                 proposals.propose(OFFBOARDING, handover.subject, by, kegui)

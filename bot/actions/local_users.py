@@ -56,6 +56,11 @@ def create_admin(name: str, password: str, by: Who, kegui: Kegui) -> str:
         raise NotPossible(f"there is a user {name} already") from None
 
 
+def exists(name: str) -> bool:
+    """Whether a local administrator is or was called so."""
+    return LocalUser.select().where(LocalUser.name == name).exists()
+
+
 def disable(name: str, by: Who, kegui: Kegui) -> bool:
     """Let a local administrator in no more; False when nobody is called so, or it is done."""
     with transaction():

@@ -115,7 +115,8 @@ def set_terms(userid: str, by: Who, kegui: Kegui, **terms: object) -> None:
     returned = {"returned_at": clock.now()} if terms.get("on_duty") else {}
     with transaction():
         Staff.update(**terms, **returned).where(Staff.userid == userid).execute()
-        kegui.audit.record(by, "staff.set_terms", f"staff {userid}", **terms)
+        written = {name: "-" if term is None else term for name, term in terms.items()}
+        kegui.audit.record(by, "staff.set_terms", f"staff {userid}", **written)
 
 
 def candidates(kegui: Kegui, userids: Sequence[str] | None = None) -> list[Candidate]:

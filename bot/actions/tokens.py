@@ -19,7 +19,8 @@ SCOPES = (READ, "offboarding", "handover", "allocation", "events", "audit", ADMI
 PREFIX = "kgt_"
 TERMINAL = "cli:"
 MOST_DAYS = 3650
-LONGEST_NAME = 128
+# As an actor it stands behind "api:" in 128 characters.
+LONGEST_NAME = 124
 
 
 class Obstacle(StrEnum):

@@ -9,6 +9,7 @@ from bot.api import context, paging
 from bot.api.auth import needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.schemas import Shown
+from bot.audit import without_phones
 from bot.models import AuditEntry
 
 SCOPE = "audit"
@@ -44,7 +45,8 @@ class AuditOut(PageOut):
 def index(query_data: AuditQuery) -> dict[str, Any]:
     """List the entries, the latest first; the first of all is that of this reading."""
     asked = query_data.model_dump(include={"actor", "act", "subject"}, exclude_none=True)
-    context.record_look("audit.look", "audit log", **asked)
+    written = {name: without_phones(value) for name, value in asked.items()}
+    context.record_look("audit.look", "audit log", **written)
     query = AuditEntry.select()
     for name, value in asked.items():
         query = query.where(getattr(AuditEntry, name) == value)

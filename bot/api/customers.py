@@ -120,9 +120,9 @@ def index(query_data: CustomersQuery) -> dict[str, Any]:
     query = find_customers(query_data.q or "", query_data.owner or "")
     if query_data.consent:
         query = with_consent(query, query_data.consent)
-    asked = query_data.model_dump(include={"owner", "consent"}, exclude_none=True)
-    looked_for = without_phones(query_data.q or "") or None
-    context.record_look("customer.list", "customers", q=looked_for, **asked)
+    asked = query_data.model_dump(include={"q", "owner", "consent"}, exclude_none=True)
+    written = {name: without_phones(value) for name, value in asked.items()}
+    context.record_look("customer.list", "customers", **written)
     column = Customer.external_userid
     rows, next_cursor = paging.page_of_query(query, column, query_data, newest_first=False)
     return {

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from apiflask import APIBlueprint
 from pydantic import Field
 
-from bot.api import paging
+from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import missing
@@ -98,6 +98,9 @@ def show(run: str, query_data: FindingsQuery) -> dict[str, Any]:
     row = SyncRun.get_or_none(SyncRun.run == run)
     if row is None:
         raise missing("对账记录", "reading", run)
+    context.record_look(
+        "sync_run.look", f"reading {run}", kind=query_data.kind, outcome=query_data.outcome
+    )
     query = SyncFinding.select().where(SyncFinding.run == run)
     if query_data.kind:
         query = query.where(SyncFinding.kind == query_data.kind)

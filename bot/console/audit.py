@@ -11,6 +11,7 @@ from flask import Response, abort, render_template, request
 from flask_babel import gettext as _
 
 from bot import clock
+from bot.audit import without_phones
 from bot.audit_report import public_hex
 from bot.console import gate
 from bot.console.acts import ACTS, act_name, detail, detail_name, people_in, subject, who
@@ -45,7 +46,7 @@ def index() -> str:
         abort(404)
     people = audit_log.actors_called(asked["person"]) if asked["person"] else []
     wanted, errors = _wanted(asked, people)
-    gate.record_look("audit.look", "audit log", **{name: asked[name] or None for name in FIELDS})
+    gate.record_look("audit.look", "audit log", **_looked_for(asked))
     is_readable = len(people) < 2 and not errors
     part = audit_log.part(wanted, before, PAGE_SIZE) if is_readable else audit_log.Part([])
     proof = audit_log.proof()
@@ -85,12 +86,7 @@ def export() -> Response:
     if errors or len(people) > 1:
         abort(400)
     entries, is_cut = audit_log.export(wanted)
-    gate.record_look(
-        "audit.export",
-        "audit log",
-        rows=len(entries),
-        **{name: asked[name] or None for name in FIELDS},
-    )
+    gate.record_look("audit.export", "audit log", rows=len(entries), **_looked_for(asked))
     file = io.StringIO()
     csv.writer(file).writerows(_lines(entries, is_cut))
     name = f"audit-{clock.now().astimezone(kegui().settings.zone):%Y%m%d-%H%M%S}.csv"
@@ -99,6 +95,12 @@ def export() -> Response:
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def _looked_for(asked: Mapping[str, str]) -> dict[str, str | None]:
+    """The filter, as the log may keep it."""
+    typed = {name: without_phones(asked[name]) for name in ("person", "subject", "purpose")}
+    return {name: value or None for name, value in {**asked, **typed}.items()}
 
 
 def safe(text: str) -> str:

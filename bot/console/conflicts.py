@@ -33,7 +33,7 @@ def index() -> str:
     page = page_of_query(query.order_by(Conflict.id.desc()), page_number(), PAGE_SIZE)
     shown: list[Conflict] = list(page.rows)
     if shown:
-        gate.record_look("conflict.list", "conflicts", state=state)
+        gate.record_look("conflict.list", "conflicts", state=state, page=page.number)
     members = [
         userid
         for conflict in shown

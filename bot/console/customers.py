@@ -59,7 +59,13 @@ def index() -> str:
         query = query.where(Customer.channel == channel)
     page = page_of_query(query, page_number(), PAGE_SIZE, MOST_CUSTOMERS)
     gate.record_look(
-        "customer.list", "customers", q=without_phones(text) or None, owner=owner or None
+        "customer.list",
+        "customers",
+        q=without_phones(text) or None,
+        owner=without_phones(owner) or None,
+        consent=consent or None,
+        channel=without_phones(channel) or None,
+        page=page.number,
     )
     found = entries(page.rows)
     members = [userid for entry in found for userid in (entry.owner, *entry.members)]

@@ -41,7 +41,7 @@ def index() -> str:
     events: list[InboxHistory] = list(page.rows)
     shown = gate.customers_shown(event.external_userid for event in events)
     if shown:
-        gate.record_look("event.list", "events", state=state or None)
+        gate.record_look("event.list", "events", state=state or None, page=page.number)
     return render_template(
         "events/index.html",
         events=events,

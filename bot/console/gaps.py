@@ -22,7 +22,7 @@ def index() -> str:
     within = gate.scope(Right.SEE_GAPS)
     page = page_of_list(open_gaps(clock.now(), within), page_number(), PAGE_SIZE)
     if page.rows:
-        gate.record_look("gap.list", "gaps")
+        gate.record_look("gap.list", "gaps", page=page.number)
     silent = sorted(userid for userid in members_without_codes() if within.has(userid))
     return render_template(
         "gaps/index.html",

@@ -116,7 +116,9 @@ def show() -> str:
         row.external_userid for rows in (events, conflicts) for row in rows
     )
     if customers:
-        gate.record_look("home.look", "customers", number=len(customers))
+        gate.record_look(
+            "home.look", "customers", external_userids=",".join(dict.fromkeys(customers))
+        )
     return render_template(
         "home/show.html",
         numbers=numbers,

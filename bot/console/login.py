@@ -140,7 +140,9 @@ def local_enter() -> ResponseReturnValue:
     if not is_password or not second_factors.proves(
         actor, request.form.get("code", ""), kegui().vault
     ):
-        logins.failed(actor[:160], address, actor[:160], kegui())
+        # Under a name that nobody has, anything may have been typed: also a password.
+        tried = actor if local_users.exists(name) else f"{LOCAL}?"
+        logins.failed(tried, address, tried, kegui())
         flash(_("姓名、密码或动态码不正确。"), "bad")
         return render_template("login/local.html", target=_target(), name=name), 403
     logins.forget_failures(*keys)

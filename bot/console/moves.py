@@ -54,7 +54,13 @@ def new() -> ResponseReturnValue:
         if opened and not error:
             flash(_("转接已开始：企业微信会通知客户，24 小时内客户可以拒绝。"), "good")
             return redirect(url_for("console.offboardings.show", handover_id=opened[0].id))
-    gate.record_look("customer.list", "customers", to_move=number)
+    gate.record_look(
+        "customer.list",
+        "customers",
+        to_move=number,
+        owner=owner or None,
+        external_userids=",".join(asked) or None,
+    )
     page = render_template(
         "moves/new.html",
         by_owner=by_owner,

@@ -47,6 +47,7 @@ def customers_by_state(states: Iterable[str]) -> dict[str, int]:
     query = ContactWay.select(ContactWay.state, came).where(
         ContactWay.state.in_(sorted({state for state in states if state}))
     )
+    query = query.group_by(ContactWay.state)
     return dict(cast(Any, query.tuples()))
 
 

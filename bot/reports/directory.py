@@ -46,7 +46,8 @@ def find_customers(text: str, owner: str, scope: Scope = EVERYBODY) -> "ModelSel
             found |= _has(Customer.external_userid, text, is_name=False)
         if owners := _members_called(text):
             found |= Customer.external_userid.in_(_owned_by(owners))
-        query = query.where(_known_if_few(found) if scope.is_firm or scope.is_large else found)
+        are_many = owner in ("", ANYBODY) and (scope.is_firm or scope.is_large)
+        query = query.where(_known_if_few(found) if are_many else found)
     if owner == NOBODY:
         query = query.where(without_owner())
     elif owner == ANYBODY:

@@ -19,6 +19,8 @@ from bot.models import (
     EndpointPause,
     InboxEvent,
     Ownership,
+    SyncFinding,
+    SyncRun,
 )
 from bot.models.inbox_event import DEAD
 from tests.api.conftest import Call, FakeWeCom, at, in_days, problem
@@ -61,6 +63,7 @@ LOOKS = {
     "allocation.look": "/allocations/1",
     "event.look": "/events/1",
     "event.list": "/events?external_userid=wm_chen",
+    "sync_run.look": "/sync-runs/r1",
     "audit.look": "/audit?actor=nobody",
 }
 each_change = pytest.mark.parametrize("act", CHANGES)
@@ -100,6 +103,16 @@ def world(firm: None, kegui: Kegui, call: Call) -> None:
         candidates=[],
         excluded=[],
         decided_at=at(5),
+    )
+    SyncRun.create(run="r1", kind="import", started_at=at(0))
+    SyncFinding.create(
+        run="r1",
+        kind="name_changed",
+        subject="wm_chen",
+        here="陈",
+        wecom="陈女士",
+        outcome="healed",
+        found_at=at(1),
     )
     call("POST", "/offboardings", {"userid": "zhangsan", "last_day": in_days(5)})
     moved = {
@@ -177,11 +190,27 @@ def test_a_list_of_events_that_names_nobody_is_no_look(call: Call) -> None:
     assert AuditEntry.select().count() == before
 
 
-def test_no_phone_number_stands_in_the_log(call: Call) -> None:
-    call("GET", "/customers?q=13800138000&owner=lihua")
+@pytest.mark.parametrize(
+    ("typed", "kept"),
+    [
+        ("13800138000", "138…"),
+        ("陈 138 0013 8000 女士", "陈 138… 女士"),
+        ("(0755) 2676-5114", "(075…"),
+        ("１３８００１３８０００", "１３８…"),
+        ("客户 123456", "客户 123456"),
+    ],
+)
+def test_no_phone_number_stands_in_the_log(call: Call, typed: str, kept: str) -> None:
+    call("GET", f"/customers?q={typed}&owner=lihua")
+    call("GET", f"/audit?subject={typed}")
+    call("PATCH", "/contact-ways/1", {"remark": typed})
 
-    entry = AuditEntry.get(AuditEntry.act == "customer.list")
-    assert entry.details == {"q": "138…", "owner": "lihua"}
+    def details(act: str) -> object:
+        return AuditEntry.get(AuditEntry.act == act).details
+
+    assert details("customer.list") == {"q": kept, "owner": "lihua"}
+    assert details("audit.look") == {"subject": kept}
+    assert details("contact_way.change") == {"remark": kept}
 
 
 def test_an_act_that_is_refused_is_none(call: Call) -> None:
