@@ -19,7 +19,7 @@ from peewee import EXCLUDED, JOIN, PeeweeException, PostgresqlDatabase, fn
 
 from bot import clock
 from bot.db import database, transaction
-from bot.models import AuditAnchor, AuditEntry, AuditSeal, AuditSealed, AuditWriter
+from bot.models import AuditAnchor, AuditEntry, AuditSeal, AuditSealed, AuditWriter, Staff
 from bot.rules.audit_chain import (
     BEGINNING,
     Anchor,
@@ -36,8 +36,11 @@ from bot.vault import Vault
 FORMAT = 1
 SEALED_AT_ONCE = 500
 READ_AT_ONCE = 2000
-# However somebody writes one: 138 0013 8000, (0755) 2676-5114.
-PHONE = re.compile(r"\d(?:[\s().-]*\d){6,}")
+# However somebody writes one: 138 0013 8000, (0755) 2676-5114. A day is none.
+PHONE = re.compile(
+    r"(?<!\d)(?!(?:19|20)\d\d[-./]\d\d?[-./]\d\d?(?!\d))"
+    r"\d(?:[\s()\uff08\uff09./\uff0d\u2010-\u2015-]*\d){6,}"
+)
 _FIELDS = (
     AuditEntry.writer,
     AuditEntry.number,
@@ -62,6 +65,11 @@ class NotAnExport(Exception):
 def without_phones(text: str) -> str:
     """What was looked for, as the log may keep it: no phone number is ever in it."""
     return PHONE.sub(lambda number: re.sub(r"\D", "", number[0])[:3] + "…", text)
+
+
+def member_or_text(text: str) -> str:
+    """A member's userid, which may be all digits, as it is; anything else without phone numbers."""
+    return text if Staff.get_or_none(Staff.userid == text) else without_phones(text)
 
 
 @dataclass(frozen=True)

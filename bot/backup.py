@@ -197,7 +197,8 @@ def restore(url: str, folder: Path, data_key: str, by: Who, *, replace: bool = F
     except AuditUnwritable as error:
         raise BackupError(
             f"the audit log of the backup cannot be written ({error}):"
-            " mend this, then repeat the restore with --replace"
+            " mend this, then repeat the restore with --replace, and start web, worker and clock"
+            " only then"
         ) from None
     return Restored(manifest, **result)
 

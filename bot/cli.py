@@ -89,8 +89,7 @@ def _on_stop(act: Callable[[], None]) -> None:
 @click.option("--down", "take_back", is_flag=True, help="Take back the last migration.")
 def migrate(take_back: bool) -> None:
     """Bring the database to the shape that this version needs."""
-    loaded = terminal.load()
-    db.connect(terminal.owner_url(loaded))
+    terminal.connect_as_owner(terminal.load())
     try:
         for name in migrations.down() if take_back else migrations.up():
             click.echo(name)
@@ -242,7 +241,7 @@ def backup(to: Path) -> None:
     from bot.vault import Vault
 
     loaded = terminal.load()
-    url, key = terminal.owner_url(loaded), terminal.data_key(loaded)
+    url, key = terminal.connect_as_owner(loaded), terminal.data_key(loaded)
 
     def begin() -> None:
         # A backup takes all that is known of customers out of the house.
@@ -251,7 +250,6 @@ def backup(to: Path) -> None:
                 terminal.whoever(), "backup.make", "database", folder=to.absolute()
             )
 
-    db.connect(url)
     try:
         made = make(url, to, key, begin)
     except BackupError as error:

@@ -6,7 +6,7 @@ import socket
 
 import click
 
-from bot import metrics, setup
+from bot import db, metrics, setup
 from bot.audit import Who
 from bot.kegui import Kegui
 from config import logging, settings
@@ -51,6 +51,16 @@ def whoever() -> Who:
 
 def owner_url(loaded: Settings) -> str:
     return (loaded.database_owner_url or loaded.database_url).get_secret_value()
+
+
+def connect_as_owner(loaded: Settings) -> str:
+    """Make the database of the role that owns the tables the one that models use; its URL."""
+    url = owner_url(loaded)
+    try:
+        db.connect(url)
+    except ValueError as error:
+        raise click.ClickException(f"KEGUI_DATABASE_OWNER_URL: {error}") from None
+    return url
 
 
 def data_key(loaded: Settings) -> str:

@@ -140,4 +140,5 @@ def test_the_key_file_of_before_is_not_written_over(kegui: Kegui, tmp_path: Path
 
     assert refused.exit_code != 0
     assert key.read_text() == "of before"
+    assert remembered(lambda: AuditEntry.select().count()) == 0
     assert "Traceback" not in refused.output

@@ -486,6 +486,18 @@ def test_a_backup_is_in_the_log_of_the_database_that_it_is_of(url: str, tmp_path
     assert [act for act, _details in logged(url)] == ["backup.make"]
 
 
+@pytest.mark.parametrize("command", [("backup", "to"), ("migrate",)])
+def test_a_malformed_url_of_the_owner_is_named(
+    url: str, tmp_path: Path, command: tuple[str, ...]
+) -> None:
+    command = tuple(str(tmp_path / one) if one == "to" else one for one in command)
+    refused = kegui(url, *command, KEGUI_DATABASE_OWNER_URL="mysql://kegui@db/kegui")
+
+    assert refused.returncode == 1
+    [line] = [one for one in refused.stderr.splitlines() if one.startswith("Error: ")]
+    assert "KEGUI_DATABASE_OWNER_URL" in line
+
+
 def test_a_restore_without_an_entry_in_the_log_says_so(
     url: str, made: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

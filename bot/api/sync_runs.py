@@ -11,6 +11,7 @@ from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import missing
 from bot.api.schemas import Shown
+from bot.audit import without_phones
 from bot.models import SyncFinding, SyncRun
 from bot.reports.sync_runs import WHAT_TO_DO, Report, report, reports
 
@@ -99,7 +100,10 @@ def show(run: str, query_data: FindingsQuery) -> dict[str, Any]:
     if row is None:
         raise missing("对账记录", "reading", run)
     context.record_look(
-        "sync_run.look", f"reading {run}", kind=query_data.kind, outcome=query_data.outcome
+        "sync_run.look",
+        f"reading {run}",
+        kind=without_phones(query_data.kind or "") or None,
+        outcome=query_data.outcome,
     )
     query = SyncFinding.select().where(SyncFinding.run == run)
     if query_data.kind:

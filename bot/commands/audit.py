@@ -68,13 +68,13 @@ def audit_keys(key_file: Path | None) -> None:
 
     log_keys = AuditLog(Vault(terminal.data_key(terminal.load())))
     if key_file is not None:
-        with db.connection(), db.transaction():
-            # Whoever has it can forge entries.
-            log_keys.record(
-                terminal.whoever(), "audit.take_key", "audit log", file=key_file.absolute()
-            )
         try:
-            descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with db.connection(), db.transaction():
+                # Whoever has it can forge entries. Without the file there is no entry.
+                log_keys.record(
+                    terminal.whoever(), "audit.take_key", "audit log", file=key_file.absolute()
+                )
+                descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
             raise click.ClickException(f"{key_file}: {error.strerror}") from None
         with os.fdopen(descriptor, "w") as file:

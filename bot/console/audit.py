@@ -46,7 +46,7 @@ def index() -> str:
         abort(404)
     people = audit_log.actors_called(asked["person"]) if asked["person"] else []
     wanted, errors = _wanted(asked, people)
-    gate.record_look("audit.look", "audit log", **_looked_for(asked))
+    gate.record_look("audit.look", "audit log", **_looked_for(asked, wanted))
     is_readable = len(people) < 2 and not errors
     part = audit_log.part(wanted, before, PAGE_SIZE) if is_readable else audit_log.Part([])
     proof = audit_log.proof()
@@ -86,7 +86,7 @@ def export() -> Response:
     if errors or len(people) > 1:
         abort(400)
     entries, is_cut = audit_log.export(wanted)
-    gate.record_look("audit.export", "audit log", rows=len(entries), **_looked_for(asked))
+    gate.record_look("audit.export", "audit log", rows=len(entries), **_looked_for(asked, wanted))
     file = io.StringIO()
     csv.writer(file).writerows(_lines(entries, is_cut))
     name = f"audit-{clock.now().astimezone(kegui().settings.zone):%Y%m%d-%H%M%S}.csv"
@@ -97,9 +97,13 @@ def export() -> Response:
     return answer
 
 
-def _looked_for(asked: Mapping[str, str]) -> dict[str, str | None]:
+def _looked_for(asked: Mapping[str, str], wanted: Wanted) -> dict[str, str | None]:
     """The filter, as the log may keep it."""
-    typed = {name: without_phones(asked[name]) for name in ("person", "subject", "purpose")}
+    typed = {
+        "person": audit_log.as_kept(asked["person"], wanted.actor),
+        "subject": audit_log.as_kept(asked["subject"], wanted.subject),
+        "purpose": without_phones(asked["purpose"]),
+    }
     return {name: value or None for name, value in {**asked, **typed}.items()}
 
 

@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from bot.actions import saved_views
-from bot.audit import without_phones
+from bot.audit import member_or_text, without_phones
 from bot.console import gate
 from bot.console.conflicts import resolvable, settled_by
 from bot.console.gate import allow
@@ -62,7 +62,7 @@ def index() -> str:
         "customer.list",
         "customers",
         q=without_phones(text) or None,
-        owner=without_phones(owner) or None,
+        owner=member_or_text(owner) or None,
         consent=consent or None,
         channel=without_phones(channel) or None,
         page=page.number,

@@ -129,7 +129,8 @@ def local() -> ResponseReturnValue:
 def local_enter() -> ResponseReturnValue:
     """Name, password and the app's code, all at once: nobody learns which of them was wrong."""
     name = request.form.get("name", "").strip()
-    keys = (f"local {name}"[:160], f"address {request.remote_addr}")
+    # A digest: somebody may have typed a password here.
+    keys = (f"local {logins.digest(name)}", f"address {request.remote_addr}")
     try:
         logins.begin_try(*keys)
     except logins.TooManyTries as many:

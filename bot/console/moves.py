@@ -11,6 +11,7 @@ from peewee import IntegrityError
 
 from bot.actions import handovers
 from bot.actions.staff import customers_owned
+from bot.audit import member_or_text
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.offboardings import MOST_LISTED, MOST_WITHOUT_PROOF
@@ -58,8 +59,8 @@ def new() -> ResponseReturnValue:
         "customer.list",
         "customers",
         to_move=number,
-        owner=owner or None,
-        external_userids=",".join(asked) or None,
+        owner=member_or_text(owner) or None,
+        external_userids=None if owner else ",".join(asked),
     )
     page = render_template(
         "moves/new.html",

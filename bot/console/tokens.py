@@ -40,7 +40,7 @@ SCOPES: Mapping[str, LazyString] = {
     "admin": _l("以上全部，请尽量不用"),
 }
 OBSTACLES: Mapping[Obstacle, tuple[str, LazyString]] = {
-    Obstacle.NAME: ("name", _l("请填写名称，最多 128 个字。")),
+    Obstacle.NAME: ("name", _l("请填写名称，最多 124 个字。")),
     Obstacle.NAME_TAKEN: (
         "name",
         _l("已有一个同名的有效令牌。请换一个名称，或先作废原来的令牌。"),

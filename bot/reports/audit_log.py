@@ -11,6 +11,7 @@ from typing import Any
 
 from peewee import JOIN, Expression, ModelSelect, fn
 
+from bot.audit import without_phones
 from bot.models import AuditAnchor, AuditEntry, AuditSeal, AuditSealed, AuditWriter, Staff
 
 # How many entries one page of a narrow filter may look at.
@@ -42,6 +43,21 @@ class Wanted:
         """What an index answers, what leaves the fewest entries first."""
         columns = {"subject": self.subject, "actor": self.actor, "act": self.act}
         return [getattr(AuditEntry, name) == value for name, value in columns.items() if value]
+
+
+def as_kept(text: str, meant: str = "") -> str:
+    """Return what was looked for as the log may keep it: whole where an entry has it as its actor
+    or subject already, else without phone numbers.
+
+    Args:
+        meant: the actor or subject that the text was taken for.
+    """
+    short = without_phones(text)
+    if short == text:
+        return text
+    columns = (AuditEntry.actor, AuditEntry.subject)
+    found = (AuditEntry.select().where(column == (meant or text)).exists() for column in columns)
+    return text if any(found) else short
 
 
 @dataclass(frozen=True)

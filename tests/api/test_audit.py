@@ -197,7 +197,9 @@ def test_a_list_of_events_that_names_nobody_is_no_look(call: Call) -> None:
         ("陈 138 0013 8000 女士", "陈 138… 女士"),
         ("(0755) 2676-5114", "(075…"),
         ("１３８００１３８０００", "１３８…"),
+        ("138－0013–8000", "138…"),
         ("客户 123456", "客户 123456"),
+        ("展会 2026-11-25", "展会 2026-11-25"),
     ],
 )
 def test_no_phone_number_stands_in_the_log(call: Call, typed: str, kept: str) -> None:

@@ -16,7 +16,7 @@ from bot import clock
 from bot.audit import AuditLog, Who
 from bot.console.acts import ACTS
 from bot.db import transaction
-from bot.models import AuditAnchor, AuditEntry, Staff
+from bot.models import AuditAnchor, AuditEntry, Ownership, Staff
 from bot.reports import audit_log
 from bot.rules.rights import Role
 from bot.vault import Vault
@@ -379,3 +379,47 @@ def test_the_page_in_english_has_no_chinese_of_its_own(client: FlaskClient) -> N
     assert "Open offboardings" in text
     text = text.replace("中文", "").replace("客规", "")
     assert [line for line in text.splitlines() if re.search("[\u4e00-\u9fff]", line)] == []
+
+
+def latest(act: str) -> dict[str, str]:
+    found: AuditEntry = (
+        AuditEntry.select().where(AuditEntry.act == act).order_by(AuditEntry.id.desc()).first()
+    )
+    return found.details
+
+
+def test_what_was_looked_for_is_kept_whole_where_the_log_has_it_and_else_without_phones(
+    client: FlaskClient,
+) -> None:
+    Staff.create(userid="10012345", name="工号", seen_at=MORNING)
+    add_entry(actor="10012345", subject="customer wm_20001234")
+
+    client.get("/audit?person=10012345&subject=wm_20001234&purpose=回电 138-0013-8000")
+    client.get("/audit?subject=138-0013-8000")
+
+    kept = AuditEntry.select().where(AuditEntry.act == "audit.look").order_by(AuditEntry.id)
+    assert [entry.details for entry in kept] == [
+        {"person": "10012345", "subject": "wm_20001234", "purpose": "回电 138…"},
+        {"subject": "138…"},
+    ]
+
+
+def test_a_look_at_a_list_says_which_customers_it_was(client: FlaskClient, firm: None) -> None:
+    Staff.update(departments=[1]).execute()
+    Ownership.update(userid="zhangsan").execute()
+
+    client.get("/moves/new?external_userid=wm_chen&external_userid=wm_chen")
+    assert latest("customer.list") == {"to_move": "1", "external_userids": "wm_chen"}
+    client.get("/moves/new?owner=zhangsan&external_userid=wm_other")
+    assert latest("customer.list") == {"to_move": "1", "owner": "zhangsan"}
+    client.get("/customers?owner=10012345&channel=web&consent=agreed&page=3")
+    assert latest("customer.list") == {
+        "owner": "100…",
+        "channel": "web",
+        "consent": "agreed",
+        "page": "1",
+    }
+    client.get("/conflicts")
+    assert latest("conflict.list") == {"state": "open", "page": "1"}
+    client.get("/")
+    assert "wm_chen" in latest("home.look")["external_userids"].split(",")

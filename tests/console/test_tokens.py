@@ -124,7 +124,7 @@ def test_a_form_that_was_refused_can_be_sent_again(admin: FlaskClient) -> None:
     ("form", "sentence"),
     [
         ({"name": " "}, "请填写名称"),
-        ({"name": "x" * 129}, "请填写名称"),
+        ({"name": "x" * 125}, "请填写名称"),
         ({"name": "taken"}, "已有一个同名的有效令牌"),
         ({"scopes": []}, "请至少勾选一项权限"),
         ({"scopes": ["read", "everything"]}, "请至少勾选一项权限"),
