@@ -283,6 +283,7 @@ def _waiting(limit: int) -> list[AuditEntry]:
     """Return committed entries that are not sealed, in the order in which they were begun.
 
     They are asked for by writer, along an index: however many are sealed, none of them is read.
+    Of what many writers have waiting only the numbers are, but for those that are given.
     """
     sealed = fn.COALESCE(AuditSealed.number, 0)
     behind: Any = (
@@ -291,16 +292,18 @@ def _waiting(limit: int) -> list[AuditEntry]:
         .where(AuditWriter.number > sealed)
         .tuples()
     )
-    found: list[AuditEntry] = []
+    found: list[int] = []
     for writer, number in list(behind):
-        rows = (
-            AuditEntry.select()
+        rows: Any = (
+            AuditEntry.select(AuditEntry.id)
             .where(AuditEntry.writer == writer, AuditEntry.number > number)
             .order_by(AuditEntry.number)
             .limit(limit)
+            .tuples()
         )
-        found += list(rows)
-    return sorted(found, key=lambda row: row.id)[:limit]
+        found += [one for (one,) in rows]
+    first = sorted(found)[:limit]
+    return list(AuditEntry.select().where(AuditEntry.id.in_(first)).order_by(AuditEntry.id))
 
 
 def _entry(row: AuditEntry) -> Entry:
