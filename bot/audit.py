@@ -19,7 +19,7 @@ from peewee import EXCLUDED, JOIN, PeeweeException, PostgresqlDatabase, fn
 
 from bot import clock
 from bot.db import database, transaction
-from bot.models import AuditAnchor, AuditEntry, AuditSeal, AuditSealed, AuditWriter, Staff
+from bot.models import AuditAnchor, AuditEntry, AuditSeal, AuditSealed, AuditWriter
 from bot.rules.audit_chain import (
     BEGINNING,
     Anchor,
@@ -65,11 +65,6 @@ class NotAnExport(Exception):
 def without_phones(text: str) -> str:
     """What was looked for, as the log may keep it: no phone number is ever in it."""
     return PHONE.sub(lambda number: re.sub(r"\D", "", number[0])[:3] + "…", text)
-
-
-def member_or_text(text: str) -> str:
-    """A member's userid, which may be all digits, as it is; anything else without phone numbers."""
-    return text if Staff.get_or_none(Staff.userid == text) else without_phones(text)
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import missing
 from bot.api.schemas import Shown
 from bot.api.timeline import entries
-from bot.audit import member_or_text
 from bot.models import Customer
+from bot.reports.audit_log import as_kept
 from bot.reports.customers import Whole, whole_customers, with_consent
 from bot.reports.directory import find_customers
 from bot.reports.journey import journey_of
@@ -121,7 +121,7 @@ def index(query_data: CustomersQuery) -> dict[str, Any]:
     if query_data.consent:
         query = with_consent(query, query_data.consent)
     asked = query_data.model_dump(include={"q", "owner", "consent"}, exclude_none=True)
-    written = {name: member_or_text(value) for name, value in asked.items()}
+    written = {name: as_kept(value) for name, value in asked.items()}
     context.record_look("customer.list", "customers", **written)
     column = Customer.external_userid
     rows, next_cursor = paging.page_of_query(query, column, query_data, newest_first=False)

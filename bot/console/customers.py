@@ -8,7 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from bot.actions import saved_views
-from bot.audit import member_or_text, without_phones
+from bot.audit import without_phones
 from bot.console import gate
 from bot.console.conflicts import resolvable, settled_by
 from bot.console.gate import allow
@@ -18,6 +18,7 @@ from bot.db import released
 from bot.models import Allocation, Conflict, Customer, HandoverItem
 from bot.models.conflict import OPEN
 from bot.reports import journey as story
+from bot.reports.audit_log import as_kept
 from bot.reports.customers import with_consent
 from bot.reports.directory import entries, find_customers
 from bot.reports.journey import Journey, Step, journey_of
@@ -62,7 +63,7 @@ def index() -> str:
         "customer.list",
         "customers",
         q=without_phones(text) or None,
-        owner=member_or_text(owner) or None,
+        owner=as_kept(owner) or None,
         consent=consent or None,
         channel=without_phones(channel) or None,
         page=page.number,

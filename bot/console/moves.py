@@ -11,7 +11,6 @@ from peewee import IntegrityError
 
 from bot.actions import handovers
 from bot.actions.staff import customers_owned
-from bot.audit import member_or_text
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.offboardings import MOST_LISTED, MOST_WITHOUT_PROOF
@@ -19,6 +18,7 @@ from bot.console.pages import kegui
 from bot.console.reasons import reason
 from bot.console.typed import Unclear, account_of
 from bot.models import Handover, Ownership, Staff
+from bot.reports.audit_log import as_kept
 from bot.reports.names import Names, names_of
 from bot.reports.people import listed, serving_members
 from bot.rules.rights import Right
@@ -59,7 +59,7 @@ def new() -> ResponseReturnValue:
         "customer.list",
         "customers",
         to_move=number,
-        owner=member_or_text(owner) or None,
+        owner=as_kept(owner) or None,
         external_userids=None if owner else ",".join(asked),
     )
     page = render_template(

@@ -46,8 +46,8 @@ class Wanted:
 
 
 def as_kept(text: str, meant: str = "") -> str:
-    """Return what was looked for as the log may keep it: whole where an entry has it as its actor
-    or subject already, else without phone numbers.
+    """Return what was looked for as the log may keep it: whole where it is a member's userid,
+    which may be all digits, or an entry's actor or subject already; else without phone numbers.
 
     Args:
         meant: the actor or subject that the text was taken for.
@@ -55,8 +55,8 @@ def as_kept(text: str, meant: str = "") -> str:
     short = without_phones(text)
     if short == text:
         return text
-    columns = (AuditEntry.actor, AuditEntry.subject)
-    found = (AuditEntry.select().where(column == (meant or text)).exists() for column in columns)
+    columns = (Staff.userid, AuditEntry.actor, AuditEntry.subject)
+    found = (one.model.select().where(one == (meant or text)).exists() for one in columns)
     return text if any(found) else short
 
 
