@@ -62,7 +62,7 @@ def index() -> str:
     gate.record_look(
         "customer.list",
         "customers",
-        q=without_phones(text) or None,
+        q=as_kept(text) or None,
         owner=as_kept(owner) or None,
         consent=consent or None,
         channel=without_phones(channel) or None,

@@ -402,6 +402,10 @@ def test_what_was_looked_for_is_kept_whole_where_the_log_has_it_and_else_without
         {"person": "10012345", "subject": "wm_20001234", "purpose": "回电 138…"},
         {"subject": "138…"},
     ]
+    client.get("/customers?q=10012345")
+    assert latest("customer.list")["q"] == "10012345"
+    client.get("/customers?q=138-0013-8000")
+    assert latest("customer.list")["q"] == "138…"
 
 
 def test_a_look_at_a_list_says_which_customers_it_was(client: FlaskClient, firm: None) -> None:
