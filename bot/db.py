@@ -1,6 +1,7 @@
 """The database: one pooled connection per thread of work, SQLite or PostgreSQL."""
 
 import select
+import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -49,6 +50,9 @@ SQLITE_PRAGMAS = {
 }
 
 
+DISK_FULL = "53100"
+
+
 class PostgresPool(PooledPostgresqlDatabase):  # type: ignore[misc]
     """The pool, with a check of idle connections that asks nobody."""
 
@@ -89,6 +93,19 @@ def is_over(until: peewee.Field, now: datetime) -> peewee.Expression:
     """Return the SQL of a lease, taken until that moment, that ``clock.holds`` no more."""
     over: peewee.Expression = (until < now) | (until > now + clock.MOST_AHEAD)
     return over
+
+
+def is_full(error: peewee.PeeweeException) -> bool:
+    """Whether the database could not write because its disk has no room left.
+
+    Each driver says it in its own way, and peewee keeps the driver's error in its own:
+    sqlite.org/rescode.html#full, postgresql.org/docs/current/errcodes-appendix.html (53100).
+    """
+    cause = getattr(error, "orig", None)
+    if isinstance(cause, sqlite3.Error):
+        # What the driver itself objects to, and not SQLite, has no code.
+        return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+    return getattr(cause, "sqlstate", None) == DISK_FULL
 
 
 def is_one_of(field: peewee.Field, values: Sequence[Any]) -> Any:

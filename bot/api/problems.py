@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from math import ceil
 from typing import Any
 
+import structlog
 from apiflask import APIBlueprint, APIFlask, HTTPError
 from flask import Response, request
 from peewee import OperationalError
@@ -12,7 +13,7 @@ from playhouse.pool import MaxConnectionsExceeded
 from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
-from bot import clock
+from bot import clock, db
 from bot.actions.alarms import report
 from bot.actions.conflicts import NotOpen
 from bot.actions.contact_ways import Changed
@@ -21,6 +22,7 @@ from bot.api import context
 from bot.audit import AuditUnwritable
 from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, WeComError
 
+log = structlog.get_logger(__name__)
 MIMETYPE = "application/problem+json"
 CHINESE, ENGLISH = "zh", "en"
 _CHINESE_TITLES = {
@@ -130,8 +132,8 @@ def translate(api: APIBlueprint) -> None:
     api.register_error_handler(Changed, _changed)
     api.register_error_handler(WeComError, _wecom)
     api.register_error_handler(AuditUnwritable, _audit_unwritable)
-    api.register_error_handler(OperationalError, _database_busy)
-    api.register_error_handler(MaxConnectionsExceeded, _database_busy)
+    api.register_error_handler(OperationalError, _database_away)
+    api.register_error_handler(MaxConnectionsExceeded, _no_connection_left)
 
 
 def answer_for(app: APIFlask, prefix: str) -> None:
@@ -250,7 +252,8 @@ def _wait_seconds(error: WeComError) -> int | None:
     return None
 
 
-def _audit_unwritable(_error: AuditUnwritable) -> Response:
+def _audit_unwritable(error: AuditUnwritable) -> Response:
+    log.error("audit_unwritable", error=str(error))
     return respond(
         Problem(
             503,
@@ -261,13 +264,27 @@ def _audit_unwritable(_error: AuditUnwritable) -> Response:
     )
 
 
-def _database_busy(_error: Exception) -> Response:
-    return respond(
-        Problem(
-            503,
-            "busy",
-            "数据库繁忙，请稍后重试",
-            "the database is busy: try again soon",
-            headers={"Retry-After": "5"},
-        )
-    )
+def _database_away(error: OperationalError) -> Response:
+    is_full = db.is_full(error)
+    log.error("database_refused", error=type(error).__name__, is_full=is_full)
+    return respond(_NO_ROOM if is_full else _BUSY)
+
+
+def _no_connection_left(error: MaxConnectionsExceeded) -> Response:
+    log.warning("database_refused", error=type(error).__name__)
+    return respond(_BUSY)
+
+
+_BUSY = Problem(
+    503,
+    "busy",
+    "数据库繁忙，请稍后重试",
+    "the database is busy: try again soon",
+    headers={"Retry-After": "5"},
+)
+_NO_ROOM = Problem(
+    503,
+    "no-room",
+    "数据库所在磁盘已满，操作未执行；请联系系统管理员腾出空间后重试",
+    "the database's disk is full, so nothing was done: let IT make room, then try again",
+)

@@ -1,5 +1,7 @@
 """Whatever goes wrong under /api/ is a problem document that says what to do."""
 
+import sqlite3
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
@@ -8,10 +10,22 @@ from apiflask import APIFlask
 from flask import Response
 from flask.testing import FlaskClient
 from peewee import OperationalError
+from psycopg.errors import DiskFull
+from structlog.testing import capture_logs
 
 from bot import clock
 from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, Transient
 from tests.api.conftest import Call, FakeWeCom, problem
+
+
+def _sqlite_without_room() -> sqlite3.Error:
+    """What SQLite's driver raises when nothing more can be written."""
+    with closing(sqlite3.connect(":memory:")) as small:
+        small.execute("PRAGMA max_page_count = 1")
+        with pytest.raises(sqlite3.OperationalError) as raised:
+            small.execute("CREATE TABLE customer (name TEXT)")
+    return raised.value
+
 
 pytestmark = pytest.mark.usefixtures("firm")
 WAY = {"userids": ["zhangsan"], "state": "expo"}
@@ -145,19 +159,45 @@ def test_trouble_with_wecom_is_a_bad_gateway_with_what_to_do(call: Call, wecom: 
     assert "请加入可信IP" in body["detail"]
 
 
-def test_a_busy_database_and_an_error_of_ours_are_problems_as_well(
-    app: APIFlask, call: Call, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def busy(**_: Any) -> Response:
-        raise OperationalError("database is locked")
+class Answers:
+    """Lets a view do something else."""
 
-    def broken(**_: Any) -> Response:
-        raise KeyError("secret")
+    def __init__(self, app: APIFlask, patch: pytest.MonkeyPatch) -> None:
+        self._app, self._patch = app, patch
 
+    def raising(self, endpoint: str, error: Exception) -> None:
+        def view(**_: Any) -> Response:
+            raise error
+
+        view.needed_scopes = ("read",)  # type: ignore[attr-defined]
+        self._patch.setitem(self._app.view_functions, f"api.{endpoint}", view)
+
+
+@pytest.fixture
+def answers(app: APIFlask, monkeypatch: pytest.MonkeyPatch) -> Answers:
     app.config["PROPAGATE_EXCEPTIONS"] = False
-    busy.needed_scopes = broken.needed_scopes = ("read",)  # type: ignore[attr-defined]
-    monkeypatch.setitem(app.view_functions, "api.alarms.index", busy)
-    monkeypatch.setitem(app.view_functions, "api.gaps.index", broken)
+    return Answers(app, monkeypatch)
 
-    assert call("GET", "/alarms").headers["Retry-After"] == "5"
+
+def test_a_busy_database_and_an_error_of_ours_are_problems_as_well(
+    answers: Answers, call: Call
+) -> None:
+    answers.raising("alarms.index", OperationalError("database is locked"))
+    answers.raising("gaps.index", KeyError("secret"))
+
+    busy = call("GET", "/alarms")
+    assert problem(busy, 503)["type"].endswith(":busy")
+    assert busy.headers["Retry-After"] == "5"
     assert "secret" not in str(problem(call("GET", "/gaps"), 500))
+
+
+@pytest.mark.parametrize("error", [DiskFull("no room"), _sqlite_without_room()])
+def test_a_full_disk_is_called_one(answers: Answers, call: Call, error: Exception) -> None:
+    answers.raising("alarms.index", OperationalError(error, *error.args))
+
+    with capture_logs() as logs:
+        body = problem(call("GET", "/alarms", Accept_Language="en"), 503)
+
+    assert body["type"].endswith(":no-room")
+    assert "disk is full" in body["detail"]
+    assert [line["is_full"] for line in logs if line["event"] == "database_refused"] == [True]
