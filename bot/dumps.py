@@ -280,7 +280,7 @@ class PostgresDatabase:
 
     def load(self, path: Path, finish: Callable[[str], None]) -> None:
         with self._connect() as server, server.transaction():
-            functions = _pg_trigger_functions(server)
+            functions = _pg_functions(server)
             for table in _pg_tables(server):
                 server.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(table)))
             for function in functions:
@@ -352,13 +352,17 @@ def _pg_tables(server: psycopg.Connection) -> list[str]:
     return [str(name) for (name,) in server.execute(query)]
 
 
-def _pg_trigger_functions(server: psycopg.Connection) -> list[str]:
-    """Return the functions of our tables' triggers, as SQL names them: no other one is ours."""
+def _pg_functions(server: psycopg.Connection) -> list[str]:
+    """Return the functions of our tables' triggers and indexes, as SQL names them: no other one is
+    ours."""
     query = (
-        "SELECT DISTINCT pg_proc.oid::regprocedure::text FROM pg_trigger"
-        " JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid"
-        " WHERE relnamespace = current_schema()::regnamespace"
-        " AND pronamespace = relnamespace AND NOT tgisinternal"
+        "SELECT DISTINCT pg_proc.oid::regprocedure::text FROM pg_class"
+        " LEFT JOIN pg_trigger ON tgrelid = pg_class.oid AND NOT tgisinternal"
+        " LEFT JOIN pg_index ON indrelid = pg_class.oid"
+        " LEFT JOIN pg_depend ON classid = 'pg_class'::regclass AND objid = indexrelid"
+        " AND refclassid = 'pg_proc'::regclass"
+        " JOIN pg_proc ON pg_proc.oid IN (tgfoid, refobjid)"
+        " WHERE relnamespace = current_schema()::regnamespace AND pronamespace = relnamespace"
     )
     return [str(name) for (name,) in server.execute(query)]
 

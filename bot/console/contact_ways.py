@@ -34,6 +34,8 @@ from bot.wecom.images import Image, Images
 LONGEST_STATE = LONGEST_REMARK = 30
 LONGEST_CHANNEL = 64
 CHOICES = 30
+# The list says 10,000+ from here on; the page of one way has the number.
+MOST_CUSTOMERS = 10_000
 FIND = "find"
 WAY = "/<int(max=9223372036854775807):way_id>"
 
@@ -67,7 +69,8 @@ def index() -> str:
         page=page,
         text=text,
         is_part=not scope.is_firm,
-        met=customers_by_state(way.state for way in ways),
+        met=customers_by_state((way.state for way in ways), MOST_CUSTOMERS),
+        most=MOST_CUSTOMERS,
         names=names_of(staff=[userid for way in ways for userid in way.userids]),
     )
 

@@ -40,11 +40,17 @@ def find_ways(text: str, scope: Scope) -> "ModelSelect[ContactWay]":
     return query
 
 
-def customers_by_state(states: Iterable[str]) -> dict[str, int]:
-    """Count the customers whose first contact came with each of these states."""
+def customers_by_state(states: Iterable[str], most: int | None = None) -> dict[str, int]:
+    """Count the customers whose first contact came with each of these states.
+
+    Args:
+        most: what is enough for each, where nobody reads on.
+    """
     # One by one: their index alone has the answer, where for all at once every customer is read.
-    came = Customer.select(fn.COUNT(SQL("*"))).where(Customer.channel == ContactWay.state)
-    query = ContactWay.select(ContactWay.state, came).where(
+    came = Customer.select(SQL("1")).where(Customer.channel == ContactWay.state)
+    if most is not None:
+        came = came.limit(most)
+    query = ContactWay.select(ContactWay.state, came.select_from(fn.COUNT(SQL("*")))).where(
         ContactWay.state.in_(sorted({state for state in states if state}))
     )
     query = query.group_by(ContactWay.state)

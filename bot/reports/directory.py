@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
+from itertools import pairwise
+from operator import or_
 from typing import Any
 
-from peewee import Expression, Field, ModelSelect, PostgresqlDatabase, fn
+from peewee import Expression, Field, ModelSelect, PostgresqlDatabase, Value, fn
 
 from bot.access import EVERYBODY, Scope
-from bot.db import database
+from bot.db import database, is_one_of
 from bot.models import Consent, Customer, Ownership, Relation, Staff
 from bot.models.customer import LIVE_RELATIONS
 
@@ -16,7 +19,7 @@ ANYBODY = "any"
 # Whoever means one of more owners writes more of the name.
 MOST_OWNERS = 100
 # So many customers can be named one by one in a query.
-FEW = 1_000
+FEW = 3_000
 
 
 @dataclass(frozen=True)
@@ -40,14 +43,8 @@ def find_customers(text: str, owner: str, scope: Scope = EVERYBODY) -> "ModelSel
     owner_now = _owner_now()
     query = Customer.select(Customer, owner_now.alias("owner"))
     if text:
-        found = _has(Customer.name, text)
-        if text.isascii():
-            # An id is opaque: its letters are what they are.
-            found |= _has(Customer.external_userid, text, is_name=False)
-        if owners := _members_called(text):
-            found |= Customer.external_userid.in_(_owned_by(owners))
         are_many = owner in ("", ANYBODY) and (scope.is_firm or scope.is_large)
-        query = query.where(_known_if_few(found) if are_many else found)
+        query = query.where(_found(text, are_many=are_many))
     if owner == NOBODY:
         query = query.where(without_owner())
     elif owner == ANYBODY:
@@ -59,12 +56,48 @@ def find_customers(text: str, owner: str, scope: Scope = EVERYBODY) -> "ModelSel
     return query.order_by(Customer.met_at.desc(), Customer.external_userid.desc()).objects()
 
 
-def _known_if_few(found: Any) -> Any:
-    """Look for the text in all names first, where that is quicker than to ask for each row whether
-    the asker may see it: PostgreSQL looks with several workers, and asks with one."""
-    query = Customer.select(Customer.external_userid).where(found).limit(FEW + 1)
-    few = [customer.external_userid for customer in query]
-    return Customer.external_userid.in_(few) if len(few) <= FEW else found
+def _found(text: str, *, are_many: bool) -> Any:
+    """Return the SQL of customers who have a text in their name or id, or in their owner's.
+
+    Where the asker may see many, those with the text are looked for first, and few are named one by
+    one: that is quicker than to ask for each row whether the asker may see it. With many the first
+    page is soon full.
+    """
+    looks = [(_has(Customer.name, text), _with(Customer.name, text))]
+    if text.isascii():
+        # An id is opaque: its letters are what they are.
+        place = Customer.external_userid
+        looks.append((_has(place, text), _with(place, text)))
+    if owners := _members_called(text):
+        owned = _owned_by(owners)
+        looks.append((Customer.external_userid.in_(owned), owned))
+    few: set[str] = set()
+    found: list[Any] = []
+    for condition, query in looks:
+        ids = _few(query) if are_many else None
+        if ids is None:
+            found.append(condition)
+        else:
+            few.update(ids)
+    if few or not found:
+        found.append(is_one_of(Customer.external_userid, sorted(few)))
+    return reduce(or_, found)
+
+
+def _few(query: "ModelSelect[Any]") -> list[str] | None:
+    """Return the ids that are found, unless they are many."""
+    ids = [row.external_userid for row in query.limit(FEW + 1)]
+    return ids if len(ids) <= FEW else None
+
+
+def _with(field: Field, text: str) -> "ModelSelect[Any]":
+    """Return the query of ids whose field has a text in it."""
+    query = Customer.select(Customer.external_userid).where(_has(field, text))
+    pairs = _pairs(text) if isinstance(database.obj, PostgresqlDatabase) else []
+    if pairs:
+        # The index of every two characters (migrations/0022_customer_search.py) finds them.
+        query = query.where(Expression(fn.bigrams(field), "@>", Value(pairs, unpack=False)))
+    return query
 
 
 def without_owner() -> Any:
@@ -88,7 +121,7 @@ def _owned_by(userids: Sequence[str]) -> "ModelSelect[Ownership]":
     )
 
 
-def _has(field: Field, text: str, *, is_name: bool = True) -> Any:
+def _has(field: Field, text: str) -> Any:
     """Return the SQL of a field that has a text in it; of a name, whatever the case of its letters.
 
     PostgreSQL's ILIKE folds every row by the rules of a language, and the text with it, which takes
@@ -97,11 +130,22 @@ def _has(field: Field, text: str, *, is_name: bool = True) -> Any:
     """
     if not isinstance(database.obj, PostgresqlDatabase):
         return field.contains(text)
-    if text.lower() == text.upper() or not is_name:
+    if _is_without_case(text) or field is not Customer.name:
         return Expression(field, "LIKE", _pattern(text))
     if text.isascii():
         return Expression(fn.LOWER(field.collate('"C"')), "LIKE", _pattern(text.lower()))
     return Expression(field, "ILIKE", _pattern(text))
+
+
+def _pairs(text: str) -> list[str]:
+    """Return every two characters of a text as the index has them: with small letters for A to Z.
+    Of other letters the index has only the one that is written, so they are left out."""
+    pairs = {first + second for first, second in pairwise(text)}
+    return sorted(pair.lower() for pair in pairs if pair.isascii() or _is_without_case(pair))
+
+
+def _is_without_case(text: str) -> bool:
+    return text.lower() == text.upper()
 
 
 def _pattern(text: str) -> str:

@@ -15,6 +15,7 @@ from bot.models import (
     HandWork,
     InboxEvent,
     InboxHistory,
+    Ownership,
     Staff,
 )
 from bot.models import conflict as conflicts
@@ -92,7 +93,7 @@ def numbers(now: datetime, zone: tzinfo, scopes: Scopes = WHOLE_FIRM) -> Numbers
     customers = scopes.customers.of_customers(Customer.select(), Customer.external_userid)
     handovers = scopes.handovers.of_members(Handover.select(), Handover.userid)
     return Numbers(
-        customers=_up_to_most(customers),
+        customers=_count_customers(scopes.customers),
         without_owner=_up_to_most(customers.where(without_owner())),
         serving=Staff.select().where(Staff.serves, Staff.left_at.is_null()).count(),
         conflicts=_up_to_most(_open_conflicts(scopes.conflicts)),
@@ -107,6 +108,16 @@ def numbers(now: datetime, zone: tzinfo, scopes: Scopes = WHOLE_FIRM) -> Numbers
         has_events=InboxEvent.select().exists(),
         proposals=count_open(),
     )
+
+
+def _count_customers(scope: Scope) -> int:
+    """Count the customers within. Mostly those whom a member within owns are enough, and a row of
+    each is all that must be read."""
+    owned = Ownership.select().where(Ownership.until.is_null())
+    number = _up_to_most(scope.of_members(owned, Ownership.userid))
+    if number == MOST_NUMBERED:
+        return number
+    return _up_to_most(scope.of_customers(Customer.select(), Customer.external_userid))
 
 
 def _up_to_most(query: "ModelSelect[Any]") -> int:

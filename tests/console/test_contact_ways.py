@@ -110,6 +110,23 @@ def listed(client: FlaskClient, **query: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("house")
+def test_the_list_counts_as_far_as_is_read_and_the_way_itself_to_the_end(
+    client: FlaskClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(contact_ways, "MOST_CUSTOMERS", 3)
+    way = ContactWay.get(ContactWay.state == "shared")
+    for number in range(4):
+        Customer.meet(f"wm_came_{number}", channel="shared", met_at=MORNING)
+    Customer.meet("wm_alone", channel="own", met_at=MORNING)
+
+    text = client.get("/contact-ways").get_data(as_text=True)
+    counts = re.findall(r"data-label=\"客户数\"[^>]*>\s*([^<\s]+)", text)
+
+    assert counts == ["3+", "0", "1"]
+    assert "4 位" in client.get(f"/contact-ways/{way.id}").get_data(as_text=True)
+
+
+@pytest.mark.usefixtures("house")
 @pytest.mark.parametrize(
     ("query", "found"),
     [
