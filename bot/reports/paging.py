@@ -43,6 +43,7 @@ def page_of_query(
     Args:
         most: of a list that grows for years, so many rows are enough to turn pages in.
     """
+    first: Sequence[Any] | None = None
     if number <= 1 and most is not None:
         # One query is enough for a list that ends on its first page.
         first = list(query.limit(size + 1))
@@ -53,8 +54,8 @@ def page_of_query(
     if is_cut:
         total -= 1
     number = _within(number, total, size)
-    rows = list(query.paginate(number, size))[: max(0, total - (number - 1) * size)]
-    return Page(rows, number, size, total, is_cut)
+    rows = list(query.paginate(number, size)) if first is None else first[:size]
+    return Page(rows[: max(0, total - (number - 1) * size)], number, size, total, is_cut)
 
 
 def page_of_list(rows: Sequence[Row], number: int, size: int) -> Page[Row]:
