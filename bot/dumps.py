@@ -30,6 +30,8 @@ COUNTED = (
 HISTORY = "schema_migration"
 # Wake-ups only: the rows are the truth, and workers look for due rows themselves.
 QUEUE = "kegui_queue"
+# Of migrations/0022_customer_search.py; a database's keeper may have indexes with others.
+INDEX_FUNCTION = "bigrams(text)"
 LOCK_WAIT_SECONDS = 2
 
 
@@ -280,11 +282,12 @@ class PostgresDatabase:
 
     def load(self, path: Path, finish: Callable[[str], None]) -> None:
         with self._connect() as server, server.transaction():
-            functions = _pg_functions(server)
+            functions = _pg_trigger_functions(server)
             for table in _pg_tables(server):
                 server.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(table)))
             for function in functions:
                 server.execute(f"DROP FUNCTION {function}".encode())
+            server.execute(f"DROP FUNCTION IF EXISTS {INDEX_FUNCTION}".encode())
         self._run(
             "pg_restore",
             "--no-owner",
@@ -352,17 +355,13 @@ def _pg_tables(server: psycopg.Connection) -> list[str]:
     return [str(name) for (name,) in server.execute(query)]
 
 
-def _pg_functions(server: psycopg.Connection) -> list[str]:
-    """Return the functions of our tables' triggers and indexes, as SQL names them: no other one is
-    ours."""
+def _pg_trigger_functions(server: psycopg.Connection) -> list[str]:
+    """Return the functions of our tables' triggers, as SQL names them."""
     query = (
-        "SELECT DISTINCT pg_proc.oid::regprocedure::text FROM pg_class"
-        " LEFT JOIN pg_trigger ON tgrelid = pg_class.oid AND NOT tgisinternal"
-        " LEFT JOIN pg_index ON indrelid = pg_class.oid"
-        " LEFT JOIN pg_depend ON classid = 'pg_class'::regclass AND objid = indexrelid"
-        " AND refclassid = 'pg_proc'::regclass"
-        " JOIN pg_proc ON pg_proc.oid IN (tgfoid, refobjid)"
-        " WHERE relnamespace = current_schema()::regnamespace AND pronamespace = relnamespace"
+        "SELECT DISTINCT pg_proc.oid::regprocedure::text FROM pg_trigger"
+        " JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid"
+        " WHERE relnamespace = current_schema()::regnamespace"
+        " AND pronamespace = relnamespace AND NOT tgisinternal"
     )
     return [str(name) for (name,) in server.execute(query)]
 

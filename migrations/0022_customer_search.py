@@ -10,9 +10,10 @@ from typing import Any
 from peewee import PostgresqlDatabase
 
 # Only the letters A to Z are folded: so is what `bot.reports.directory` compares with, and no
-# language's rules, which a new version of the server may change, are in the index.
+# language's rules, which a new version of the server may change, are in the index. An older Kegui
+# that restores its own backup leaves the function behind.
 BIGRAMS = """
-CREATE FUNCTION bigrams(given text) RETURNS text[]
+CREATE OR REPLACE FUNCTION bigrams(given text) RETURNS text[]
 LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
   SELECT array_agg(DISTINCT substr(folded, place, 2))
   FROM (SELECT lower(given COLLATE "C") AS folded) AS one,
@@ -26,12 +27,14 @@ def up(migrator: Any, db: Any) -> None:
     if not isinstance(db, PostgresqlDatabase):
         return
     db.execute_sql(BIGRAMS)
+    # Who writes a customer writes the indexes too, also where functions are nobody's by default.
+    db.execute_sql("GRANT EXECUTE ON FUNCTION bigrams(text) TO PUBLIC")
     for column in INDEXES:
         # What was added lately is looked through in the index's waiting list: a short one, because
         # whoever finds it full has to empty it.
         db.execute_sql(
-            f"CREATE INDEX customer_{column}_bigrams ON customer USING gin (bigrams({column}))"
-            " WITH (gin_pending_list_limit = 512)"
+            f"CREATE INDEX customer_{column}_bigrams ON customer"
+            f' USING gin (bigrams({column} COLLATE "C")) WITH (gin_pending_list_limit = 512)'
         )
     # Of what a function makes of a column the planner knows nothing before.
     db.execute_sql("ANALYZE customer")
@@ -41,5 +44,5 @@ def down(migrator: Any, db: Any) -> None:
     if not isinstance(db, PostgresqlDatabase):
         return
     for column in INDEXES:
-        db.execute_sql(f"DROP INDEX customer_{column}_bigrams")
-    db.execute_sql("DROP FUNCTION bigrams(text)")
+        db.execute_sql(f"DROP INDEX IF EXISTS customer_{column}_bigrams")
+    db.execute_sql("DROP FUNCTION IF EXISTS bigrams(text)")

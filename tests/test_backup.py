@@ -339,6 +339,45 @@ def test_an_older_backup_is_brought_to_this_schema(url: str, made: Path, tmp_pat
 
 
 @pytest.mark.postgres
+def test_a_restore_mends_what_an_older_kegui_left_behind(postgres_url: str, tmp_path: Path) -> None:
+    """It drops the tables, and knows nothing of the function that their indexes used."""
+    with_data(postgres_url, "wm_1")
+    backup.make(postgres_url, tmp_path / "backup", KEY, unrecorded)
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute("DROP INDEX customer_name_bigrams, customer_external_userid_bigrams")
+
+    backup.restore(postgres_url, tmp_path / "backup", KEY, BY, replace=True)
+
+    assert customers(postgres_url) == ["wm_1"]
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        indexes = server.execute(
+            "SELECT indexname FROM pg_indexes WHERE indexname LIKE '%bigrams' ORDER BY 1"
+        ).fetchall()
+    assert indexes == [("customer_external_userid_bigrams",), ("customer_name_bigrams",)]
+
+
+@pytest.mark.postgres
+def test_a_restore_lets_the_keepers_own_indexes_go_with_their_tables(
+    postgres_url: str, tmp_path: Path
+) -> None:
+    with_data(postgres_url, "wm_1")
+    backup.make(postgres_url, tmp_path / "backup", KEY, unrecorded)
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(
+            "CREATE FUNCTION keepers(text) RETURNS text LANGUAGE sql IMMUTABLE"
+            " AS 'SELECT reverse($1)'"
+        )
+        server.execute("CREATE VIEW keepers_view AS SELECT keepers('x')")
+        server.execute("CREATE INDEX keepers_index ON customer (keepers(name))")
+    try:
+        backup.restore(postgres_url, tmp_path / "backup", KEY, BY, replace=True)
+        assert customers(postgres_url) == ["wm_1"]
+    finally:
+        with psycopg.connect(postgres_url, autocommit=True) as server:
+            server.execute("DROP FUNCTION keepers(text) CASCADE")
+
+
+@pytest.mark.postgres
 def test_a_restore_leaves_no_table_of_a_newer_version(postgres_url: str, tmp_path: Path) -> None:
     backup.make(postgres_url, tmp_path / "before", KEY, unrecorded)
     with psycopg.connect(postgres_url, autocommit=True) as server:

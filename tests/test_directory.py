@@ -12,8 +12,9 @@ from bot.models import Customer, Ownership, Staff
 from bot.reports import directory
 from bot.reports.directory import find_customers
 
-# Few characters, so that texts are often found; capital and small, with accents, as SQL reads them.
-CHARACTERS = "aAbB7王伟éÉ_%\\'\" 😀"
+# Few characters, so that texts are often found; capital and small, with accents, as SQL reads them,
+# and two that PostgreSQL folds to i and k.
+CHARACTERS = "aAbB7王伟éÉiI\u0130kK\u212a_%\\'\" 😀"
 NAMES = st.lists(st.text(CHARACTERS, max_size=5), min_size=1, max_size=6)
 TEXTS = st.lists(st.text(CHARACTERS, min_size=1, max_size=4), min_size=1, max_size=6)
 
@@ -24,7 +25,7 @@ def met(external_userid: str, name: str, at: datetime | None = None) -> None:
 
 
 def found(text: str, *, few: int = directory.FEW) -> list[str]:
-    with patch.object(directory, "FEW", few):
+    with patch.multiple(directory, FEW=few, FEW_OWNED=few):
         return [customer.external_userid for customer in find_customers(text, "")]
 
 
@@ -72,6 +73,18 @@ def test_a_rare_text_is_found_along_the_indexes(store: str, text: str) -> None:
         name for name in ("name", "external_userid") if f"customer_{name}_bigrams" in str(plans)
     ]
     assert used == (["name", "external_userid"] if text.isascii() else ["name"])
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("Ay\u015fe \u0130rem", "ay\u015fe irem"), ("\u00dcnal \u212aoch", "\u00fcnal koch")],
+)
+def test_a_name_with_accents_is_found_as_a_look_at_every_name_finds_it(
+    store: str, name: str, text: str
+) -> None:
+    met("wm_accents", name)
+
+    assert found(text) == found(text, few=-1)
 
 
 def test_customers_are_found_by_a_part_of_their_owners_name(store: str) -> None:

@@ -82,6 +82,36 @@ def test_whoever_was_given_all_rights_may_only_add_to_the_audit_log(postgres_dat
 
 
 @pytest.mark.postgres
+def test_whoever_may_write_customers_may_where_functions_are_nobodys(
+    postgres_database: str,
+) -> None:
+    name, role = f"kegui_test_{uuid4().hex[:12]}", f"kegui_role_{uuid4().hex[:8]}"
+    url = f"{postgres_database.rpartition('/')[0]}/{name}"
+    with psycopg.connect(postgres_database, autocommit=True) as server:
+        server.execute(f"CREATE DATABASE {name}".encode())
+        server.execute(f"CREATE ROLE {role} LOGIN".encode())
+        with psycopg.connect(url, autocommit=True) as owner:
+            owner.execute("ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC")
+            rights = "GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES"
+            owner.execute(f"ALTER DEFAULT PRIVILEGES {rights} TO {role}".encode())
+            # As an older Kegui leaves it, which restored a backup of its own.
+            owner.execute(
+                "CREATE FUNCTION bigrams(given text) RETURNS text[] LANGUAGE sql IMMUTABLE"
+                " AS 'SELECT NULL::text[]'"
+            )
+            env = {**os.environ, "KEGUI_DATABASE_URL": url}
+            subprocess.run([sys.executable, "-m", "bot", "migrate"], env=env, check=True)
+            owner.execute(f"SET ROLE {role}".encode())
+            owner.execute(
+                "INSERT INTO customer (external_userid, name, channel, met_at, is_owned)"
+                " VALUES ('wm_1', '王伟', '', now(), false)"
+            )
+            assert owner.execute("SELECT bigrams('Ab王')").fetchone() == (["ab", "b王"],)
+        server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+        server.execute(f"DROP ROLE {role}".encode())
+
+
+@pytest.mark.postgres
 def test_a_database_that_cannot_hold_every_name_is_refused(ascii_url: str) -> None:
     env = {**os.environ, "KEGUI_DATABASE_URL": ascii_url}
 

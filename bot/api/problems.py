@@ -285,6 +285,7 @@ _BUSY = Problem(
 _NO_ROOM = Problem(
     503,
     "no-room",
-    "数据库所在磁盘已满，操作未执行；请联系系统管理员腾出空间后重试",
-    "the database's disk is full, so nothing was done: let IT make room, then try again",
+    "数据库所在磁盘已满，无法保存；请联系系统管理员腾出空间，核对后再重试",
+    "the database's disk is full and can keep nothing: let IT make room, see what was done, then"
+    " try again",
 )
