@@ -229,6 +229,8 @@ def measure(customers: int, staff: int, rounds: int) -> Iterator[Result]:
         with psycopg.connect(url, autocommit=True) as server:
             # As the database does by itself a while after so much was written.
             server.execute("VACUUM ANALYZE")
+            # What was filled in is on the disk, and not written there while pages are asked for.
+            server.execute("CHECKPOINT")
         app = create_app(settings.load(_environment(url, queue)))
         # As config/gunicorn.py does in each process.
         gc.collect()
