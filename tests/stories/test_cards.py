@@ -106,6 +106,7 @@ def test_a_card_that_could_not_be_sent_is_sent_when_wecom_is_back(stack: Stack) 
     case = waiting_case(stack, "lu", 73, 1)
 
     card_of(stack, "lu_boss")
-    codes = [call["errcode"] for call in stack.calls("message/send")]
-    assert codes == [-1, -1, -1, -1, 0]
+    # What an earlier story left to be told comes when it likes.
+    calls = [one for one in stack.calls("message/send") if "lu_boss" in str(one["parameters"])]
+    assert [call["errcode"] for call in calls] == [-1, -1, -1, -1, 0]
     stack.api.post(f"/offboardings/{case['id']}/cancel")
