@@ -1,6 +1,5 @@
 """Customers are found by what their name or id has in it, whichever way they are looked for."""
 
-from datetime import datetime
 from unittest.mock import patch
 
 import pytest
@@ -19,8 +18,8 @@ NAMES = st.lists(st.text(CHARACTERS, max_size=5), min_size=1, max_size=6)
 TEXTS = st.lists(st.text(CHARACTERS, min_size=1, max_size=4), min_size=1, max_size=6)
 
 
-def met(external_userid: str, name: str, at: datetime | None = None) -> None:
-    Customer.meet(external_userid, channel="", met_at=at or clock.now())
+def met(external_userid: str, name: str) -> None:
+    Customer.meet(external_userid, channel="", met_at=clock.now())
     Customer.update(name=name).where(Customer.external_userid == external_userid).execute()
 
 

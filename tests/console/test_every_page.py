@@ -251,10 +251,13 @@ def test_two_thousand_of_everything_take_no_more_queries(client: FlaskClient) ->
 
     add_many(150, 2000)
 
+    # Where members own more than home counts, nobody else's customers are looked for.
+    few["/"] -= 1
+    assert {path: queries_of(client, path) for path in PAGES + DEEP_PAGES if path != "/gaps"} == {
+        path: number for path, number in few.items() if path != "/gaps"
+    }
     # The list of gaps is read in chunks of 500.
-    few["/gaps"] += 4
-    many = {path: queries_of(client, path) for path in few}
-    assert {path: number for path, number in many.items() if number > few[path]} == {}
+    assert queries_of(client, "/gaps") <= few["/gaps"] + 4
     assert max(few.values()) < 35
 
 
