@@ -1,6 +1,7 @@
 """The two databases as files: written while everybody writes, read back in one piece."""
 
 import os
+import re
 import shutil
 import sqlite3
 import subprocess
@@ -68,10 +69,10 @@ class Store(Protocol):
         """
 
     def check_dump(self, path: Path) -> None:
-        """See that ``path`` is whole.
+        """See that ``path`` is whole and fits this database.
 
         Raises:
-            DumpError: it is damaged.
+            DumpError: it is damaged, or of another schema than the database's.
         """
 
     def check_alone(self) -> None:
@@ -246,6 +247,7 @@ class PostgresDatabase:
                 "pg_dump",
                 "--format=custom",
                 "--no-owner",
+                f'--schema="{self._schema()}"',
                 f"--snapshot={snapshot}",
                 f"--exclude-table={QUEUE}*",
                 f"--file={path}",
@@ -254,9 +256,16 @@ class PostgresDatabase:
         return content
 
     def check_dump(self, path: Path) -> None:
-        self._run(
+        contents = self._run(
             "pg_restore", "--list", str(path), why="the dump is damaged, or of a newer pg_dump"
         )
+        dumped = re.findall(rf"^\d+; \d+ \d+ TABLE (.+) {HISTORY} ", contents, re.MULTILINE)
+        if (own := self._schema()) not in dumped:
+            raise DumpError(
+                f"the dump's tables are in the schema {', '.join(dumped) or '(none)'}, and the"
+                f" database URL leads to {own}: make that schema, or put it first in the role's"
+                " search_path"
+            )
 
     def check_alone(self) -> None:
         with self._connect() as server:
@@ -287,17 +296,24 @@ class PostgresDatabase:
                 server.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(table)))
             for function in functions:
                 server.execute(f"DROP FUNCTION {function}".encode())
-            server.execute(f"DROP FUNCTION IF EXISTS {INDEX_FUNCTION}".encode())
+            own = sql.Identifier(self._schema()).as_string(server)
+            server.execute(f"DROP FUNCTION IF EXISTS {own}.{INDEX_FUNCTION}".encode())
         self._run(
             "pg_restore",
             "--no-owner",
             "--exit-on-error",
             "--single-transaction",
+            # Not the schema itself, which is there, and nothing that others keep in theirs.
+            f"--schema={self._schema()}",
             f"--dbname={self._options.get('dbname', '')}",
             str(path),
             why="the database is empty now and the backup is whole: mend this, then repeat",
         )
         finish(self._url)
+
+    def _schema(self) -> str:
+        with self._connect() as server:
+            return _one(server, "SELECT current_schema()") or "(none)"
 
     @contextmanager
     def _connect(self) -> Iterator[psycopg.Connection]:
@@ -360,7 +376,7 @@ def _pg_trigger_functions(server: psycopg.Connection) -> list[str]:
     query = (
         "SELECT DISTINCT pg_proc.oid::regprocedure::text FROM pg_trigger"
         " JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_proc ON pg_proc.oid = tgfoid"
-        " WHERE relnamespace = current_schema()::regnamespace"
+        " WHERE relnamespace = quote_ident(current_schema())::regnamespace"
         " AND pronamespace = relnamespace AND NOT tgisinternal"
     )
     return [str(name) for (name,) in server.execute(query)]

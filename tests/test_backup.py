@@ -391,6 +391,44 @@ def test_a_restore_leaves_no_table_of_a_newer_version(postgres_url: str, tmp_pat
     assert found is None
 
 
+@pytest.fixture
+def elsewhere(postgres_url: str) -> Iterator[str]:
+    """The same database, in a schema of Kegui's own, with one customer."""
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute('CREATE SCHEMA "of Kegui"')
+    url = f"{postgres_url}?options=-csearch_path%3D%22of%5C%20Kegui%22"
+    migrate_again(url)
+    with_data(url, "wm_1")
+    yield url
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute('DROP SCHEMA "of Kegui" CASCADE')
+    migrate_again(postgres_url)
+
+
+@pytest.mark.postgres
+def test_kegui_may_live_in_a_schema_of_its_own_beside_others(
+    elsewhere: str, postgres_url: str, tmp_path: Path
+) -> None:
+    with_data(postgres_url, "wm_of_others")
+    backup.make(elsewhere, tmp_path / "backup", KEY, unrecorded)
+    with_data(elsewhere, "wm_2")
+
+    backup.restore(elsewhere, tmp_path / "backup", KEY, BY, replace=True)
+
+    assert customers(elsewhere) == ["wm_1"]
+    assert customers(postgres_url) == ["wm_of_others"]
+
+
+@pytest.mark.postgres
+def test_a_backup_of_another_schema_is_refused_before_anything_is_touched(
+    elsewhere: str, postgres_url: str, tmp_path: Path
+) -> None:
+    with_data(postgres_url, "wm_1", "wm_2", "wm_3")
+    backup.make(elsewhere, tmp_path / "backup", KEY, unrecorded)
+
+    refused(postgres_url, tmp_path / "backup", "in the schema of Kegui", "leads to public")
+
+
 @pytest.mark.postgres
 def test_a_restore_removes_no_function_that_somebody_else_made(
     postgres_url: str, tmp_path: Path

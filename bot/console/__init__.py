@@ -10,8 +10,10 @@ from flask.typing import ResponseReturnValue
 from flask_babel import Babel
 from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFError
+from peewee import OperationalError
 from werkzeug.exceptions import HTTPException, NotFound
 
+from bot import db
 from bot.audit import AuditUnwritable
 from bot.console import (
     account,
@@ -120,6 +122,7 @@ def _console() -> APIBlueprint:
     console.register_error_handler(403, _denied)
     console.register_error_handler(CSRFError, _stale)
     console.register_error_handler(AuditUnwritable, _unrecorded)
+    console.register_error_handler(OperationalError, _refused)
     for screen in SCREENS:
         console.register_blueprint(screen.blueprint)
     return console
@@ -128,6 +131,14 @@ def _console() -> APIBlueprint:
 def _broken(_error: Exception) -> ResponseReturnValue:
     """The log has the cause; a person gets a page that needs no database."""
     return render_template("broken.html"), 500
+
+
+def _refused(error: OperationalError) -> ResponseReturnValue:
+    """Say that the database's disk is full; any other refusal is a page that breaks."""
+    if not db.is_full(error):
+        raise error
+    log.error("database_refused", error=type(error).__name__, is_full=True)
+    return render_template("broken.html", is_full=True), 503
 
 
 def _denied(_error: Exception) -> ResponseReturnValue:

@@ -105,6 +105,18 @@ def sent_away(client: FlaskClient, path: str = "/login/wecom", **headers: str) -
     return state
 
 
+def test_a_login_on_a_full_disk_says_so(client: FlaskClient) -> None:
+    with db.connection():
+        db.database.execute_sql("PRAGMA max_page_count = 1")
+
+    # The pages that the file has already still have room for some.
+    answers = (client.get("/login/wecom?lang=en") for _ in range(1000))
+    refused = next(answer for answer in answers if answer.status_code != 302)
+
+    assert refused.status_code == 503
+    assert "disk is full" in refused.get_data(as_text=True)
+
+
 def come_back(client: FlaskClient, state: str | None, code: str | None) -> TestResponse:
     query = {"state": state, "code": code}
     sent = {name: value for name, value in query.items() if value is not None}
