@@ -15,13 +15,14 @@ from datetime import datetime
 from typing import IO, Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from peewee import EXCLUDED, JOIN, PeeweeException, PostgresqlDatabase, fn
+from peewee import EXCLUDED, JOIN, PeeweeException, PostgresqlDatabase, Select, fn
 
 from bot import clock
 from bot.db import database, transaction
 from bot.models import AuditAnchor, AuditEntry, AuditSeal, AuditSealed, AuditWriter
 from bot.rules.audit_chain import (
     BEGINNING,
+    CHAIN,
     Anchor,
     Entry,
     Fault,
@@ -30,6 +31,7 @@ from bot.rules.audit_chain import (
     Verifier,
     link,
     sign,
+    stand,
 )
 from bot.vault import Vault
 
@@ -107,10 +109,12 @@ class AuditLog:
             raise RuntimeError("an audit entry belongs in the transaction of its act")
         writer = _writer()
         try:
-            head = AuditWriter.get_or_none(AuditWriter.writer == writer)
+            number, chain = _stand(writer)
+            if chain:
+                details |= {CHAIN: chain}
             entry = Entry(
                 writer,
-                head.number + 1 if head else 1,
+                number + 1,
                 clock.now(),
                 who.actor[:160],
                 act[:64],
@@ -164,12 +168,17 @@ class AuditLog:
         ).on_conflict_ignore().execute()
         return made
 
-    def verify(self) -> tuple[Verifier, Iterator[Fault]]:
+    def verify(
+        self, elsewhere: Mapping[int, str] | None = None
+    ) -> tuple[Verifier, Iterator[Fault]]:
         """Return what goes through the log of the database, and its faults as they are met.
 
         The caller holds a ``snapshot``.
+
+        Args:
+            elsewhere: anchors that were kept outside of the database, link by position.
         """
-        verifier = Verifier(_anchors(), self._key, self.public_key)
+        verifier = Verifier(_anchors(), self._key, self.public_key, elsewhere)
         return verifier, verifier.faults(_log(), _heads())
 
 
@@ -202,7 +211,10 @@ def export(file: IO[str]) -> int:
 
 
 def verify_export(
-    lines: Iterable[str], key: bytes | None, public: Ed25519PublicKey | None
+    lines: Iterable[str],
+    key: bytes | None,
+    public: Ed25519PublicKey | None,
+    elsewhere: Mapping[int, str] | None = None,
 ) -> tuple[Verifier, Iterator[Fault]]:
     """Return what goes through an export, and its faults as they are met; needs no database.
 
@@ -233,7 +245,7 @@ def verify_export(
         if row["kind"] != "end":
             raise NotAnExport(f"a line of the kind {row['kind']!r} stands where it must not")
 
-    verifier = Verifier(anchors, key, public)
+    verifier = Verifier(anchors, key, public, elsewhere)
     return verifier, verifier.faults(log(), heads)
 
 
@@ -272,6 +284,20 @@ def _writer() -> str:
     if _thread.process != os.getpid():
         _thread.process, _thread.writer = os.getpid(), secrets.token_hex(16)
     return _thread.writer
+
+
+def _stand(writer: str) -> tuple[int, str]:
+    """Return how many entries the writer has made, and where the chain stands."""
+    end = AuditSeal.select().order_by(AuditSeal.position.desc()).limit(1).alias("end")
+    answer = Select(
+        columns=(
+            AuditWriter.select(AuditWriter.number).where(AuditWriter.writer == writer),
+            Select((end,), (end.c.position,)),
+            Select((end,), (end.c.link,)),
+        )
+    )
+    [(number, position, last)] = database.execute(answer)
+    return number or 0, stand(position, last) if position else ""
 
 
 def _waiting(limit: int) -> list[AuditEntry]:

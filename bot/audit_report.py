@@ -1,5 +1,6 @@
 """What `kegui audit verify` says: whether the log is whole, and if not, where it breaks first."""
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -8,9 +9,22 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from bot import audit, db
 from bot.audit import AuditLog
-from bot.rules.audit_chain import CHANGED, CUT, FORGED, HEAD, MISSING, MOVED, Fault, Verifier
+from bot.rules.audit_chain import (
+    CHANGED,
+    CUT,
+    FORGED,
+    HEAD,
+    MISSING,
+    MOVED,
+    PASSED_BY,
+    REWRITTEN,
+    Fault,
+    Verifier,
+)
 from bot.vault import Vault
 
+# What bot/jobs/audit.py logs every night.
+ANCHOR_EVENT = "audit_anchor"
 SENTENCES = {
     CHANGED: "is not what was written",
     MISSING: "is missing",
@@ -18,6 +32,8 @@ SENTENCES = {
     HEAD: "has a count of entries that was changed",
     CUT: "was signed, and the chain ends before it",
     FORGED: "does not match the chain, or is not signed by this installation",
+    REWRITTEN: "knew another chain than this one: what was sealed before it is no longer the same",
+    PASSED_BY: "was never sealed, and much later ones were",
 }
 
 
@@ -29,26 +45,41 @@ class Found:
     lines: list[str]
 
 
-def verify(vault: Vault, show_all: bool) -> Found:
-    """Go through the log of the database."""
+def verify(vault: Vault, anchors: Iterable[str] | None, show_all: bool) -> Found:
+    """Go through the log of the database.
+
+    Args:
+        anchors: lines in which anchors were kept elsewhere.
+
+    Raises:
+        ValueError: none of these lines is one.
+    """
+    elsewhere = _elsewhere(anchors)
     with db.database.atomic():
         audit.snapshot()
-        verifier, faults = AuditLog(vault).verify()
+        verifier, faults = AuditLog(vault).verify(elsewhere)
         return _describe(verifier, faults, show_all, "")
 
 
 def verify_export(
-    lines: Iterable[str], key_lines: Iterable[str] | None, public_key: str, show_all: bool
+    lines: Iterable[str],
+    key_lines: Iterable[str] | None,
+    public_key: str,
+    anchors: Iterable[str] | None,
+    show_all: bool,
 ) -> Found:
     """Go through an export.
 
+    Args:
+        anchors: lines in which anchors were kept elsewhere.
+
     Raises:
         NotAnExport: it is damaged.
-        ValueError: a key is not one.
+        ValueError: a key is not one, or none of the lines is an anchor.
     """
     key = None if key_lines is None else _key("".join(key_lines))
     public = _public(public_key) if public_key else None
-    verifier, faults = audit.verify_export(lines, key, public)
+    verifier, faults = audit.verify_export(lines, key, public, _elsewhere(anchors))
     unproven = "" if key else "; without --key-file nobody can tell whether entries were forged"
     unproven += "" if public else "; without --public-key the anchors' signatures were not checked"
     return _describe(verifier, faults, show_all, unproven)
@@ -56,6 +87,23 @@ def verify_export(
 
 def public_hex(key: Ed25519PublicKey) -> str:
     return key.public_bytes_raw().hex()
+
+
+def _elsewhere(lines: Iterable[str] | None) -> dict[int, str]:
+    """Find the anchors among lines of Kegui's log, whatever a collector put before them."""
+    if lines is None:
+        return {}
+    found = {}
+    for line in lines:
+        try:
+            said = json.loads(line[line.find("{") :])
+            if said["event"] == ANCHOR_EVENT:
+                found[int(said["position"])] = str(said["link"])
+        except (ValueError, KeyError, TypeError):
+            continue
+    if not found:
+        raise ValueError(f"the file of anchors has no line of the event {ANCHOR_EVENT}")
+    return found
 
 
 def _key(text: str) -> bytes:

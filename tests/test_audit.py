@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
-from peewee import PeeweeException
+from peewee import PeeweeException, fn
 
 from bot import audit, clock, db
 from bot.audit import AuditLog, AuditUnwritable, NotAnExport, Who
@@ -157,7 +157,8 @@ def test_an_anchor_is_made_where_something_was_added() -> None:
         ("DELETE FROM audit_seal WHERE position = 2", "missing", 2),
         ("DELETE FROM audit_entry WHERE number = 6", "missing", None),
         ("DELETE FROM audit_entry WHERE number = 5", "missing", None),
-        ("DELETE FROM audit_seal WHERE position > 3", "cut", 4),
+        ("DELETE FROM audit_seal WHERE position > 3", "rewritten", None),
+        ("UPDATE audit_seal SET position = 1000000000000 WHERE position = 4", "missing", 4),
         ("DELETE FROM audit_writer", "head", None),
         ("UPDATE audit_seal SET entry_id = entry_id + 100 WHERE position = 2", "missing", 2),
     ],
@@ -200,6 +201,86 @@ def test_a_restored_old_head_does_not_hide_what_was_sealed(attack: Callable[[str
     attack(f"UPDATE audit_writer SET number = {old.number}, mac = '{old.mac}'")
 
     assert verify()[0].kind == "missing"
+
+
+def seal_anew(attack: Callable[[str], None]) -> None:
+    """What somebody without the key does: take away all seals, and chain what is left."""
+    for table in ("audit_anchor", "audit_seal", "audit_sealed"):
+        attack(f"DELETE FROM {table}")
+    LOG.seal()
+
+
+def test_a_writer_who_was_taken_away_with_all_its_traces_is_missed(
+    attack: Callable[[str], None],
+) -> None:
+    """Links are computed without a key, and Kegui's own sealer chains whatever it finds."""
+    acts(2)
+    in_thread(lambda: act(2)).result()
+    LOG.seal()
+    LOG.anchor(clock.now())
+    acts(1)
+    other = AuditEntry.get(AuditEntry.subject == "customer wm_2").writer
+
+    for table in ("audit_entry", "audit_writer"):
+        attack(f"DELETE FROM {table} WHERE writer = '{other}'")
+    seal_anew(attack)
+
+    assert verify()[0].kind == "rewritten"
+    assert faults_of(exported(), None, None)[0].kind == "rewritten"
+
+
+def test_writers_whose_entries_changed_places_are_found(attack: Callable[[str], None]) -> None:
+    acts(1)
+    in_thread(act).result()
+    LOG.seal()
+    acts(1)
+    attack("UPDATE audit_entry SET id = 1000 - id")
+    seal_anew(attack)
+
+    assert "rewritten" in {fault.kind for fault in verify()}
+
+
+def test_what_the_sealer_was_kept_from_is_found(
+    attack: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The application's role may write where the sealer stands."""
+    early = clock.now() - timedelta(hours=2)
+    monkeypatch.setattr(clock, "now", lambda: early)
+    acts(1)
+    LOG.seal()
+    acts(1)
+    attack("UPDATE audit_sealed SET number = 1000")
+    monkeypatch.undo()
+    assert verify() == []
+    in_thread(act).result()
+    LOG.seal()
+
+    assert [fault.kind for fault in verify()] == ["passed by"]
+
+
+def test_the_log_at_an_earlier_moment_is_told_by_an_anchor_kept_elsewhere(
+    attack: Callable[[str], None],
+) -> None:
+    acts(1)
+    LOG.seal()
+    in_thread(act).result()
+    LOG.seal()
+    anchor = LOG.anchor(clock.now())
+    assert anchor
+    kept = {anchor.position: anchor.link}
+    assert list(LOG.verify(kept)[1]) == []
+    other = AuditEntry.get(AuditEntry.id > AuditEntry.select(fn.MIN(AuditEntry.id))).writer
+
+    for table in ("audit_entry", "audit_writer"):
+        attack(f"DELETE FROM {table} WHERE writer = '{other}'")
+    attack("DELETE FROM audit_anchor")
+    attack("DELETE FROM audit_seal WHERE position = 2")
+
+    assert verify() == []
+    assert [fault.kind for fault in LOG.verify(kept)[1]] == ["cut"]
+    act()
+    LOG.seal()
+    assert [fault.kind for fault in LOG.verify(kept)[1]] == ["rewritten"]
 
 
 def exported() -> list[str]:

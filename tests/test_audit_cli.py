@@ -108,6 +108,31 @@ def test_another_machine_needs_only_the_export_and_the_keys(kegui: Kegui, tmp_pa
     assert (forged.exit_code, forged.stdout) == (1, "entry 2 is not what was written\n")
 
 
+def test_the_log_lines_of_anchors_kept_elsewhere_show_a_cut_end(
+    kegui: Kegui, tmp_path: Path
+) -> None:
+    make_entries(kegui)
+    kept, export = tmp_path / "kept.log", tmp_path / "audit.jsonl"
+    line = '{"position": 3, "link": "1f", "event": "audit_anchor", "level": "info"}'
+    kept.write_text(f'starting\n{{"event": "other"}}\nNov 30 00:05 kegui[1]: {line}\n')
+    kegui("audit", "export", str(export))
+
+    for where in ([], ["--export", str(export)]):
+        cut = kegui("audit", "verify", *where, "--anchors", str(kept))
+        assert cut.exit_code == 1
+        assert cut.stdout == "anchor 3 (position 3) was signed, and the chain ends before it\n"
+
+
+def test_a_file_without_an_anchor_is_refused(kegui: Kegui, tmp_path: Path) -> None:
+    make_entries(kegui)
+    (tmp_path / "kept.log").write_text("starting\n")
+
+    refused = kegui("audit", "verify", "--anchors", str(tmp_path / "kept.log"))
+
+    assert refused.exit_code == 1
+    assert "no line of the event audit_anchor" in refused.stderr
+
+
 @pytest.mark.parametrize("content", ["", "nonsense\n", '{"kind": "audit"}\n'])
 def test_a_file_that_is_no_export_is_refused(kegui: Kegui, tmp_path: Path, content: str) -> None:
     export = tmp_path / "audit.jsonl"

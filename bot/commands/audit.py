@@ -21,9 +21,18 @@ def audit() -> None:
 )
 @click.option("--key-file", type=click.File(), help="With --export: the key of the entries.")
 @click.option("--public-key", default="", metavar="HEX", help="With --export: of the anchors.")
+@click.option(
+    "--anchors",
+    type=click.File(encoding="utf-8"),
+    help="The log's lines of audit_anchor, kept elsewhere: shows that the end was cut off.",
+)
 @click.option("--all", "show_all", is_flag=True, help="Print every fault, not only the first.")
 def audit_verify(
-    export_file: IO[str] | None, key_file: IO[str] | None, public_key: str, show_all: bool
+    export_file: IO[str] | None,
+    key_file: IO[str] | None,
+    public_key: str,
+    anchors: IO[str] | None,
+    show_all: bool,
 ) -> None:
     """Find the first entry that was changed, removed or moved; 1 if there is one."""
     from bot import audit_report
@@ -31,11 +40,12 @@ def audit_verify(
 
     try:
         if export_file is not None:
-            found = audit_report.verify_export(export_file, key_file, public_key, show_all)
+            found = audit_report.verify_export(export_file, key_file, public_key, anchors, show_all)
         else:
             loaded = terminal.load()
             with db.connection():
-                found = audit_report.verify(Vault(terminal.data_key(loaded)), show_all)
+                vault = Vault(terminal.data_key(loaded))
+                found = audit_report.verify(vault, anchors, show_all)
     except (NotAnExport, ValueError) as error:
         raise click.ClickException(str(error)) from None
     for line in found.lines:

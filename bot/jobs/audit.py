@@ -5,6 +5,7 @@ from peewee import IntegrityError
 
 from bot import clock
 from bot.audit import SEALED_AT_ONCE
+from bot.audit_report import ANCHOR_EVENT
 from bot.kegui import Kegui
 
 log = structlog.get_logger(__name__)
@@ -27,4 +28,4 @@ def anchor(kegui: Kegui) -> None:
     """Sign the chain, and tell the log: what is kept elsewhere proves that nothing was cut off."""
     made = kegui.audit.anchor(clock.now())
     if made is not None:
-        log.info("audit_anchor", position=made.position, link=made.link)
+        log.info(ANCHOR_EVENT, position=made.position, link=made.link)

@@ -7,6 +7,9 @@ Pure: an auditor runs this over an export on another machine, with or without th
   head, keyed as well, says how many there are: a removed entry leaves a hole, sealed or not.
 - A seal gives an entry its place in one chain: ``link`` is a digest of the link before and of the
   entry. What is changed, removed or put elsewhere breaks the chain at that place.
+- Anybody can compute links. So an entry says, under its mac, where the chain stood when it was
+  written (its detail ``chain``): who makes a part of the chain anew, without some entries or in
+  another order, is told of by every entry that was written afterwards.
 - An anchor is a signed link; a copy kept elsewhere shows that the end of the chain was cut off, or
   that all of it was made anew by somebody who has the key.
 """
@@ -14,15 +17,22 @@ Pure: an auditor runs this over an export on another machine, with or without th
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 # The link before the first.
 BEGINNING = "0" * 64
+# The detail of an entry that says where the chain stood, and how much of the link it names.
+CHAIN = "chain"
+NAMED_BYTES = 16
+POSITION = re.compile("[0-9]{1,18}")
+# No transaction is open for as long: what the sealer passed by until then, it was kept from.
+LONGEST_UNSEALED = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -96,19 +106,26 @@ class Fault:
     position: int | None = None
 
 
-CHANGED, MISSING, MOVED, HEAD, CUT, FORGED = (
+CHANGED, MISSING, MOVED, HEAD, CUT, FORGED, REWRITTEN, PASSED_BY = (
     "changed",
     "missing",
     "moved",
     "head",
     "cut",
     "anchor",
+    "rewritten",
+    "passed by",
 )
 
 
 def link(before: str, entry: Entry, mac: str) -> str:
     """Return the link of an entry that follows the link ``before``."""
     return hashlib.sha256(f"{before} {mac} ".encode() + entry.canonical()).hexdigest()
+
+
+def stand(position: int, last: str) -> str:
+    """Return what an entry says of the chain that ended with the link ``last``."""
+    return f"{position} {last[: 2 * NAMED_BYTES]}"
 
 
 def sign(anchor: Anchor, private: Ed25519PrivateKey) -> str:
@@ -129,6 +146,7 @@ class Verifier:
     Args:
         key: of the macs; None: only the chain and the anchors are checked.
         public: of the anchors; None: their signatures are not checked.
+        elsewhere: links by their positions, as they were noted outside of the database.
     """
 
     def __init__(
@@ -136,12 +154,17 @@ class Verifier:
         anchors: Iterable[tuple[Anchor, str]],
         key: bytes | None = None,
         public: Ed25519PublicKey | None = None,
+        elsewhere: Mapping[int, str] | None = None,
     ) -> None:
         self._anchors = {anchor.position: (anchor, signature) for anchor, signature in anchors}
         self._key = key
         self._public = public
+        self._elsewhere = dict(elsewhere or {})
         self._numbers: dict[str, int] = {}
         self._link = BEGINNING
+        # The links that entries may name: all that follow the position ``_before``.
+        self._stood, self._before = bytearray(), 0
+        self._newest = datetime.min.replace(tzinfo=UTC)
         self.sealed = 0
         self.unsealed = 0
 
@@ -160,6 +183,9 @@ class Verifier:
                 yield Fault(FORGED, f"anchor {position}", position)
             elif position > self.sealed:
                 yield Fault(CUT, f"anchor {position}", position)
+        for position in sorted(self._elsewhere):
+            if position > self.sealed:
+                yield Fault(CUT, f"anchor {position}", position)
 
     def _check(self, kept: Kept) -> Iterator[Fault]:
         if kept.position is not None:
@@ -167,10 +193,13 @@ class Verifier:
             if kept.position != self.sealed:
                 yield Fault(MISSING, f"position {self.sealed}", self.sealed)
                 self.sealed = kept.position
+                self._stood, self._before = bytearray(), kept.position - 1
         if kept.entry is not None:
             yield from self._check_entry(kept.entry, kept)
         if kept.position is None:
             self.unsealed += 1
+            if kept.entry is not None and self._newest - kept.entry.at > LONGEST_UNSEALED:
+                yield Fault(PASSED_BY, kept.place)
             return
         if kept.entry is None:
             yield Fault(MISSING, kept.place, kept.position)
@@ -178,8 +207,11 @@ class Verifier:
             yield Fault(MOVED if self._key is not None else CHANGED, kept.place, kept.position)
         # From here on against what is written, so that one fault is not found a million times.
         self._link = kept.link
+        self._stood.extend(_named(kept.link))
         if kept.position in self._anchors and self._anchors[kept.position][0].link != kept.link:
             yield Fault(FORGED, f"anchor {kept.position}", kept.position)
+        if self._elsewhere.get(kept.position, kept.link) != kept.link:
+            yield Fault(REWRITTEN, f"anchor {kept.position}", kept.position)
 
     def _check_entry(self, entry: Entry, kept: Kept) -> Iterator[Fault]:
         if self._key is not None and not hmac.compare_digest(entry.mac(self._key), kept.mac):
@@ -189,6 +221,17 @@ class Verifier:
             kind = MISSING if entry.number > expected else MOVED
             yield Fault(kind, f"{kept.place}: number {expected} of its writer", kept.position)
         self._numbers[entry.writer] = entry.number
+        if CHAIN in entry.details and not self._has_stood(entry.details[CHAIN]):
+            yield Fault(REWRITTEN, kept.place, kept.position)
+        if kept.position is not None:
+            self._newest = max(self._newest, entry.at)
+
+    def _has_stood(self, written: str) -> bool:
+        position, _, named = written.partition(" ")
+        if not POSITION.fullmatch(position):
+            return False
+        end = (int(position) - self._before) * NAMED_BYTES
+        return end > 0 and self._stood[end - NAMED_BYTES : end] == _named(named)
 
     def _check_head(self, head: Head, mac: str) -> Iterator[Fault]:
         found = self._numbers.pop(head.writer, 0)
@@ -198,6 +241,14 @@ class Verifier:
             yield Fault(MISSING, f"writer {head.writer}: {head.number - found} at its end")
         elif found > head.number:
             yield Fault(HEAD, f"writer {head.writer}")
+
+
+def _named(written: str) -> bytes:
+    """The beginning of a link; what is none is like no link."""
+    try:
+        return bytes.fromhex(written[: 2 * NAMED_BYTES]).ljust(NAMED_BYTES, b"\0")
+    except ValueError:
+        return bytes(NAMED_BYTES)
 
 
 def _canonical(values: Mapping[str, object]) -> bytes:
