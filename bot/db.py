@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import peewee
+import psycopg
 from playhouse.db_url import parse
 from playhouse.pool import PooledDatabase, PooledPostgresqlDatabase, PooledSqliteDatabase
 
@@ -51,6 +52,18 @@ SQLITE_PRAGMAS = {
 
 
 DISK_FULL = "53100"
+# No connection, undone for another's sake, out of resources, ended by an operator:
+# postgresql.org/docs/current/errcodes-appendix.html.
+AWAY_CLASSES = ("08", "40", "53", "57")
+AWAY_IN_SQLITE = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_PROTOCOL,
+)
+# So soon it is worth asking again.
+RETRY_SECONDS = 5
 
 
 class PostgresPool(PooledPostgresqlDatabase):  # type: ignore[misc]
@@ -106,6 +119,18 @@ def is_full(error: peewee.PeeweeException) -> bool:
         # What the driver itself objects to, and not SQLite, has no code.
         return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
     return getattr(cause, "sqlstate", None) == DISK_FULL
+
+
+def is_away(error: peewee.PeeweeException) -> bool:
+    """Whether the database was not reached or too busy, so that the same may go well soon."""
+    cause = getattr(error, "orig", None)
+    if isinstance(cause, sqlite3.Error):
+        # The lowest byte is the kind: sqlite.org/rescode.html#primary_result_codes.
+        return (getattr(cause, "sqlite_errorcode", 0) & 0xFF) in AWAY_IN_SQLITE
+    if not isinstance(cause, psycopg.OperationalError):
+        return False
+    # Who gets no connection, or loses it, hears of no code.
+    return cause.sqlstate is None or cause.sqlstate[:2] in AWAY_CLASSES
 
 
 def is_one_of(field: peewee.Field, values: Sequence[Any]) -> Any:

@@ -265,7 +265,10 @@ def _audit_unwritable(error: AuditUnwritable) -> Response:
 
 
 def _database_away(error: OperationalError) -> Response:
+    """A full disk, or one that is away; any other refusal is an error of ours."""
     is_full = db.is_full(error)
+    if not is_full and not db.is_away(error):
+        raise error
     log.error("database_refused", error=type(error).__name__, is_full=is_full)
     return respond(_NO_ROOM if is_full else _BUSY)
 
@@ -278,9 +281,9 @@ def _no_connection_left(error: MaxConnectionsExceeded) -> Response:
 _BUSY = Problem(
     503,
     "busy",
-    "数据库繁忙，请稍后重试",
-    "the database is busy: try again soon",
-    headers={"Retry-After": "5"},
+    "数据库繁忙或无法连接，请稍后重试",
+    "the database is busy or cannot be reached: try again soon",
+    headers={"Retry-After": str(db.RETRY_SECONDS)},
 )
 _NO_ROOM = Problem(
     503,

@@ -11,6 +11,7 @@ from flask_babel import Babel
 from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFError
 from peewee import OperationalError
+from playhouse.pool import MaxConnectionsExceeded
 from werkzeug.exceptions import HTTPException, NotFound
 
 from bot import db
@@ -123,6 +124,7 @@ def _console() -> APIBlueprint:
     console.register_error_handler(CSRFError, _stale)
     console.register_error_handler(AuditUnwritable, _unrecorded)
     console.register_error_handler(OperationalError, _refused)
+    console.register_error_handler(MaxConnectionsExceeded, _no_connection_left)
     for screen in SCREENS:
         console.register_blueprint(screen.blueprint)
     return console
@@ -134,11 +136,24 @@ def _broken(_error: Exception) -> ResponseReturnValue:
 
 
 def _refused(error: OperationalError) -> ResponseReturnValue:
-    """Say that the database's disk is full; any other refusal is a page that breaks."""
-    if not db.is_full(error):
+    """Say that the database's disk is full, or that it is away; any other refusal is a page that
+    breaks."""
+    is_full = db.is_full(error)
+    if not is_full and not db.is_away(error):
         raise error
-    log.error("database_refused", error=type(error).__name__, is_full=True)
-    return render_template("broken.html", is_full=True), 503
+    log.error("database_refused", error=type(error).__name__, is_full=is_full)
+    return (render_template("broken.html", is_full=True), 503) if is_full else _away()
+
+
+def _no_connection_left(error: MaxConnectionsExceeded) -> ResponseReturnValue:
+    """All connections of this process are taken."""
+    log.warning("database_refused", error=type(error).__name__)
+    return _away()
+
+
+def _away() -> ResponseReturnValue:
+    page = render_template("broken.html", is_away=True)
+    return page, 503, {"Retry-After": str(db.RETRY_SECONDS)}
 
 
 def _denied(_error: Exception) -> ResponseReturnValue:

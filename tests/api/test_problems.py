@@ -5,6 +5,7 @@ from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
+import psycopg
 import pytest
 from apiflask import APIFlask
 from flask import Response
@@ -16,6 +17,14 @@ from structlog.testing import capture_logs
 from bot import clock
 from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, Transient
 from tests.api.conftest import Call, FakeWeCom, problem
+
+
+def _sqlite_refusing(statement: str) -> sqlite3.Error:
+    """What SQLite's driver raises for a statement."""
+    refused = pytest.raises(sqlite3.OperationalError)
+    with closing(sqlite3.connect(":memory:")) as small, refused as raised:
+        small.execute(statement)
+    return raised.value
 
 
 def _sqlite_without_room() -> sqlite3.Error:
@@ -182,13 +191,21 @@ def answers(app: APIFlask, monkeypatch: pytest.MonkeyPatch) -> Answers:
 def test_a_busy_database_and_an_error_of_ours_are_problems_as_well(
     answers: Answers, call: Call
 ) -> None:
-    answers.raising("alarms.index", OperationalError("database is locked"))
+    away = psycopg.OperationalError("connection failed")
+    answers.raising("alarms.index", OperationalError(away, *away.args))
     answers.raising("gaps.index", KeyError("secret"))
 
     busy = call("GET", "/alarms")
     assert problem(busy, 503)["type"].endswith(":busy")
     assert busy.headers["Retry-After"] == "5"
     assert "secret" not in str(problem(call("GET", "/gaps"), 500))
+
+
+def test_a_statement_that_cannot_run_is_an_error_of_ours(answers: Answers, call: Call) -> None:
+    broken = _sqlite_refusing("SELECT * FROM nothing")
+    answers.raising("alarms.index", OperationalError(broken, *broken.args))
+
+    assert "nothing" not in str(problem(call("GET", "/alarms"), 500))
 
 
 @pytest.mark.parametrize("error", [DiskFull("no room"), _sqlite_without_room()])

@@ -1,6 +1,7 @@
 """What holds on every page: language, safety, speed, and what a stranger sees."""
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import peewee
@@ -8,7 +9,7 @@ import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
-from bot import clock
+from bot import clock, db
 from bot.app import create_app
 from bot.db import database as current
 from bot.models import (
@@ -207,6 +208,38 @@ def test_a_page_that_breaks_says_so_and_nothing_else(app: APIFlask, client: Flas
     assert response.status_code == 500
     assert "This page cannot be shown just now" in response.get_data(as_text=True)
     assert "no such table" not in response.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("path", ["/", "/login", "/customers"])
+def test_a_database_that_cannot_be_reached_is_called_one(
+    app: APIFlask, client: FlaskClient, path: str
+) -> None:
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    cast(Any, current.obj).close_all()
+    cast(Any, db.connect("postgresql://nobody@127.0.0.1:1/kegui"))
+
+    response = client.get(f"{path}?lang=en")
+
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "5"
+    assert "The database cannot be reached just now" in response.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("path", ["/", "/login"])
+def test_when_every_connection_is_taken_the_page_says_so(
+    app: APIFlask, client: FlaskClient, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    app.config["PROPAGATE_EXCEPTIONS"] = False
+    monkeypatch.setattr(current.obj, "_max_connections", 1)
+    monkeypatch.setattr(current.obj, "_wait_timeout", None)
+
+    # The test itself holds the only one.
+    with ThreadPoolExecutor(1) as other:
+        response = other.submit(client.get, path).result()
+
+    assert response.status_code == 503
+    assert response.headers["Retry-After"] == "5"
+    assert "暂时连不上数据库" in response.get_data(as_text=True)
 
 
 @pytest.mark.usefixtures("database")
