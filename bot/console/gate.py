@@ -161,9 +161,9 @@ def is_stepped_up() -> bool:
     return logins.is_stepped_up(my_login(), clock.now())
 
 
-def to_step_up() -> ResponseReturnValue:
-    """Ask for a second factor, then come back."""
-    return redirect(url_for("console.step_up.show", next=here()))
+def to_step_up(back: str = "") -> ResponseReturnValue:
+    """Ask for a second factor, then come back, perhaps to a form that has what was typed."""
+    return redirect(url_for("console.step_up.show", next=back or here()))
 
 
 def _must_say_what_for() -> bool:

@@ -1,6 +1,7 @@
 """交接: leavers' cases and managers' handovers, to the last customer."""
 
 from datetime import date
+from urllib.parse import urlencode
 
 from apiflask import APIBlueprint
 from flask import abort, flash, redirect, render_template, request, url_for
@@ -27,6 +28,7 @@ from bot.models.handover import (
 )
 from bot.reports.cases import (
     ITEM_STATES,
+    Case,
     attempts_of,
     cases,
     customers_now,
@@ -151,7 +153,7 @@ def approve(handover_id: int) -> ResponseReturnValue:
     proposal = open_one(handover.kind, handover.subject)
     case = cases([Handover.get_by_id(handover_id)])[0]
     back = url_for("console.offboardings.show", handover_id=handover.id)
-    number = max(case.total, len(customers_now(handover)))
+    number = _number(case)
     if number > MOST_WITHOUT_PROOF and not gate.is_stepped_up():
         return gate.to_step_up()
     if request.method == "POST":
@@ -209,7 +211,8 @@ def cancel(handover_id: int) -> ResponseReturnValue:
 @blueprint.route("/<int(max=9223372036854775807):handover_id>/change", methods=["GET", "POST"])
 @allow(Right.OPEN_OFFBOARDINGS)
 def change(handover_id: int) -> ResponseReturnValue:
-    """Another last day or other successors, for what is not submitted yet."""
+    """Another last day or other successors, for what is not submitted yet; nobody approves again
+    what runs, so that over twenty customers need the fresh proof here."""
     handover = _visible(handover_id, Right.OPEN_OFFBOARDINGS)
     if handover.kind != OFFBOARDING:
         abort(404)
@@ -217,12 +220,17 @@ def change(handover_id: int) -> ResponseReturnValue:
         abort(404)
     back = url_for("console.offboardings.show", handover_id=handover.id)
     errors: Errors = {}
-    form = {
+    stands = {
         "last_day": str(handover.last_day or ""),
         "successors": " ".join(handover.successors),
     }
+    # The address has what was typed before a second factor was asked for.
+    typed = request.form if request.method == "POST" else request.args
+    form = {name: typed.get(name, value) for name, value in stands.items()}
+    number = _number(cases([handover])[0]) if handover.state == RUNNING else 0
+    if number > MOST_WITHOUT_PROOF and not gate.is_stepped_up():
+        return gate.to_step_up(f"{request.path}?{urlencode(form)}")
     if request.method == "POST":
-        form = dict(request.form)
         day, errors = _read_day(form)
         successors = _read_successors(form, errors)
         if not errors:
@@ -323,6 +331,11 @@ def _unfit(unfit: handovers.UnfitSuccessor) -> str:
         member=names.member(unfit.userid),
         why=reason(unfit.reason, names),
     )
+
+
+def _number(case: Case) -> int:
+    """How many customers and groups the case moves, those of the plan or those met since."""
+    return max(case.total, len(customers_now(case.handover)))
 
 
 def _may_move(userid: str) -> bool:

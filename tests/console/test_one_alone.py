@@ -6,6 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from threading import Barrier, BrokenBarrierError
 from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from apiflask import APIFlask
@@ -23,6 +24,7 @@ from bot.models import (
     Conflict,
     Customer,
     Handover,
+    HandoverItem,
     LocalUser,
     LoginState,
     Ownership,
@@ -170,6 +172,32 @@ def test_many_customers_need_a_fresh_proof_before_the_plan_is_made_as_well(house
 
     assert answer.location.startswith("/step-up")
     assert house.case().approved_by is None
+
+
+def test_many_customers_of_a_running_case_need_a_fresh_proof_and_what_was_typed_stays(
+    house: House,
+) -> None:
+    case = house.case()
+    with db.connection():
+        Handover.update(state="running", approved_at=MORNING).execute()
+        for number in range(MANY):
+            HandoverItem.create(
+                handover=case, kind="customer", subject=f"wm_many_{number}", updated_at=MORNING
+            )
+    change = f"{house.leave}/change"
+    form = {"last_day": str(case.last_day), "successors": "south_staff"}
+
+    asked = house.as_("north_lead").get(change)
+    sent = house.say("north_lead", change, **form)
+
+    assert asked.location.startswith("/step-up")
+    assert sent.location.startswith("/step-up")
+    assert house.case().successors == []
+    proved = house.as_("north_lead", stepped_up=True)
+    [back] = parse_qs(urlsplit(sent.location).query)["next"]
+    assert 'value="south_staff"' in proved.get(back).get_data(as_text=True)
+    assert send(proved, back, token_of(proved), **form | {"successors": "north_staff"}).location
+    assert house.case().successors == ["north_staff"]
 
 
 # ------------------------------------------------------------------------- whose customers
