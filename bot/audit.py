@@ -71,11 +71,16 @@ def without_phones(text: str) -> str:
 
 @dataclass(frozen=True)
 class Who:
-    """Who acts, from where (an address), and what for."""
+    """Who acts, from where (an address), and what for; ``owner`` answers for a token that acts."""
 
     actor: str
     origin: str = ""
     purpose: str = ""
+    owner: str = ""
+
+    def is_person(self, actor: str) -> bool:
+        """Whether somebody acts, by themselves or through a token for which they answer."""
+        return actor in (self.actor, self.owner)
 
 
 class AuditLog:

@@ -242,7 +242,7 @@ def approve(
         SamePerson: whoever opened or changed it, or leaves, may not approve it.
         Changed: it is another proposal by now.
     """
-    if by.actor == handover.userid:
+    if by.is_person(handover.userid):
         raise proposals.SamePerson
     if handover.state not in HANDOVER_OPEN:
         raise NotPossible(f"the handover is {handover.state}")
@@ -291,7 +291,7 @@ def cancel(handover: Handover, by: Who, kegui: Kegui) -> Handover:
         NotPossible: it is over.
         SamePerson: nobody ends their own leave.
     """
-    if by.actor == handover.userid:
+    if by.is_person(handover.userid):
         raise proposals.SamePerson
     now = clock.now()
     with transaction():
@@ -332,7 +332,7 @@ def change(
         UnfitSuccessor: a named successor may not take over.
         SamePerson: nobody changes their own leave.
     """
-    if by.actor == handover.userid:
+    if by.is_person(handover.userid):
         raise proposals.SamePerson
     if handover.state not in HANDOVER_OPEN:
         raise NotPossible(f"the handover is {handover.state}")

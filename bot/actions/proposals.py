@@ -16,7 +16,7 @@ SYSTEM = "api:"
 
 
 class SamePerson(Exception):
-    """Whoever proposed something may not decide on it."""
+    """Whoever proposed something may not decide on it, themselves or through a token."""
 
 
 class NotOpen(Exception):
@@ -78,7 +78,7 @@ def approve(proposal: Proposal, by: Who, kegui: Kegui, reason: str = "") -> Mapp
     """Decide for it, in the transaction of what then happens; returns the terms.
 
     Raises:
-        SamePerson: it is the decider's own.
+        SamePerson: it is the decider's own, or of whoever answers for the token that decides.
         NotOpen: it is decided.
     """
     _decide(proposal, APPROVED, by, kegui, reason)
@@ -107,8 +107,9 @@ def withdraw(proposal: Proposal, by: Who, kegui: Kegui, reason: str = "") -> Non
 def _decide(proposal: Proposal, state: str, by: Who, kegui: Kegui, reason: str) -> None:
     if not database.in_transaction():
         raise RuntimeError("a decision belongs in the transaction of what it allows")
-    own = proposal.proposed_by == by.actor and not by.actor.startswith(SYSTEM)
-    if own and state != WITHDRAWN:
+    is_system = proposal.proposed_by.startswith(SYSTEM)
+    is_own = by.is_person(proposal.proposed_by) and not is_system
+    if is_own and state != WITHDRAWN:
         raise SamePerson
     try:
         with database.atomic():

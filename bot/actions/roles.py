@@ -114,7 +114,7 @@ def decide(proposal: Proposal, by: Who, kegui: Kegui, *, is_approved: bool, reas
             has become the last administrator.
         SamePerson, NotOpen: see ``bot.actions.proposals``.
     """
-    if proposal.terms["actor"] == by.actor:
+    if by.is_person(proposal.terms["actor"]):
         raise OwnRole
     with transaction():
         if not is_approved:

@@ -87,7 +87,7 @@ def resolve(number: int, json_data: Decision) -> Conflict:
     """Settle a conflict: the owner is the owner from now on, and all concerned are told."""
     conflict = _find(number)
     if conflict.state == "open":
-        _check_owner(conflict.external_userid, json_data.owner)
+        _check_owner(conflict, json_data.owner)
     return conflicts.resolve(
         conflict.id, json_data.owner, json_data.reason, context.who(), context.kegui()
     )
@@ -98,13 +98,19 @@ def _find(number: int) -> Conflict:
     return conflict
 
 
-def _check_owner(external_userid: str, owner: str) -> None:
+def _check_owner(conflict: Conflict, owner: str) -> None:
     if Staff.get_or_none(Staff.userid == owner) is None:
         raise invalid("owner", f"没有成员 {owner}", f"there is no member {owner}")
-    relation = Relation.of(external_userid, owner)
+    relation = Relation.of(conflict.external_userid, owner)
     if relation is None or not relation.is_live:
         raise invalid(
             "owner",
             f"成员 {owner} 与该客户没有联系，请从与客户有联系的成员中选择",
             f"{owner} is not in contact with the customer: choose a member who is",
+        )
+    if context.caller().owner == owner != conflict.owner:
+        raise invalid(
+            "owner",
+            "不能把客户判给令牌的负责人，请由另一人裁定",
+            "whoever answers for this token cannot get the customer by it: let another decide",
         )

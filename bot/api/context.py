@@ -33,7 +33,7 @@ def caller_name() -> str:
 
 def who() -> Who:
     """The caller, as the audit log names who acted, and from where."""
-    return Who(caller_name(), request.remote_addr or "")
+    return Who(caller_name(), request.remote_addr or "", owner=caller().owner)
 
 
 def record_look(act: str, subject: str, /, **details: object) -> None:

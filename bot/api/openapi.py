@@ -17,7 +17,7 @@ _CACHE = "kegui_openapi"
 _PROBLEMS = {
     400: "The request cannot be read",
     401: "No token, or an unknown one",
-    403: "The token lacks a scope",
+    403: "The token lacks a scope, or its owner may not do that to their own",
     404: "There is no such thing",
     409: "Its state does not allow that, or the same request is still running",
     422: "Something in the request is not possible",

@@ -18,6 +18,7 @@ from bot.actions.alarms import report
 from bot.actions.conflicts import NotOpen
 from bot.actions.contact_ways import Changed
 from bot.actions.handovers import NotPossible, UnfitSuccessor, UnknownStaff
+from bot.actions.proposals import SamePerson
 from bot.api import context
 from bot.audit import AuditUnwritable
 from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, WeComError
@@ -128,6 +129,7 @@ def translate(api: APIBlueprint) -> None:
     api.register_error_handler(UnknownStaff, _unknown_staff)
     api.register_error_handler(UnfitSuccessor, _unfit_successor)
     api.register_error_handler(NotPossible, _not_possible)
+    api.register_error_handler(SamePerson, _same_person)
     api.register_error_handler(NotOpen, _not_open)
     api.register_error_handler(Changed, _changed)
     api.register_error_handler(WeComError, _wecom)
@@ -204,6 +206,18 @@ def _unfit_successor(error: UnfitSuccessor) -> Response:
 def _not_possible(error: NotPossible) -> Response:
     return respond(
         Problem(409, "wrong-state", f"该交接的状态不允许此操作（{error}）", f"too late: {error}")
+    )
+
+
+def _same_person(_error: SamePerson) -> Response:
+    return respond(
+        Problem(
+            403,
+            "same-person",
+            "令牌的负责人是这项交接的发起人、修改人或当事人，须由另一人处理",
+            "whoever answers for this token proposed or changed it, or leaves: let another person"
+            " do it",
+        )
     )
 
 

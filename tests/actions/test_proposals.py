@@ -125,6 +125,20 @@ def test_a_system_that_was_given_both_may_do_both(kegui: Kegui) -> None:
     assert kept(proposal) == ("approved", "api:core")
 
 
+@pytest.mark.parametrize("decide", [proposals.approve, proposals.reject])
+def test_a_token_is_no_second_person_for_whoever_answers_for_it(
+    kegui: Kegui, proposal: Proposal, decide: Any
+) -> None:
+    with pytest.raises(SamePerson), transaction():
+        decide(proposal, Who("api:hr", owner="maker"), kegui, "好")
+    assert kept(proposal) == ("open", None)
+
+    with transaction():
+        decide(proposal, Who("api:hr", owner="checker"), kegui, "好")
+
+    assert kept(proposal)[1] == "api:hr"
+
+
 def test_the_maker_withdraws(kegui: Kegui, proposal: Proposal) -> None:
     with transaction():
         proposals.withdraw(proposal, MAKER, kegui)

@@ -3,6 +3,7 @@
 import pytest
 
 from bot import jobs
+from bot.api.auth import create_token
 from bot.kegui import Kegui
 from bot.models import Conflict, Ownership, Relation
 from bot.queue import Lane
@@ -76,6 +77,15 @@ def test_the_owner_must_be_a_member_in_contact_with_the_customer(call: Call) -> 
     problem(call("POST", "/conflicts/1/resolve", DECISION), 422)
 
     assert Conflict.get().state == "open"
+
+
+def test_nobody_gets_a_customer_by_a_token_of_their_own(call: Call) -> None:
+    own = create_token("own", ["allocation"], owner="lihua")
+    another = create_token("another", ["allocation"], owner="wangwu")
+
+    problem(call("POST", "/conflicts/1/resolve", DECISION, token=own), 422)
+    assert Conflict.get().state == "open"
+    assert call("POST", "/conflicts/1/resolve", DECISION, token=another).status_code == 200
 
 
 @pytest.mark.parametrize("reason", ["", None, 5])

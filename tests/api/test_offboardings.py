@@ -5,6 +5,9 @@ from typing import Any
 import pytest
 
 from bot import clock
+from bot.actions import handovers
+from bot.api.auth import create_token
+from bot.audit import Who
 from bot.kegui import Kegui
 from bot.models import Handover, HandoverItem, HandWork, TransferAttempt
 from bot.queue import Lane
@@ -166,6 +169,40 @@ def test_approval_is_remembered_with_who_gave_it(call: Call) -> None:
 
     assert first.get_json()["state"] == second.get_json()["state"] == "scheduled"
     assert Handover.get().approved_by == "api:the tests"
+
+
+OWN = [
+    ("POST", "/offboardings/1/approve", None),
+    ("PATCH", "/offboardings/1", {"last_day": in_days(50)}),
+    ("POST", "/offboardings/1/cancel", None),
+]
+
+
+@pytest.mark.parametrize("act", OWN)
+def test_nobody_does_to_their_own_leave_by_a_token_what_they_may_not_themselves(
+    call: Call, act: Any
+) -> None:
+    call("POST", "/offboardings", leave())
+    own = create_token("own", ["offboarding"], owner="zhangsan")
+    another = create_token("another", ["offboarding"], owner="lihua")
+
+    assert problem(call(*act, token=own), 403)["type"] == "urn:kegui:problem:same-person"
+    case = Handover.get()
+    assert (case.approved_at, str(case.last_day), case.state) == (None, in_days(10), "planned")
+    assert call(*act, token=another).status_code == 200
+
+
+def test_who_registered_a_leave_does_not_approve_it_by_a_token(call: Call, kegui: Kegui) -> None:
+    handovers.open_offboarding(
+        "zhangsan", clock.now().date(), mode="approve", source="x", by=Who("lihua"), kegui=kegui
+    )
+    own = create_token("own", ["offboarding"], owner="lihua")
+    another = create_token("another", ["offboarding"], owner="wangwu")
+
+    problem(call("POST", "/offboardings/1/approve", token=own), 403)
+    assert Handover.get().approved_at is None
+    assert call("POST", "/offboardings/1/approve", token=another).status_code == 200
+    assert Handover.get().approved_by == "api:another"
 
 
 def test_a_cancelled_case_cannot_be_approved_or_changed(call: Call) -> None:
