@@ -176,6 +176,11 @@ class Settings(BaseSettings):
         return (self.console_url or self.public_url).rstrip("/")
 
     @property
+    def own_addresses(self) -> tuple[str, str]:
+        """Under which addresses people's pages are ours, the one where logins begin first."""
+        return self.console_address, self.public_url.rstrip("/")
+
+    @property
     def handover_lead(self) -> timedelta:
         return timedelta(hours=self.handover_lead_hours)
 

@@ -218,9 +218,8 @@ def _too_many(wait: timedelta, name: str) -> ResponseReturnValue:
 
 def _own_address() -> str:
     """Where this browser reached us, if it is one of our addresses: its cookie holds there only."""
-    settings = kegui().settings
+    own = kegui().settings.own_addresses
     asked = request.host_url.rstrip("/")
-    own = (settings.console_address, settings.public_url.rstrip("/"))
     return asked if asked in own else own[0]
 
 

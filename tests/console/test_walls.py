@@ -24,6 +24,7 @@ from tests.console.two_departments import (
     NORTHERN,
     NORTHERN_PHONE,
     PEOPLE,
+    PUBLIC_URL,
     SOUTHERN,
     SOUTHERN_PHONE,
     add_two_departments,
@@ -149,7 +150,7 @@ DANGEROUS = {
 # keeps them from being done.
 QUERIES = {
     "GET /moves/new": "?owner=north_staff",
-    "GET /sidebar/signature": "?url=http://localhost/sidebar&as=corp",
+    "GET /sidebar/signature": f"?url={PUBLIC_URL}/sidebar&as=corp",
 }
 FORMS: Mapping[str, Mapping[str, Any]] = {
     "POST /contact-ways/<way_id>/edit": {"userids": ["north_second"], "remark": "别的"},
@@ -698,3 +699,34 @@ def test_no_door_takes_other_methods(app: APIFlask, given: dict[str, Any], metho
     for door in TABLE:
         response = client.open(address(door, given), method=method)
         assert response.status_code in (400, 404, 405), door
+
+
+@pytest.mark.parametrize(
+    ("url", "status"),
+    [
+        (f"{PUBLIC_URL}/sidebar?x=1", 200),
+        ("https://console.example:8443/sidebar", 200),
+        ("http://evil.example/sidebar", 404),
+        (f"{PUBLIC_URL}.evil.example/sidebar", 404),
+    ],
+)
+def test_only_our_own_pages_are_signed_whatever_name_the_browser_asked(
+    tmp_path: Path, url: str, status: int
+) -> None:
+    app = open_house(
+        f"sqlite:///{tmp_path}/kegui.db", KEGUI_CONSOLE_URL="https://console.example:8443/"
+    )
+    migrations.up()
+    with db.connection():
+        add_two_departments()
+    cookie = come_in(app, "north_staff").get_cookie("kegui")
+    assert cookie is not None
+
+    answer = app.test_client(use_cookies=False).get(
+        "/sidebar/signature",
+        query_string={"url": url, "as": "corp"},
+        headers={"Host": "evil.example", "Cookie": f"kegui={cookie.value}"},
+    )
+
+    assert answer.status_code == status
+    cast(Any, db.database.obj).close_all()
