@@ -59,6 +59,16 @@ def register(app: APIFlask, kegui: Kegui) -> None:
         api.register_blueprint(noun.blueprint)
     app.register_blueprint(api)
     app.register_blueprint(_description(app))
+    # Of the application: an address that is not there, and a body too large, reach no blueprint.
+    app.after_request(protect)
+
+
+def protect(response: Response) -> Response:
+    """No cache keeps what the API says of people, and nothing in it is taken for a page."""
+    if request.path == PREFIX or request.path.startswith(f"{PREFIX}/"):
+        response.headers["Cache-Control"] = "no-store"
+        response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
 
 
 def open_connection() -> None:

@@ -45,6 +45,21 @@ def test_an_address_that_is_not_there_is_a_problem_too(client: FlaskClient, path
     problem(client.get(path), 404)
 
 
+def test_no_cache_keeps_an_answer_and_nothing_in_it_is_taken_for_a_page(
+    client: FlaskClient, call: Call
+) -> None:
+    answers = [
+        *(call("GET", "/customers"), call("GET", "/customers/nobody")),
+        *(call("DELETE", "/customers"), call("POST", "/offboardings", {})),
+        *(client.get(f"/api/v1{path}") for path in ("", "/nowhere", "/customers", "/openapi.json")),
+    ]
+
+    assert [answer.status_code for answer in answers] == [200, 404, 405, 422, 404, 404, 401, 200]
+    for answer in answers:
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+
+
 def test_an_address_elsewhere_is_answered_as_before(client: FlaskClient) -> None:
     response = client.get("/nowhere")
 
@@ -198,7 +213,9 @@ def test_a_busy_database_and_an_error_of_ours_are_problems_as_well(
     busy = call("GET", "/alarms")
     assert problem(busy, 503)["type"].endswith(":busy")
     assert busy.headers["Retry-After"] == "5"
-    assert "secret" not in str(problem(call("GET", "/gaps"), 500))
+    broken = call("GET", "/gaps")
+    assert "secret" not in str(problem(broken, 500))
+    assert broken.headers["Cache-Control"] == "no-store"
 
 
 def test_a_statement_that_cannot_run_is_an_error_of_ours(answers: Answers, call: Call) -> None:
