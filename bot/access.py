@@ -70,15 +70,19 @@ class Scope:
         # in COALESCE, it reads the rows once and looks each one up.
         return query.where(fn.COALESCE(is_within, False) if self.is_large else is_within)
 
-    def of_customers(self, query: Select, field: Field) -> Select:
-        """Keep the rows of customers whose owner or contact is within."""
+    def of_customers(self, query: Select, field: Any, *, one_by_one: bool = False) -> Select:
+        """Keep the rows of customers whose owner or contact is within.
+
+        Args:
+            one_by_one: the query has so few rows that each is better asked about.
+        """
         if self.is_firm:
             return query
         owned = Ownership.select(Ownership.external_userid).where(Ownership.until.is_null())
         met = Relation.select(Relation.external_userid).where(Relation.state.in_(LIVE_RELATIONS))
         owned = self.of_members(owned, Ownership.userid)
         met = self.of_members(met, Relation.userid)
-        if self.is_large:
+        if one_by_one or self.is_large:
             # Nearly every row fits: ask row by row, along the order of the list, until it is full.
             # A limited subquery is asked for each row; EXISTS would be made a join with them all.
             mine: Any = owned.where(Ownership.external_userid == field).limit(1)

@@ -19,6 +19,7 @@ from bot.db import released
 from bot.models import ContactWay, Staff
 from bot.reports.contact_ways import (
     customers_by_state,
+    customers_within_by_state,
     find_ways,
     is_within,
     members_to_choose,
@@ -36,6 +37,9 @@ LONGEST_CHANNEL = 64
 CHOICES = 30
 # The list says 10,000+ from here on; the page of one way has the number.
 MOST_CUSTOMERS = 10_000
+# Whoever sees a part of the firm has their own counted among so many.
+LATEST_IN_LIST = 500
+LATEST_OF_ONE = 10_000
 FIND = "find"
 WAY = "/<int(max=9223372036854775807):way_id>"
 
@@ -69,8 +73,9 @@ def index() -> str:
         page=page,
         text=text,
         is_part=not scope.is_firm,
-        met=customers_by_state((way.state for way in ways), MOST_CUSTOMERS),
-        most=MOST_CUSTOMERS,
+        met=_met([way.state for way in ways], MOST_CUSTOMERS, LATEST_IN_LIST),
+        most=MOST_CUSTOMERS if _sees_all() else LATEST_IN_LIST,
+        latest=None if _sees_all() else LATEST_IN_LIST,
         names=names_of(staff=[userid for way in ways for userid in way.userids]),
     )
 
@@ -85,7 +90,8 @@ def show(way_id: int) -> str:
         way=way,
         has_image=_image(way) is not None,
         may_change=_may_change(way),
-        met=customers_by_state([way.state]).get(way.state, 0),
+        met=_met([way.state], None, LATEST_OF_ONE).get(way.state, 0),
+        latest=None if _sees_all() else LATEST_OF_ONE,
         names=names_of(staff=way.userids),
     )
 
@@ -285,6 +291,17 @@ def _visible(way_id: int, right: Right) -> ContactWay:
     if way is None or not is_within(way, gate.scope(right)):
         abort(404)
     return way
+
+
+def _met(states: Sequence[str], most: int | None, latest: int) -> dict[str, int]:
+    """How many customers came by each, of those whom the asker may see."""
+    if _sees_all():
+        return customers_by_state(states, most)
+    return customers_within_by_state(states, gate.scope(Right.SEE_CUSTOMERS), latest)
+
+
+def _sees_all() -> bool:
+    return gate.scope(Right.SEE_CUSTOMERS).is_firm
 
 
 def _may_change(way: ContactWay) -> bool:

@@ -57,6 +57,23 @@ def customers_by_state(states: Iterable[str], most: int | None = None) -> dict[s
     return dict(cast(Any, query.tuples()))
 
 
+def customers_within_by_state(states: Iterable[str], scope: Scope, latest: int) -> dict[str, int]:
+    """Count, of the latest customers who came with each of these states, those within.
+
+    Args:
+        latest: how many are looked at for each: another department may share the state, and one
+            does not read all of its customers to find few.
+    """
+    came = Customer.select(Customer.external_userid).where(Customer.channel == ContactWay.state)
+    came = came.order_by(Customer.met_at.desc(), Customer.external_userid.desc()).limit(latest)
+    counted: Any = came.select_from(fn.COUNT(SQL("*")))
+    within = scope.of_customers(counted, came.c.external_userid, one_by_one=True)
+    query = ContactWay.select(ContactWay.state, within).where(
+        ContactWay.state.in_(sorted({state for state in states if state}))
+    )
+    return dict(cast(Any, query.group_by(ContactWay.state).tuples()))
+
+
 def members_to_choose(text: str, scope: Scope, without: Collection[str], most: int) -> list[Staff]:
     """Find members who may have customers, by part of their name or account."""
     query = scope.of_members(Staff.select(), Staff.userid).where(

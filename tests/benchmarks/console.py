@@ -92,6 +92,7 @@ PAGES = {
         "/staff",
         "/staff/members/staff00010/edit",
         "/contact-ways",
+        "/contact-ways/1",
         "/contact-ways/new",
     ),
     "staff00001": (

@@ -13,7 +13,7 @@ from flask.testing import FlaskClient
 
 from bot import clock
 from bot.console import contact_ways
-from bot.models import AuditEntry, ContactWay, Customer, Department, Lease, Staff
+from bot.models import AuditEntry, ContactWay, Customer, Department, Lease, Ownership, Staff
 from bot.rules.rights import Role
 from bot.wecom import (
     ContactWayMade,
@@ -162,6 +162,23 @@ def test_a_manager_sees_only_ways_that_lead_to_nobody_else(manager: FlaskClient)
         for page in ("edit", "remove"):
             assert submit(manager, f"/contact-ways/{number}/{page}").status_code == 404
     assert ContactWay.select().count() == 3
+
+
+def test_a_way_tells_no_manager_how_many_customers_came_to_another_department(
+    manager: FlaskClient,
+) -> None:
+    way = add_way("shared", "zhangsan", config_id="a mark of another department's")
+    for number in range(5):
+        Customer.meet(f"wm_came_{number}", channel="shared", met_at=MORNING)
+        owner = "zhangsan" if number < 2 else "lihua"
+        Ownership.claim(f"wm_came_{number}", owner, at=MORNING, reason="")
+
+    text = manager.get("/contact-ways").get_data(as_text=True)
+    counts = re.findall(r"data-label=\"客户数\"[^>]*>\s*([^<\s]+)", text)
+
+    assert counts == ["2", "0"]
+    assert "客户数只计您可见的客户" in text
+    assert "2 位" in manager.get(f"/contact-ways/{way.id}").get_data(as_text=True)
 
 
 @pytest.mark.usefixtures("wecom", "house")
