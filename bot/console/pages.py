@@ -17,6 +17,7 @@ from bot.db import database
 from bot.kegui import Kegui
 
 PAGE_SIZE = 50
+SHOWN_OF_IDENTIFIER = 5
 # Doors for machines: their answers are not pages.
 MACHINE_DOORS = ("/api", "/wecom", "/healthz", "/readyz", "/metrics", "/sandbox")
 HEADERS = {
@@ -95,6 +96,7 @@ def add_words(app: Flask, zone: tzinfo) -> None:
         "trouble": trouble,
         "moment": _moment(zone),
         "lasting": lasting,
+        "masked": masked,
     }
     app.jinja_env.globals |= {
         "console_zone": str(zone),
@@ -103,6 +105,11 @@ def add_words(app: Flask, zone: tzinfo) -> None:
         "first_page": language.first_page,
         "same_page": language.same_page,
     }
+
+
+def masked(identifier: str) -> str:
+    """The beginning of an identifier, for whoever may not know whose it is: rows stay apart."""
+    return identifier[:SHOWN_OF_IDENTIFIER] + "…"
 
 
 def lasting(lasts: timedelta) -> str:
