@@ -149,11 +149,13 @@ def list_cases(kind: str, asked: CasesQuery) -> dict[str, Any]:
 
 def list_items(handover: Handover, asked: ItemsQuery) -> dict[str, Any]:
     """One page of the items of a handover with their attempts."""
-    context.record_look(f"{handover.kind}.look", handover.subject)
     query = HandoverItem.select().where(HandoverItem.handover == handover)
     if asked.state:
         query = query.where(HandoverItem.state == asked.state)
     rows, next_cursor = paging.page_of_query(query, HandoverItem.id, asked, newest_first=False)
+    shown = [item.subject for item in rows]
+    asked_for = {"state": asked.state}
+    context.record_page(f"{handover.kind}.look", handover.subject, shown, asked_for)
     attempts = attempts_of(rows)
     return {
         "items": [_show_item(item, attempts[item.id]) for item in rows],

@@ -58,14 +58,14 @@ class ConflictsOut(PageOut):
 @blueprint.output(ConflictsOut)
 def index(query_data: ConflictsQuery) -> dict[str, Any]:
     """List conflicts, the latest first."""
-    asked = query_data.model_dump(include={"state", "external_userid"}, exclude_none=True)
-    context.record_look("conflict.list", "conflicts", **asked)
     query = Conflict.select()
     if query_data.state:
         query = query.where(Conflict.state == query_data.state)
     if query_data.external_userid:
         query = query.where(Conflict.external_userid == query_data.external_userid)
     rows, next_cursor = paging.page_of_query(query, Conflict.id, query_data)
+    asked = query_data.model_dump(include={"state", "external_userid"})
+    context.record_page("conflict.list", "conflicts", [row.external_userid for row in rows], asked)
     return {"items": rows, "next_cursor": next_cursor}
 
 

@@ -1,5 +1,6 @@
 """What a view needs to know: whom the process serves, and who asks."""
 
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from flask import Flask, current_app, g, request
@@ -8,6 +9,7 @@ from bot.audit import Who
 from bot.db import transaction
 from bot.kegui import Kegui
 from bot.models import ApiToken
+from bot.reports.audit_log import as_kept
 
 _NAME = "kegui"
 
@@ -40,3 +42,12 @@ def record_look(act: str, subject: str, /, **details: object) -> None:
     """Write down that the caller sees personal data; unwritten, nothing is shown."""
     with transaction():
         kegui().audit.record(who(), act, subject, **details)
+
+
+def record_page(
+    act: str, subject: str, shown: Sequence[str], /, asked: Mapping[str, str | None]
+) -> None:
+    """Write down whom one page of a list shows: what was asked for, how many, first and last."""
+    written = {name: as_kept(value) for name, value in asked.items() if value}
+    ends = {"first": shown[0], "last": shown[-1]} if shown else {}
+    record_look(act, subject, **written, number=len(shown), **ends)

@@ -13,7 +13,6 @@ from bot.api.problems import missing
 from bot.api.schemas import Shown
 from bot.api.timeline import entries
 from bot.models import Customer
-from bot.reports.audit_log import as_kept
 from bot.reports.customers import Whole, whole_customers, with_consent
 from bot.reports.directory import find_customers
 from bot.reports.journey import journey_of
@@ -120,11 +119,10 @@ def index(query_data: CustomersQuery) -> dict[str, Any]:
     query = find_customers(query_data.q or "", query_data.owner or "")
     if query_data.consent:
         query = with_consent(query, query_data.consent)
-    asked = query_data.model_dump(include={"q", "owner", "consent"}, exclude_none=True)
-    written = {name: as_kept(value) for name, value in asked.items()}
-    context.record_look("customer.list", "customers", **written)
     column = Customer.external_userid
     rows, next_cursor = paging.page_of_query(query, column, query_data, newest_first=False)
+    asked = query_data.model_dump(include={"q", "owner", "consent"})
+    context.record_page("customer.list", "customers", [row.external_userid for row in rows], asked)
     return {
         "items": [_show(whole) for whole in whole_customers(rows)],
         "next_cursor": next_cursor,

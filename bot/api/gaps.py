@@ -38,8 +38,6 @@ class GapsOut(PageOut):
 @blueprint.output(GapsOut)
 def index(query_data: GapsQuery) -> dict[str, Any]:
     """List the pairs in contact without a delivered notice, by member."""
-    asked = query_data.model_dump(include={"userid", "external_userid"}, exclude_none=True)
-    context.record_look("gap.list", "gaps", **asked)
     found = [
         gap
         for gap in open_gaps(clock.now())
@@ -49,4 +47,6 @@ def index(query_data: GapsQuery) -> dict[str, Any]:
     shown, next_cursor = paging.page_of_list(
         found, lambda gap: [gap.userid, gap.external_userid], query_data
     )
+    asked = query_data.model_dump(include={"userid", "external_userid"})
+    context.record_page("gap.list", "gaps", [gap.external_userid for gap in shown], asked)
     return {"items": shown, "next_cursor": next_cursor}

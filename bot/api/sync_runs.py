@@ -11,7 +11,6 @@ from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import missing
 from bot.api.schemas import Shown
-from bot.audit import without_phones
 from bot.models import SyncFinding, SyncRun
 from bot.reports.sync_runs import WHAT_TO_DO, Report, report, reports
 
@@ -99,18 +98,14 @@ def show(run: str, query_data: FindingsQuery) -> dict[str, Any]:
     row = SyncRun.get_or_none(SyncRun.run == run)
     if row is None:
         raise missing("对账记录", "reading", run)
-    context.record_look(
-        "sync_run.look",
-        f"reading {run}",
-        kind=without_phones(query_data.kind or "") or None,
-        outcome=query_data.outcome,
-    )
     query = SyncFinding.select().where(SyncFinding.run == run)
     if query_data.kind:
         query = query.where(SyncFinding.kind == query_data.kind)
     if query_data.outcome:
         query = query.where(SyncFinding.outcome == query_data.outcome)
     found, next_cursor = paging.page_of_query(query, SyncFinding.id, query_data, newest_first=False)
+    asked = query_data.model_dump(include={"kind", "outcome"})
+    context.record_page("sync_run.look", f"reading {run}", [one.subject for one in found], asked)
     return {
         **_shown(report(row)),
         "findings": [_finding(one) for one in found],

@@ -23,7 +23,7 @@ from bot.models import (
     SyncRun,
 )
 from bot.models.inbox_event import DEAD
-from tests.api.conftest import Call, FakeWeCom, at, in_days, problem
+from tests.api.conftest import Call, FakeWeCom, add_customer, at, in_days, problem
 
 pytestmark = pytest.mark.usefixtures("world")
 ON_BOTH_DATABASES = True
@@ -210,9 +210,32 @@ def test_no_phone_number_stands_in_the_log(call: Call, typed: str, kept: str) ->
     def details(act: str) -> object:
         return AuditEntry.get(AuditEntry.act == act).details
 
-    assert details("customer.list") == {"q": kept, "owner": "lihua"}
+    assert details("customer.list") == {"q": kept, "owner": "lihua", "number": "0"}
     assert details("audit.look") == {"subject": kept}
     assert details("contact_way.change") == {"remark": kept}
+
+
+def test_a_page_of_a_list_says_whom_it_showed(call: Call) -> None:
+    for number in range(5):
+        add_customer(f"wm_{number}", "客户")
+
+    first = call("GET", "/customers?limit=2").get_json()
+    call("GET", f"/customers?limit=3&cursor={first['next_cursor']}")
+    call("GET", "/conflicts?state=open&external_userid=13800138000")
+    call("GET", "/conflicts?state=open")
+    call("GET", "/offboardings/1/items?state=planned")
+    call("GET", "/sync-runs/r1?kind=name_changed")
+
+    looks = AuditEntry.select().where(AuditEntry.act.in_(list(LOOKS))).order_by(AuditEntry.id)
+    one = {"number": "1", "first": "wm_chen", "last": "wm_chen"}
+    assert [look.details for look in looks] == [
+        {"number": "2", "first": "wm_0", "last": "wm_1"},
+        {"number": "3", "first": "wm_2", "last": "wm_4"},
+        {"state": "open", "external_userid": "138…", "number": "0"},
+        {"state": "open"} | one,
+        {"state": "planned", "number": "0"},
+        {"kind": "name_changed"} | one,
+    ]
 
 
 def test_an_act_that_is_refused_is_none(call: Call) -> None:
