@@ -19,7 +19,7 @@ from bot.actions.conflicts import NotOpen
 from bot.actions.contact_ways import Changed
 from bot.actions.handovers import NotPossible, UnfitSuccessor, UnknownStaff
 from bot.actions.proposals import SamePerson
-from bot.api import context
+from bot.api import context, obstacles
 from bot.audit import AuditUnwritable
 from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, WeComError
 
@@ -192,11 +192,12 @@ def _unknown_staff(error: UnknownStaff) -> Response:
 
 
 def _unfit_successor(error: UnfitSuccessor) -> Response:
+    why = obstacles.unfit(error.reason)
     return respond(
         invalid(
             "successors",
-            f"成员 {error.userid} 不能接替（{error.reason}），请另选他人",
-            f"{error.userid} cannot take over ({error.reason}): name somebody else",
+            f"成员 {error.userid} 不能接替（{why.chinese}），请另选他人",
+            f"{error.userid} cannot take over ({why.english}): name somebody else",
             userid=error.userid,
             reason=error.reason,
         )
@@ -204,9 +205,9 @@ def _unfit_successor(error: UnfitSuccessor) -> Response:
 
 
 def _not_possible(error: NotPossible) -> Response:
-    return respond(
-        Problem(409, "wrong-state", f"该交接的状态不允许此操作（{error}）", f"too late: {error}")
-    )
+    why = obstacles.too_late(str(error))
+    chinese, english = f"该交接的状态不允许此操作（{why.chinese}）", f"too late: {why.english}"
+    return respond(Problem(409, "wrong-state", chinese, english))
 
 
 def _same_person(_error: SamePerson) -> Response:

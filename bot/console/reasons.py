@@ -30,6 +30,7 @@ SENTENCES: Mapping[str, LazyString] = {
     "has no 客户联系": _l("没有客户联系权限"),
     "is leaving": _l("即将离职"),
     "on leave or off duty": _l("休假或不当班"),
+    "hands over and takes over at once": _l("正是要交接的成员"),
     # handover
     "same department, least loaded": _l("同部门，客户最少"),
     "another department, least loaded": _l("其他部门，客户最少"),

@@ -62,20 +62,28 @@ def test_a_member_whom_nobody_knows_cannot_leave(call: Call) -> None:
 
 
 @pytest.mark.parametrize(
-    ("successor", "reason"),
+    ("successor", "reason", "chinese", "english"),
     [
-        ("nobody", "unknown member"),
-        ("zhaoliu", "not an active member"),
-        ("zhangsan", "hands over and takes over at once"),
+        ("nobody", "unknown member", "未知成员", "is not known"),
+        ("zhaoliu", "not an active member", "不是在职成员", "is not an active member"),
+        (
+            "zhangsan",
+            "hands over and takes over at once",
+            "正是要交接的成员",
+            "is the member who hands over",
+        ),
     ],
 )
-def test_an_unfit_successor_is_refused_with_the_reason(
-    call: Call, successor: str, reason: str
+def test_an_unfit_successor_is_refused_with_the_reason_in_the_callers_language(
+    call: Call, successor: str, reason: str, chinese: str, english: str
 ) -> None:
-    body = problem(call("POST", "/offboardings", leave(successors=["lihua", successor])), 422)
+    asked = leave(successors=["lihua", successor])
 
+    body = problem(call("POST", "/offboardings", asked), 422)
     assert (body["userid"], body["reason"]) == (successor, reason)
-    assert reason in body["detail"]
+    assert body["detail"] == f"成员 {successor} 不能接替（{chinese}），请另选他人"
+    body = problem(call("POST", "/offboardings", asked, Accept_Language="en"), 422)
+    assert body["detail"] == f"{successor} cannot take over ({english}): name somebody else"
     assert Handover.select().count() == 0
 
 
