@@ -1,6 +1,6 @@
 """成员离职: the account of a member is gone, or may be."""
 
-from bot.actions import handovers, leavers
+from bot.actions import leavers
 from bot.kegui import Kegui
 from bot.router import Received, Router
 
@@ -10,7 +10,7 @@ router = Router()
 @router.on("change_contact", "delete_user")
 def staff_deleted(received: Received, kegui: Kegui) -> None:
     """The contacts say that the member is gone: hand over all that was theirs."""
-    handovers.report_leave(received.event.userid, source="delete_user", kegui=kegui)
+    leavers.confirm_deleted(received.event.userid, source="delete_user", kegui=kegui)
 
 
 @router.on("unsubscribe")

@@ -5,10 +5,11 @@ from typing import Any, cast
 import pytest
 
 from bot import clock
-from bot.actions import handovers, staff
+from bot.actions import handovers, leavers, staff
 from bot.audit import Who
 from bot.kegui import Kegui
 from bot.models import Department, Handover, Staff
+from bot.models.staff import LEFT
 from bot.queue import Queue
 from bot.vault import Vault
 from bot.wecom import Refused, User
@@ -50,6 +51,20 @@ def test_a_userid_in_other_letters_names_the_member_that_wecom_names(kegui: Kegu
 
     assert (first.userid, again.id, is_new) == ("zhangsan", first.id, False)
     assert [member.userid for member in Staff.select()] == ["zhangsan"]
+
+
+@pytest.mark.parametrize(
+    ("userid", "cases"), [("zhangsan", []), ("gone", ["gone"]), ("left", ["left"])]
+)
+def test_who_is_said_to_be_deleted_and_is_in_service_keeps_all_customers(
+    kegui: Kegui, monkeypatch: pytest.MonkeyPatch, userid: str, cases: list[str]
+) -> None:
+    """The event came late: the account was made anew meanwhile."""
+    monkeypatch.setitem(USERS, "left", User("left", "离职", (2,), 2, (), None, LEFT))
+
+    leavers.confirm_deleted(userid, source="delete_user", kegui=kegui)
+
+    assert [case.userid for case in Handover.select()] == cases
 
 
 def test_a_member_whom_nobody_knows_is_not_made_up(kegui: Kegui) -> None:
