@@ -88,7 +88,7 @@ def refuse_null_body() -> None:
             "invalid",
             "正文须为 JSON 对象",
             "the body must be a JSON object",
-            extra={"errors": [{"in": "body", "field": "_schema", "message": "null"}]},
+            extra={"errors": [problems.NO_OBJECT]},
         )
 
 

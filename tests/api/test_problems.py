@@ -125,14 +125,52 @@ def test_a_body_of_another_shape_says_what_is_wrong_where(call: Call, body: Any)
     assert {"in", "field", "message"} == set(body["errors"][0])
 
 
-def test_a_null_is_no_body(client: FlaskClient, call: Call) -> None:
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {"external_userids": 5},
+            [
+                ("external_userids", "Input should be 'all'"),
+                ("external_userids", "Input should be a valid list"),
+            ],
+        ),
+        ({"takeover_userid": 5}, [("takeover_userid", "Input should be a valid string")]),
+        ({"all": 1}, [("all", "Extra inputs are not permitted")]),
+        (
+            {"external_userids": ["wm_chen", 5]},
+            [
+                ("external_userids", "Input should be 'all'"),
+                ("external_userids.1", "Input should be a valid string"),
+            ],
+        ),
+        (
+            {"by_rule": False},
+            [("body", "Value error, exactly one of takeover_userid and by_rule is needed")],
+        ),
+    ],
+)
+def test_a_field_is_named_as_the_caller_wrote_it(
+    call: Call, changes: dict[str, Any], told: list[tuple[str, str]]
+) -> None:
+    whole = {"handover_userid": "zhangsan", "external_userids": "all", "by_rule": True}
+
+    body = problem(call("POST", "/handovers", whole | changes), 422)
+
+    assert [(one["field"], one["message"]) for one in body["errors"]] == told
+    assert {one["in"] for one in body["errors"]} == {"body"}
+
+
+def test_a_null_is_no_body_and_neither_is_a_list(client: FlaskClient, call: Call) -> None:
     authorization = call("GET", "/staff").request.headers["Authorization"]
 
-    response = client.put(
-        "/api/v1/staff/lihua", data=" null", headers={"Authorization": authorization}
-    )
+    null = client.put("/api/v1/staff/lihua", data=" null", headers={"Authorization": authorization})
+    empty = call("PUT", "/staff/lihua", [])
 
-    problem(response, 422)
+    for response in (null, empty):
+        assert problem(response, 422)["errors"] == [
+            {"in": "body", "field": "body", "message": "a JSON object is needed"}
+        ]
 
 
 def test_a_filter_that_does_not_exist_is_refused(call: Call) -> None:
