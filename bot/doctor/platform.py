@@ -15,6 +15,7 @@ from bot.wecom import (
     WeComError,
 )
 from bot.wecom.errors import GETTOKEN
+from bot.wecom.messages import NOBODY_REACHED
 from bot.wecom.probe import probe
 from bot.wecom.transport import VARIABLES
 
@@ -202,15 +203,13 @@ class AppChecks:
 def check_message(wecom: WeCom, userid: str, text: str) -> Finding:
     """Send one message, only because the operator asked for it."""
     try:
-        result = wecom.send_message([userid], text)
+        wecom.send_message([userid], text)
     except Refused as refused:
-        if refused.errcode == 81013:
+        if refused.errcode == NOBODY_REACHED:
             return failed("message", "not_delivered", userid=userid)
         return judge_error("message", refused, "app")
     except WeComError as error:
         return judge_error("message", error, "app")
-    if result.invalid_userids:
-        return failed("message", "not_delivered", userid=userid)
     return ok("message")
 
 

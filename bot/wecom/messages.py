@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bot.wecom.customers import check_count
-from bot.wecom.errors import OperatorNeeded
+from bot.wecom.errors import OperatorNeeded, Refused
 from bot.wecom.transport import Transport
 
 TEXT_BYTES = 2048
+NOBODY_REACHED = 81013
 RECIPIENTS = 1000
 TASK_ID = re.compile(r"[A-Za-z0-9_@-]{1,128}")
 CARD_ROWS = 6
@@ -19,8 +20,14 @@ KEY_BYTES = 1024
 
 @dataclass(frozen=True)
 class MessageResult:
+    """What became of a message; whoever is named did not get it, in whatever case WeCom says it.
+
+    ``unlicensed_userids``: visible, but without a licence for the basic APIs.
+    """
+
     msgid: str
     invalid_userids: tuple[str, ...]
+    unlicensed_userids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class Messages(Transport):
             text: cut at 2048 bytes, never inside a character.
 
         Raises:
-            Refused: 81013: none of the members can be reached.
+            Refused: 81013: nobody got it.
         """
         content = {"content": cut(text, TEXT_BYTES)}
         return self._deliver(userids, "text", content, duplicate_check_seconds)
@@ -78,7 +85,7 @@ class Messages(Transport):
 
         Raises:
             ValueError: the card has what WeCom would refuse whole.
-            Refused: 81013: none of the members can be reached; 42014: the task_id was used.
+            Refused: 81013: nobody got it; 42014: the task_id was used.
         """
         return self._deliver(userids, "template_card", _as_json(card), duplicate_check_seconds)
 
@@ -122,13 +129,21 @@ class Messages(Transport):
                 "duplicate_check_interval": duplicate_check_seconds,
             },
         )
-        invalid = str(answer.get("invaliduser") or "")
-        return MessageResult(str(answer.get("msgid", "")), tuple(filter(None, invalid.split("|"))))
+        invalid, unlicensed = _listed(answer, "invaliduser"), _listed(answer, "unlicenseduser")
+        # WeCom answers in lower case, and with errcode 0 also when nobody is left (path 90236).
+        missed = {userid.lower() for userid in (*invalid, *unlicensed)}
+        if missed.issuperset(userid.lower() for userid in userids):
+            raise Refused("message/send", NOBODY_REACHED, "errcode 0, but nobody got it")
+        return MessageResult(str(answer.get("msgid", "")), invalid, unlicensed)
 
     def _own_agent_id(self, endpoint: str) -> int:
         if self.agent_id is None:
             raise OperatorNeeded(endpoint, None, what_to_do="请设置 KEGUI_AGENT_ID")
         return self.agent_id
+
+
+def _listed(answer: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    return tuple(filter(None, str(answer.get(name) or "").split("|")))
 
 
 def _as_json(card: Card) -> dict[str, Any]:

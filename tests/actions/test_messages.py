@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 import pytest
+import responses
 
 from bot.actions.messages import tell
 from bot.kegui import Kegui
@@ -11,6 +12,7 @@ from bot.queue import Queue
 from bot.vault import Vault
 from bot.wecom import Transient
 from config import settings
+from tests.wecom.speaking import answer, asked, give_token, speak
 
 NO_ANSWER = Transient("message/send", None, "network: ReadTimeout", maybe_executed=True)
 
@@ -54,3 +56,26 @@ def test_what_is_repeated_says_the_same_though_a_name_is_known_by_now(
     assert kept is not None
     assert b"wm_chen" not in bytes(kept)
     assert (effect.state, Effect.get().sealed_text) == ("done", None)
+
+
+@pytest.mark.parametrize("said", ["invaliduser", "unlicenseduser"])
+def test_who_did_not_get_a_message_counts_as_not_told_and_is_not_told_again(
+    sqlite_url: str, store: str, said: str
+) -> None:
+    kegui = Kegui(settings.load({}), speak(), Queue(sqlite_url), Vault("A" * 43 + "="))
+
+    def tell_both() -> list[tuple[str, int | None]]:
+        told = [
+            tell(one, "alarm.text", about="alarm 1", kegui=kegui, text="t", what_to_do="w")
+            for one in ("LiSi", "zhangsan")
+        ]
+        return [(effect.state, effect.errcode) for effect in told]
+
+    with responses.RequestsMock() as network:
+        give_token(network)
+        answer(network, "message/send", {"errcode": 0, "errmsg": "ok", said: "lisi"})
+        first = tell_both()
+
+        assert first == [("refused", 81013), ("done", None)]
+        assert tell_both() == first
+        assert len(asked(network, "message/send")) == 2

@@ -607,6 +607,23 @@ def test_a_long_message_is_cut_between_characters(
     assert cut(text, TEXT_BYTES) == content
 
 
+@pytest.mark.parametrize("said", ["invaliduser", "unlicenseduser"])
+def test_a_message_that_reached_nobody_is_refused_though_wecom_says_ok(
+    network: responses.RequestsMock, wecom: WeCom, said: str
+) -> None:
+    answer(network, "message/send", {"errcode": 0, "errmsg": "ok", said: "lisi|wangwu"})
+
+    for send in (
+        lambda: wecom.send_message(["LiSi", "WangWu"], "text"),
+        lambda: wecom.send_card(["LiSi"], CARD),
+    ):
+        with pytest.raises(Refused) as raised:
+            send()
+        assert raised.value.errcode == 81013
+    # Whoever got it must not get it again: what reached somebody is no refusal.
+    assert wecom.send_message(["LiSi", "zhaoliu"], "text").msgid == ""
+
+
 def test_without_an_agent_id_no_message_is_sent(
     network: responses.RequestsMock, wecom: WeCom
 ) -> None:
