@@ -7,7 +7,7 @@ from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from bot.actions import saved_views
+from bot.actions import alarms, saved_views
 from bot.audit import without_phones
 from bot.console import gate
 from bot.console.conflicts import resolvable, settled_by
@@ -96,7 +96,8 @@ def phones(external_userid: str) -> ResponseReturnValue:
     try:
         with released():
             found = kegui().wecom.phones_of(external_userid)
-    except WeComError:
+    except WeComError as error:
+        alarms.report(error, kegui())
         flash(_("企业微信暂时没有答复，请稍后重试。"), "bad")
         return redirect(back)
     within = gate.scope(Right.REVEAL_PHONES).within(found)

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from bot.access import LOCAL, access_of
-from bot.actions import local_users, logins, second_factors
+from bot.actions import alarms, local_users, logins, second_factors
 from bot.console import gate, language
 from bot.console.gate import PUBLIC, allow
 from bot.console.pages import kegui
@@ -103,6 +103,7 @@ def done() -> ResponseReturnValue:
         log.warning("login_refused", errcode=refused.errcode)
         return _refuse("code" if refused.errcode == INVALID_CODE else "wecom", state.target)
     except WeComError as error:
+        alarms.report(error, kegui())
         log.warning("login_not_possible", error=type(error).__name__)
         return _refuse("wecom", state.target)
     userid = identity.userid or ""

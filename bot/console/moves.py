@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from peewee import IntegrityError
 
-from bot.actions import handovers
+from bot.actions import alarms, handovers
 from bot.actions.staff import customers_owned
 from bot.console import gate
 from bot.console.gate import allow
@@ -134,7 +134,8 @@ def _move(by_owner: dict[str, list[str]], takeover: str) -> tuple[list[Handover]
             return opened, _("%(member)s 不能接替：%(why)s。请另选他人。", member=member, why=why)
         except (handovers.NotPossible, handovers.UnknownStaff):
             return opened, _("原归属成员已离职，请改用离职交接。")
-        except WeComError:
+        except WeComError as error:
+            alarms.report(error, kegui())
             return opened, _("企业微信暂时无法确认成员，请稍后重试。")
     return opened, ""
 

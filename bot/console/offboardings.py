@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from bot.access import Scope
-from bot.actions import handovers
+from bot.actions import alarms, handovers
 from bot.actions.proposals import SamePerson, open_one
 from bot.console import gate
 from bot.console.gate import allow
@@ -283,7 +283,8 @@ def _open(
         return None, {"userid": _("企业微信没有这位成员，请核对。")}
     except handovers.UnfitSuccessor as unfit:
         return None, {"successors": _unfit(unfit)}
-    except WeComError:
+    except WeComError as error:
+        alarms.report(error, kegui())
         return None, {"userid": _("企业微信暂时无法确认这位成员，请稍后重试。")}
     if is_new:
         flash(_("已发起离职交接，等待另一人审批。"), "good")

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from bot import clock
-from bot.actions import conflicts, jssdk
+from bot.actions import alarms, conflicts, jssdk
 from bot.console import gate, pages
 from bot.console.gate import allow
 from bot.console.pages import kegui
@@ -62,7 +62,8 @@ def signature() -> ResponseReturnValue:
         abort(404)
     try:
         made = jssdk.sign(url, identity, kegui())
-    except WeComError:
+    except WeComError as error:
+        alarms.report(error, kegui())
         return jsonify({"error": _("企业微信暂时没有答复，请稍后重试。")}), 503
     return jsonify(
         {"timestamp": made.timestamp, "nonceStr": made.nonce, "signature": made.signature}
@@ -120,7 +121,8 @@ def report(external_userid: str) -> ResponseReturnValue:
         try:
             conflicts.report(external_userid, owner.userid, contender, gate.who(), kegui())
             flash(_("已上报，归属成员和主管会收到通知。"), "good")
-        except (WeComError, Busy):
+        except (WeComError, Busy) as error:
+            alarms.report(error, kegui())
             flash(_("已记录撞单，但通知暂时没有发出，请直接告知主管。"), "warn")
     return redirect(address_of("console.sidebar.customer", external_userid=external_userid))
 

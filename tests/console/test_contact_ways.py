@@ -13,7 +13,16 @@ from flask.testing import FlaskClient
 
 from bot import clock
 from bot.console import contact_ways
-from bot.models import AuditEntry, ContactWay, Customer, Department, Lease, Ownership, Staff
+from bot.models import (
+    Alarm,
+    AuditEntry,
+    ContactWay,
+    Customer,
+    Department,
+    Lease,
+    Ownership,
+    Staff,
+)
 from bot.rules.rights import Role
 from bot.wecom import (
     ContactWayMade,
@@ -323,6 +332,8 @@ def test_what_wecom_does_not_do_is_said_and_changes_nothing_here(
         "备注",
         ["zhangsan"],
     )
+    # What only an operator can mend, an operator hears of.
+    assert Alarm.select().count() == isinstance(error, OperatorNeeded)
 
 
 def test_members_and_remark_change_in_wecom_first(manager: FlaskClient, wecom: FakeWeCom) -> None:

@@ -25,9 +25,10 @@ from bot import clock, db, migrations
 from bot.actions import local_users, logins, second_factors
 from bot.audit import Who
 from bot.console import gate
-from bot.models import AuditEntry, Login, LoginState, Staff
+from bot.models import Alarm, AuditEntry, Login, LoginState, Staff
 from bot.rules.rights import Role
 from bot.wecom import Refused, Transient
+from bot.wecom.errors import classify
 from bot.wecom.logins import Identity
 from tests.console.conftest import MORNING, add_person
 from tests.console.test_sessions import Clock, is_in
@@ -248,7 +249,7 @@ def test_a_code_that_was_used_is_refused(client: FlaskClient, wecom: WeComOfLogi
         Transient("auth/getuserinfo", None, "timeout"),
         Transient("auth/getuserinfo", -1, "system busy"),
         Refused("auth/getuserinfo", 50001, "redirect_uri"),
-        Refused("auth/getuserinfo", 60020, "not allow to access from your ip"),
+        classify("auth/getuserinfo", 60020, "not allow to access from your ip"),
     ],
 )
 def test_nobody_is_let_in_while_wecom_is_away(
@@ -260,6 +261,21 @@ def test_nobody_is_let_in_while_wecom_is_away(
 
     refused(client, response, "企业微信暂时无法确认您的身份")
     assert 'href="/login/local' in response.get_data(as_text=True)
+
+
+def test_a_login_that_only_an_operator_can_mend_raises_one_alarm(
+    client: FlaskClient, wecom: WeComOfLogins
+) -> None:
+    for code in ("c", "d"):
+        wecom.codes[code] = classify("auth/getuserinfo", 60020, "not allow to access")
+        come_back(client, sent_away(client), code)
+    wecom.codes["e"] = Transient("auth/getuserinfo", None, "timeout")
+    come_back(client, sent_away(client), "e")
+
+    with db.connection():
+        [alarm] = Alarm.select()
+    assert alarm.subject == "auth/getuserinfo 60020"
+    assert "企业可信IP" in alarm.what_to_do
 
 
 @pytest.mark.parametrize(
