@@ -247,7 +247,7 @@ class PostgresDatabase:
                 "pg_dump",
                 "--format=custom",
                 "--no-owner",
-                f'--schema="{self._schema()}"',
+                f'--schema="{_pg_schema(server)}"',
                 f"--snapshot={snapshot}",
                 f"--exclude-table={QUEUE}*",
                 f"--file={path}",
@@ -260,7 +260,9 @@ class PostgresDatabase:
             "pg_restore", "--list", str(path), why="the dump is damaged, or of a newer pg_dump"
         )
         dumped = re.findall(rf"^\d+; \d+ \d+ TABLE (.+) {HISTORY} ", contents, re.MULTILINE)
-        if (own := self._schema()) not in dumped:
+        with self._connect() as server:
+            own = _pg_schema(server)
+        if own not in dumped:
             raise DumpError(
                 f"the dump's tables are in the schema {', '.join(dumped) or '(none)'}, and the"
                 f" database URL leads to {own}: make that schema, or put it first in the role's"
@@ -291,29 +293,25 @@ class PostgresDatabase:
 
     def load(self, path: Path, finish: Callable[[str], None]) -> None:
         with self._connect() as server, server.transaction():
-            functions = _pg_trigger_functions(server)
+            own, functions = _pg_schema(server), _pg_trigger_functions(server)
             for table in _pg_tables(server):
                 server.execute(sql.SQL("DROP TABLE {} CASCADE").format(sql.Identifier(table)))
             for function in functions:
                 server.execute(f"DROP FUNCTION {function}".encode())
-            own = sql.Identifier(self._schema()).as_string(server)
-            server.execute(f"DROP FUNCTION IF EXISTS {own}.{INDEX_FUNCTION}".encode())
+            quoted = sql.Identifier(own).as_string(server)
+            server.execute(f"DROP FUNCTION IF EXISTS {quoted}.{INDEX_FUNCTION}".encode())
         self._run(
             "pg_restore",
             "--no-owner",
             "--exit-on-error",
             "--single-transaction",
             # Not the schema itself, which is there, and nothing that others keep in theirs.
-            f"--schema={self._schema()}",
+            f"--schema={own}",
             f"--dbname={self._options.get('dbname', '')}",
             str(path),
             why="the database is empty now and the backup is whole: mend this, then repeat",
         )
         finish(self._url)
-
-    def _schema(self) -> str:
-        with self._connect() as server:
-            return _one(server, "SELECT current_schema()") or "(none)"
 
     @contextmanager
     def _connect(self) -> Iterator[psycopg.Connection]:
@@ -364,6 +362,11 @@ class PostgresDatabase:
         }
         given = {"client_encoding": "UTF8", **self._options}
         return {names[key]: str(value) for key, value in given.items() if key in names}
+
+
+def _pg_schema(server: psycopg.Connection) -> str:
+    """Name the schema in which the role makes its tables; one that has none can use none."""
+    return _one(server, "SELECT current_schema()") or "(none)"
 
 
 def _pg_tables(server: psycopg.Connection) -> list[str]:

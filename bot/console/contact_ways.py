@@ -67,15 +67,16 @@ def index() -> str:
     scope = gate.scope(Right.SEE_CONTACT_WAYS)
     page = page_of_query(find_ways(text, scope), page_number(), PAGE_SIZE)
     ways: list[ContactWay] = list(page.rows)
+    latest = _looked_at(LATEST_IN_LIST)
     return render_template(
         "contact_ways/index.html",
         ways=ways,
         page=page,
         text=text,
         is_part=not scope.is_firm,
-        met=_met([way.state for way in ways], MOST_CUSTOMERS, LATEST_IN_LIST),
-        most=MOST_CUSTOMERS if _sees_all() else LATEST_IN_LIST,
-        latest=None if _sees_all() else LATEST_IN_LIST,
+        met=_met([way.state for way in ways], latest, MOST_CUSTOMERS),
+        most=latest or MOST_CUSTOMERS,
+        latest=latest,
         names=names_of(staff=[userid for way in ways for userid in way.userids]),
     )
 
@@ -85,13 +86,14 @@ def index() -> str:
 def show(way_id: int) -> str:
     """One way: its code to scan, whom it leads to, and how many came."""
     way = _visible(way_id, Right.SEE_CONTACT_WAYS)
+    latest = _looked_at(LATEST_OF_ONE)
     return render_template(
         "contact_ways/show.html",
         way=way,
         has_image=_image(way) is not None,
         may_change=_may_change(way),
-        met=_met([way.state], None, LATEST_OF_ONE).get(way.state, 0),
-        latest=None if _sees_all() else LATEST_OF_ONE,
+        met=_met([way.state], latest).get(way.state, 0),
+        latest=latest,
         names=names_of(staff=way.userids),
     )
 
@@ -296,15 +298,16 @@ def _visible(way_id: int, right: Right) -> ContactWay:
     return way
 
 
-def _met(states: Sequence[str], most: int | None, latest: int) -> dict[str, int]:
+def _looked_at(latest: int) -> int | None:
+    """Among how many of a channel's latest customers the asker's are counted; None: of all."""
+    return None if gate.scope(Right.SEE_CUSTOMERS).is_firm else latest
+
+
+def _met(states: Sequence[str], latest: int | None, most: int | None = None) -> dict[str, int]:
     """How many customers came by each, of those whom the asker may see."""
-    if _sees_all():
+    if latest is None:
         return customers_by_state(states, most)
     return customers_within_by_state(states, gate.scope(Right.SEE_CUSTOMERS), latest)
-
-
-def _sees_all() -> bool:
-    return gate.scope(Right.SEE_CUSTOMERS).is_firm
 
 
 def _may_change(way: ContactWay) -> bool:
