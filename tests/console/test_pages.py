@@ -5,6 +5,7 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 from bot import clock, inbox_archive
+from bot.console.pages import masked
 from bot.models import Alarm, Conflict, Handover, InboxArchive, InboxEvent, Notice, Ownership
 from tests.console.conftest import add_event, add_person, at, log_in
 
@@ -243,3 +244,13 @@ def test_home_leads_nobody_to_alarms_that_they_may_not_see(app: APIFlask) -> Non
 
     assert 'href="/alarms"' not in text
     assert "60020" not in text
+
+
+@pytest.mark.parametrize(
+    ("identifier", "shown"),
+    [("wmAbcdefghijklmnopqrstuvwxyz1234", "wmAbc…"), ("wm_25", "wm…"), ("x", "…"), ("", "…")],
+)
+def test_of_an_id_that_one_may_not_know_never_more_than_half_is_shown(
+    identifier: str, shown: str
+) -> None:
+    assert masked(identifier) == shown
