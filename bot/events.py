@@ -31,47 +31,47 @@ class Event:
 
     @property
     def userid(self) -> str:
-        return self._text("UserID")
+        return self.text("UserID")
 
     @property
     def external_userid(self) -> str:
-        return self._text("ExternalUserID")
+        return self.text("ExternalUserID")
 
     @property
     def welcome_code(self) -> str:
-        return self._text("WelcomeCode")
+        return self.text("WelcomeCode")
 
     @property
     def state(self) -> str:
-        return self._text("State")
+        return self.text("State")
 
     @property
     def chat_id(self) -> str:
-        return self._text("ChatId")
+        return self.text("ChatId")
 
     @property
     def source(self) -> str:
-        return self._text("Source")
+        return self.text("Source")
 
     @property
     def fail_reason(self) -> str:
-        return self._text("FailReason")
+        return self.text("FailReason")
 
     @property
     def from_user(self) -> str:
-        return self._text("FromUserName")
+        return self.text("FromUserName")
 
     @property
     def event_key(self) -> str:
-        return self._text("EventKey")
+        return self.text("EventKey")
 
     @property
     def task_id(self) -> str:
-        return self._text("TaskId")
+        return self.text("TaskId")
 
     @property
     def response_code(self) -> str:
-        return self._text("ResponseCode")
+        return self.text("ResponseCode")
 
     @property
     def selected(self) -> dict[str, list[str]]:
@@ -89,7 +89,8 @@ class Event:
                 ]
         return found
 
-    def _text(self, name: str) -> str:
+    def text(self, name: str) -> str:
+        """Return the field of this name, "" when there is none."""
         value = self.fields.get(name, "")
         return value if isinstance(value, str) else ""
 

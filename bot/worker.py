@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -16,9 +17,10 @@ from bot.actions.alarms import report
 from bot.audit import AuditUnwritable
 from bot.db import connection
 from bot.effects import Busy
+from bot.events import Event
 from bot.inbox import Later, Lost
 from bot.kegui import Kegui
-from bot.models import InboxEvent
+from bot.models import InboxEvent, Staff
 from bot.queue import Lane
 from bot.router import Received, Router
 from bot.wecom import Paused, Refused, Throttled, WeComError
@@ -36,6 +38,9 @@ POLL_SECONDS = 0.05
 PATIENCE_SECONDS = 20
 LIFTED = timedelta(seconds=1)
 LATE = timedelta(seconds=0.5)
+# The fields of an event that name a member, and what stands there where WeCom itself is meant.
+MEMBERS = ("UserID", "FromUserName")
+NOBODY = "sys"
 
 
 class Worker:
@@ -156,7 +161,7 @@ class Worker:
 
     def _handle(self, row: InboxEvent, lane: Lane) -> None:
         try:
-            event = inbox.open_event(row, self._kegui.vault)
+            event = _as_spelled(inbox.open_event(row, self._kegui.vault), row)
             handler = self._router.handler_for(event, lane)
             if handler is None and lane == Lane.WORK:
                 self._ignore(row)
@@ -227,6 +232,17 @@ class Worker:
         if isinstance(error, Throttled):
             return clock.now() + timedelta(seconds=error.wait_seconds)
         return self._next_try(row)
+
+
+def _as_spelled(event: Event, row: InboxEvent) -> Event:
+    """Return the event with its members written as here, and the row found under that name."""
+    named = [name for name in MEMBERS if event.text(name) not in ("", NOBODY)]
+    spelled = {name: Staff.spelled(event.text(name)) for name in named}
+    if all(event.text(name) == userid for name, userid in spelled.items()):
+        return event
+    event = replace(event, fields={**event.fields, **spelled})
+    InboxEvent.update(userid=event.userid[:64] or None).where(InboxEvent.id == row.id).execute()
+    return event
 
 
 def _ids(message: str) -> dict[str, int]:

@@ -18,7 +18,7 @@ from bot.audit import AuditUnwritable
 from bot.effects import Busy
 from bot.inbox import WELCOME_LEASE, WORK_LEASE, Later
 from bot.kegui import Kegui
-from bot.models import Alarm, InboxEvent
+from bot.models import Alarm, InboxEvent, Staff
 from bot.models.inbox_event import CLAIMED, DEAD, DONE, FAILED, IGNORED, WAITING
 from bot.queue import Lane, Queue
 from bot.router import Received, Router
@@ -147,6 +147,33 @@ def test_a_handler_gets_the_event_and_the_row_is_done(kegui: Kegui, time: Time) 
     assert (received.id, received.source, received.received_at) == (event_id, "customer", NOW)
     assert received.event.userid == "zhangsan"
     assert (read(event_id).state, read(event_id).finished_at) == (DONE, NOW)
+
+
+@pytest.mark.parametrize(
+    ("told", "userid", "sender"),
+    [
+        ("<UserID>ZHANGSAN</UserID><FromUserName>sys</FromUserName>", "ZhangSan", "sys"),
+        ("<UserID>nobody</UserID>", "nobody", ""),
+        ("<FromUserName>zhangsan</FromUserName>", "", "ZhangSan"),
+    ],
+)
+def test_a_handler_gets_members_as_they_are_written_here(
+    kegui: Kegui, time: Time, told: str, userid: str, sender: str
+) -> None:
+    """WeCom does not tell upper from lower case: one member has one name here."""
+    for known in ("ZhangSan", "SYS"):
+        Staff.create(userid=known, seen_at=NOW)
+    names = f"<Event>{ADDED[0]}</Event><ChangeType>{ADDED[1]}</ChangeType>"
+    body = f"<xml>{names}{told}</xml>".encode()
+    event_id = inbox.put("customer", events.parse(body), body, vault=kegui.vault, now=NOW)
+    assert event_id is not None
+    handler = Handler()
+
+    serving(kegui, handler).answer(event_id, Lane.WORK)
+
+    [received] = handler.got
+    assert (received.event.userid, received.event.from_user) == (userid, sender)
+    assert (read(event_id).userid or "") == userid
 
 
 def test_a_settled_or_claimed_row_is_left_alone(kegui: Kegui, time: Time) -> None:

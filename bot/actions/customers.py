@@ -6,7 +6,7 @@ from bot import clock
 from bot.actions.alarms import report
 from bot.db import released
 from bot.kegui import Kegui
-from bot.models import Customer, Relation
+from bot.models import Customer, Relation, Staff
 from bot.models.customer import RELATION_ACTIVE
 from bot.router import Received
 from bot.wecom import WeComError
@@ -33,12 +33,14 @@ def meet(received: Received, kegui: Kegui) -> Customer:
         return customer
     customer.name, customer.type = detail.name, detail.type
     customer.save(only=[Customer.name, Customer.type])
+    spelled = Staff.spellings([contact.userid for contact in detail.follow_users])
     for contact in detail.follow_users:
+        userid = spelled[contact.userid]
         # A member of whom no event spoke: callbacks are not guaranteed.
-        if contact.userid != event.userid:
+        if userid != event.userid:
             Relation.begin(
                 event.external_userid,
-                contact.userid,
+                userid,
                 state=RELATION_ACTIVE,
                 source="repair",
                 at=contact.createtime,

@@ -16,7 +16,7 @@ from bot.actions.transfers import (
 )
 from bot.db import released, transaction
 from bot.kegui import Kegui
-from bot.models import GroupChat, Handover, HandoverItem, TransferAttempt
+from bot.models import GroupChat, Handover, HandoverItem, Staff, TransferAttempt
 from bot.models.handover import DONE, FAILED, GROUP, ITEM_IN_FLIGHT, PLANNED, WAITING
 from bot.rules.handover import GROUPS_PER_OWNER_AND_DAY, Verdict, batches, judge, reason_of
 from bot.wecom import Refused, Transient, WeComError
@@ -95,10 +95,11 @@ def poll(handover: Handover, kegui: Kegui) -> None:
         attempts = item.tries()
         try:
             with released():
-                owner = kegui.wecom.group(item.subject).owner
+                shown = kegui.wecom.group(item.subject).owner
         except Refused as refused:
             _settle(item, FAILED, FAILED, refused.errcode, reason_of(refused.errcode or 0))
             continue
+        owner = Staff.spelled(shown)
         if owner == item.takeover_userid:
             _settle(item, DONE, DONE)
             GroupChat.update(owner=owner).where(GroupChat.chat_id == item.subject).execute()

@@ -5,7 +5,7 @@ from datetime import datetime
 from bot import clock
 from bot.db import released
 from bot.kegui import Kegui
-from bot.models import GroupChat
+from bot.models import GroupChat, Staff
 from bot.wecom import Refused
 
 DISMISSED = 49008
@@ -20,9 +20,9 @@ def read(chat_id: str, kegui: Kegui) -> None:
         if refused.errcode == DISMISSED:
             dismissed(chat_id, clock.now())
         return
-    now = clock.now()
-    GroupChat.insert(chat_id=chat_id, owner=group.owner, seen_at=now).on_conflict_ignore().execute()
-    GroupChat.update(name=group.name, owner=group.owner, seen_at=now).where(
+    now, owner = clock.now(), Staff.spelled(group.owner)
+    GroupChat.insert(chat_id=chat_id, owner=owner, seen_at=now).on_conflict_ignore().execute()
+    GroupChat.update(name=group.name, owner=owner, seen_at=now).where(
         GroupChat.chat_id == chat_id
     ).execute()
 

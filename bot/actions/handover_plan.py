@@ -76,11 +76,7 @@ def collect(handover: Handover, gone: bool, kegui: Kegui) -> None:
 def _customers_listed(userid: str, gone: bool, kegui: Kegui) -> set[str]:
     with released():
         if gone:
-            return {
-                row.external_userid
-                for row in kegui.wecom.unassigned()
-                if row.handover_userid == userid
-            }
+            return {row.external_userid for row in kegui.wecom.unassigned_of(userid)}
         return set(kegui.wecom.customers_of(userid))
 
 

@@ -55,7 +55,7 @@ def find_out(userid: str, kegui: Kegui) -> str:
 
 def _is_waiting_for_heirs(userid: str, kegui: Kegui) -> bool:
     with released():
-        if any(row.handover_userid == userid for row in kegui.wecom.unassigned()):
+        if any(kegui.wecom.unassigned_of(userid)):
             return True
         try:
             return any(group.status == OWNER_LEFT for group in kegui.wecom.groups_of(userid))

@@ -1,6 +1,7 @@
 """Staff as WeCom shows them now: who is here, who may own a customer, who has left."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -21,11 +22,9 @@ NOT_FOUND = (60111, 40003)
 
 
 def find(userid: str, kegui: Kegui) -> Staff | None:
-    """Return a member; one whom no reading has met yet is asked of WeCom now.
-
-    WeCom does not tell upper from lower case in a userid: what it answers is the name to use.
-    """
-    member = Staff.get_or_none(Staff.userid == userid)
+    """Return a member, however the userid is spelled; one whom no reading has met yet is asked of
+    WeCom now."""
+    member = Staff.get_or_none(Staff.userid == Staff.spelled(userid))
     if member is not None:
         return member
     user = refresh(userid, kegui)
@@ -39,9 +38,14 @@ def look_again(userids: Iterable[str], kegui: Kegui) -> None:
     """Read these members, and who has 客户联系, before an old reading decides against them."""
     for userid in userids:
         refresh(userid, kegui)
+    _mark_serving(serving(kegui))
+
+
+def serving(kegui: Kegui) -> list[str]:
+    """Ask WeCom who has 客户联系 within the app's range; the userids as they are written here."""
     with released():
-        serving = kegui.wecom.follow_users()
-    _mark_serving(serving)
+        listed = kegui.wecom.follow_users()
+    return list(Staff.spellings(listed).values())
 
 
 def has_met_a_customer(userid: str, kegui: Kegui) -> None:
@@ -51,9 +55,9 @@ def has_met_a_customer(userid: str, kegui: Kegui) -> None:
     Staff.update(serves=True).where(Staff.userid == userid, Staff.left_at.is_null()).execute()
 
 
-def _mark_serving(serving: Sequence[str]) -> None:
-    Staff.update(serves=True).where(Staff.userid.in_(serving)).execute()
-    Staff.update(serves=False).where(Staff.userid.not_in(serving), Staff.serves).execute()
+def _mark_serving(userids: Sequence[str]) -> None:
+    Staff.update(serves=True).where(Staff.userid.in_(userids)).execute()
+    Staff.update(serves=False).where(Staff.userid.not_in(userids), Staff.serves).execute()
 
 
 def refresh(userid: str, kegui: Kegui) -> User | None:
@@ -68,6 +72,7 @@ def refresh(userid: str, kegui: Kegui) -> User | None:
         if refused.errcode in NOT_FOUND:
             return None
         raise
+    user = replace(user, userid=Staff.spelled(user.userid))
     if user.status == ACTIVE:
         # An account that was gone was made anew.
         Staff.update(left_at=None, returned_at=clock.now()).where(

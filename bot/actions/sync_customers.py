@@ -8,6 +8,7 @@ import structlog
 from peewee import JOIN, chunked
 
 from bot import clock
+from bot.actions import staff
 from bot.actions.reading import CHUNK, Reading
 from bot.db import released
 from bot.models import Customer, Handover, HandoverItem, Relation
@@ -146,7 +147,7 @@ def _really_gone(reading: Reading, userid: str, missing: Sequence[str]) -> list[
     try:
         with released():
             listed = set(wecom.customers_of(userid))
-            still_serves = bool(listed) or userid in wecom.follow_users()
+        still_serves = bool(listed) or userid in staff.serving(reading.kegui)
     except Refused as refused:
         log.warning("member_not_readable", errcode=refused.errcode)
         return []

@@ -9,7 +9,7 @@ from bot import clock
 from bot.actions import groups
 from bot.actions.reading import CHUNK, Reading
 from bot.db import released
-from bot.models import GroupChat
+from bot.models import GroupChat, Staff
 from bot.rules.repair import (
     GROUP_DISMISSED,
     GROUP_LIVES,
@@ -93,11 +93,12 @@ def _look(reading: Reading, group: GroupChat) -> None:
     """Ask what became of a group that its owner's list does not show any more."""
     try:
         with released():
-            owner = reading.kegui.wecom.group(group.chat_id).owner
+            shown = reading.kegui.wecom.group(group.chat_id).owner
     except Refused as refused:
         with reading.writing():
             _judge(reading, group, refused)
         return
+    owner = Staff.spelled(shown)
     if owner and owner != group.owner:
         with reading.writing():
             _give(reading, group, owner)

@@ -72,9 +72,10 @@ def read_list(reading: Reading) -> list[str]:
 
 def _report(reading: Reading, rows: Sequence[Unassigned]) -> list[str]:
     """A pair that a handover has dealt with already opens nothing."""
+    spelled = Staff.spellings({row.handover_userid for row in rows})
     by_leaver: dict[str, set[str]] = {}
     for row in rows:
-        by_leaver.setdefault(row.handover_userid, set()).add(row.external_userid)
+        by_leaver.setdefault(spelled[row.handover_userid], set()).add(row.external_userid)
     found = []
     for userid, external_userids in sorted(by_leaver.items()):
         dealt_with = {

@@ -275,8 +275,7 @@ def _note_leader(number: int, userid: str, leads: bool) -> list[Difference]:
 def read_serving(reading: Reading) -> list[str]:
     """Read who has 客户联系 within the visible range; returns the userids."""
     served = {one.userid: one.serves for one in Staff.select(Staff.userid, Staff.serves)}
-    with released():
-        serving = reading.kegui.wecom.follow_users()
+    serving = staff.serving(reading.kegui)
     begins = [userid for userid in serving if served.get(userid) is False]
     ends = sorted({userid for userid, serves in served.items() if serves} - set(serving))
     with reading.writing():

@@ -402,9 +402,7 @@ def _was_in_another_transfer(item: HandoverItem, attempt: TransferAttempt) -> bo
 
 def _unassigned_of(userid: str, kegui: Kegui) -> set[str]:
     with released():
-        return {
-            row.external_userid for row in kegui.wecom.unassigned() if row.handover_userid == userid
-        }
+        return {row.external_userid for row in kegui.wecom.unassigned_of(userid)}
 
 
 def refuse(handover: Handover, item: HandoverItem) -> None:

@@ -8,7 +8,7 @@ from pydantic import Field
 
 from bot.api import context, paging
 from bot.api.paging import PageOut, PageQuery
-from bot.api.schemas import Shown, one_of
+from bot.api.schemas import MemberFilter, Shown, one_of
 from bot.models import Handover, HandoverItem, TransferAttempt
 from bot.models.handover import GROUP, IN_SERVICE, OFFBOARDING
 from bot.reports.cases import attempts_of
@@ -56,7 +56,7 @@ class CaseOut(Shown):
 
 class CasesQuery(PageQuery):
     state: CaseState | None = None
-    userid: str | None = None
+    userid: MemberFilter | None = None
 
 
 class ItemsQuery(PageQuery):

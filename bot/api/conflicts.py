@@ -11,7 +11,7 @@ from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import invalid
-from bot.api.schemas import Asked, Shown, Userid, Words, one_of
+from bot.api.schemas import Asked, Member, Shown, Words, one_of
 from bot.models import Conflict, Relation, Staff
 
 SCOPE = "allocation"
@@ -27,7 +27,7 @@ class ConflictsQuery(PageQuery):
 class Decision(Asked):
     """Who owns the customer from now on, and why."""
 
-    owner: Userid
+    owner: Member
     reason: Annotated[Words, StringConstraints(min_length=1)]
 
 

@@ -16,7 +16,7 @@ from bot.api.schemas import (
     Asked,
     Name,
     Shown,
-    SomeUserids,
+    SomeMembers,
     Words30,
     may_be_left_out,
     one_of,
@@ -37,14 +37,14 @@ class ContactWaysQuery(PageQuery):
 class ContactWayIn(Asked):
     """``state`` comes back with every customer who used the code."""
 
-    userids: SomeUserids
+    userids: SomeMembers
     state: Words30
     remark: Words30 = ""
     channel: Name = ""
 
 
 class ContactWayChange(Asked):
-    userids: SomeUserids | SkipJsonSchema[None] = may_be_left_out()
+    userids: SomeMembers | SkipJsonSchema[None] = may_be_left_out()
     remark: Words30 | SkipJsonSchema[None] = may_be_left_out()
 
     _no_null = field_validator("userids", "remark", mode="before")(refuse_null)
@@ -73,7 +73,7 @@ class ContactWaysOut(PageOut):
 def create(json_data: ContactWayIn) -> ContactWay:
     """Make a contact way in WeCom."""
     return contact_ways.make(
-        list(dict.fromkeys(json_data.userids)),
+        json_data.userids,
         json_data.state,
         json_data.remark,
         json_data.channel,
@@ -112,14 +112,13 @@ def show(number: int) -> ContactWay:
 def change(number: int, json_data: ContactWayChange) -> ContactWay:
     """Change whom the code leads to, or the remark."""
     way = _find(number)
-    userids = json_data.userids
     if not json_data.model_fields_set:
         return way
     return contact_ways.change(
         way,
         context.who(),
         context.kegui(),
-        userids=None if userids is None else list(dict.fromkeys(userids)),
+        userids=json_data.userids,
         remark=json_data.remark,
     )
 

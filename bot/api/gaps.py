@@ -9,14 +9,14 @@ from bot import clock
 from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
-from bot.api.schemas import Shown
+from bot.api.schemas import MemberFilter, Shown
 from bot.reports.gaps import open_gaps
 
 blueprint = APIBlueprint("gaps", __name__, url_prefix="/gaps", tag="Gaps")
 
 
 class GapsQuery(PageQuery):
-    userid: str | None = None
+    userid: MemberFilter | None = None
     external_userid: str | None = None
 
 

@@ -20,7 +20,7 @@ from bot.api.case_shapes import (
     show_case,
 )
 from bot.api.paging import PageOut
-from bot.api.schemas import Asked, Userid, Userids, Words200, may_be_left_out
+from bot.api.schemas import Asked, Member, Members, Userid, Words200, may_be_left_out
 from bot.models.handover import IN_SERVICE
 
 SCOPE = "handover"
@@ -43,9 +43,9 @@ class HandoverIn(Asked):
 
     model_config = ConfigDict(json_schema_extra={"oneOf": ONE_WAY})
 
-    handover_userid: Userid
+    handover_userid: Member
     external_userids: Literal["all"] | Annotated[list[Userid], Field(min_length=1)]
-    takeover_userid: Userid | SkipJsonSchema[None] = may_be_left_out()
+    takeover_userid: Member | SkipJsonSchema[None] = may_be_left_out()
     by_rule: StrictBool = False
     transfer_success_msg: Words200 = ""
 
@@ -59,7 +59,7 @@ class HandoverIn(Asked):
 class HandoverChange(Asked):
     """Other successors for what is not submitted yet."""
 
-    successors: Userids
+    successors: Members
 
 
 class HandoverOut(CaseOut):
@@ -115,8 +115,10 @@ def show(number: int) -> dict[str, Any]:
 def change(number: int, json_data: HandoverChange) -> dict[str, Any]:
     """Name other successors; what is submitted stays as it is."""
     case = find_handover(number)
-    successors = list(dict.fromkeys(json_data.successors))
-    return show_case(handovers.change(case, context.who(), context.kegui(), successors=successors))
+    changed = handovers.change(
+        case, context.who(), context.kegui(), successors=json_data.successors
+    )
+    return show_case(changed)
 
 
 @blueprint.post("/<int:number>/approve")

@@ -23,7 +23,7 @@ from bot.api.case_shapes import (
 )
 from bot.api.paging import PageOut
 from bot.api.problems import invalid
-from bot.api.schemas import Asked, Day, Userid, Userids, Words, may_be_left_out, refuse_null
+from bot.api.schemas import Asked, Day, Member, Members, Words, may_be_left_out, refuse_null
 from bot.models.handover import OFFBOARDING
 
 SCOPE = "offboarding"
@@ -34,10 +34,10 @@ blueprint = APIBlueprint("offboardings", __name__, url_prefix="/offboardings", t
 class OffboardingIn(Asked):
     """Somebody leaves; without successors the rules look for them in the department."""
 
-    userid: Userid
+    userid: Member
     last_day: Day
     reason: Words = ""
-    successors: Userids = Field([])
+    successors: Members = Field([])
     mode: Literal["auto", "approve"] = "approve"
 
 
@@ -45,7 +45,7 @@ class OffboardingChange(Asked):
     """What may still change; what is submitted stays."""
 
     last_day: Day | SkipJsonSchema[None] = may_be_left_out()
-    successors: Userids | SkipJsonSchema[None] = may_be_left_out()
+    successors: Members | SkipJsonSchema[None] = may_be_left_out()
 
     _no_null = field_validator("last_day", "successors", mode="before")(refuse_null)
 
@@ -84,7 +84,7 @@ def create(json_data: OffboardingIn) -> tuple[dict[str, Any], int]:
         by=context.who(),
         kegui=context.kegui(),
         reason=json_data.reason,
-        successors=list(dict.fromkeys(json_data.successors)),
+        successors=json_data.successors,
     )
     return show_case(case), 201 if is_new else 200
 
@@ -115,13 +115,12 @@ def change(number: int, json_data: OffboardingChange) -> dict[str, Any]:
     case = find_offboarding(number)
     if json_data.last_day is not None:
         _check_day(json_data.last_day)
-    successors = json_data.successors
     changed = handovers.change(
         case,
         context.who(),
         context.kegui(),
         last_day=json_data.last_day,
-        successors=None if successors is None else list(dict.fromkeys(successors)),
+        successors=json_data.successors,
     )
     return show_case(changed)
 

@@ -4,18 +4,36 @@ import re
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 from bot.api.paging import LARGEST_ID
 from bot.api.problems import missing
 from bot.db import Model
+from bot.models import Staff
 
 # PostgreSQL stores no NUL.
 _CLEAN = r"^[^\x00]*$"
 
+
+def _spelled(userids: list[str]) -> list[str]:
+    """Each member once, written as here: two spellings of one member are one member."""
+    spellings = Staff.spellings(userids)
+    return list(dict.fromkeys(spellings[userid] for userid in userids))
+
+
 Userid = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_CLEAN)]
-Userids = Annotated[list[Userid], Field(max_length=100)]
-SomeUserids = Annotated[list[Userid], Field(min_length=1, max_length=100)]
+# A member: the userid as it is written here, however the caller spells it.
+Member = Annotated[Userid, AfterValidator(Staff.spelled)]
+Members = Annotated[list[Userid], Field(max_length=100), AfterValidator(_spelled)]
+SomeMembers = Annotated[Members, Field(min_length=1)]
+MemberFilter = Annotated[str, AfterValidator(Staff.spelled)]
 Name = Annotated[str, StringConstraints(max_length=64, pattern=_CLEAN)]
 Words30 = Annotated[str, StringConstraints(max_length=30, pattern=_CLEAN)]
 Words200 = Annotated[str, StringConstraints(max_length=200, pattern=_CLEAN)]

@@ -72,7 +72,8 @@ def index(query_data: PageQuery) -> dict[str, Any]:
 @blueprint.output(StaffOut)
 def show(userid: str) -> dict[str, Any]:
     """Show one member."""
-    return _show(_find(userid), staff.customers_owned([userid]))
+    member = _find(userid)
+    return _show(member, staff.customers_owned([member.userid]))
 
 
 @blueprint.put("/<userid>")
@@ -84,11 +85,11 @@ def change(userid: str, json_data: StaffIn) -> dict[str, Any]:
     member = _find(userid)
     changes = json_data.model_dump(include=json_data.model_fields_set)
     staff.set_terms(member.userid, context.who(), context.kegui(), **changes)
-    return _show(_find(userid), staff.customers_owned([userid]))
+    return _show(_find(member.userid), staff.customers_owned([member.userid]))
 
 
 def _find(userid: str) -> Staff:
-    member: Staff | None = Staff.get_or_none(Staff.userid == userid)
+    member: Staff | None = Staff.get_or_none(Staff.userid == Staff.spelled(userid))
     if member is None:
         raise missing("成员", "member", userid)
     return member

@@ -5,7 +5,7 @@ import click
 from bot import clock, db, setup, terminal
 from bot.actions import tokens
 from bot.kegui import Kegui
-from bot.models import ApiToken
+from bot.models import ApiToken, Staff
 
 DAYS = 365
 
@@ -35,6 +35,7 @@ def token_create(name: str, scopes: tuple[str, ...], owner: str, days: int) -> N
         )
     with db.connection():
         try:
+            owner = Staff.spelled(owner)
             made = tokens.make(name, scopes, terminal.whoever(), kegui, owner=owner, days=days)
         except tokens.NotPossible as error:
             raise click.ClickException(str(error)) from None

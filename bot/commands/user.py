@@ -77,6 +77,7 @@ def grant(person: str, role: str, department: int | None) -> None:
     kegui = _kegui()
     try:
         with db.connection(), db.transaction():
+            person = Staff.spelled(person)
             is_new = roles.grant(person, Role(role), department, terminal.whoever(), kegui)
             is_known = person.startswith(LOCAL) or Staff.get_or_none(userid=person) is not None
     except roles.NotPossible as error:
@@ -94,6 +95,7 @@ def revoke(person: str, role: str, department: int | None) -> None:
     """Take a role back at once."""
     kegui = _kegui()
     with db.connection(), db.transaction():
+        person = Staff.spelled(person)
         if not roles.revoke(person, Role(role), department, terminal.whoever(), kegui):
             raise click.ClickException(f"{person} is not {role}: see `kegui user list`")
     click.echo(f"{person} is {role} no more")

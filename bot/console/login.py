@@ -16,6 +16,7 @@ from bot.console import gate, language
 from bot.console.gate import PUBLIC, allow
 from bot.console.pages import kegui
 from bot.console.words import ROLES
+from bot.models import Staff
 from bot.reports.people import story_people
 from bot.wecom import Refused, WeComError
 from bot.wecom.logins import oauth_url, qr_url
@@ -113,6 +114,7 @@ def done() -> ResponseReturnValue:
         if named:
             logins.refused(named, request.remote_addr or "", "not of the firm", kegui())
         return _refuse("outsider", state.target)
+    userid = Staff.spelled(userid)
     if state.is_step_up:
         return _stepped_up(userid, state.method, state.target)
     return _let_in(userid, state.method, state.target)

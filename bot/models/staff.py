@@ -1,11 +1,15 @@
 """Staff and departments, as WeCom last showed them, and what managers set for them."""
 
-from peewee import BooleanField, CharField, CompositeKey, IntegerField, JSONField
+from collections.abc import Collection
+
+from peewee import BooleanField, CharField, CompositeKey, IntegerField, JSONField, chunked, fn
 
 from bot.db import Model, UTCDateTimeField
 
 ACTIVE = 1
 LEFT = 5
+# Below what one statement of either database may hold.
+AT_ONCE = 500
 
 
 class Department(Model):
@@ -41,6 +45,30 @@ class Staff(Model):
     @property
     def is_here(self) -> bool:
         return self.left_at is None and self.status == ACTIVE
+
+    @classmethod
+    def spelled(cls, userid: str) -> str:
+        """Return one userid as it is written here, see ``spellings``."""
+        return cls.spellings([userid])[userid]
+
+    @classmethod
+    def spellings(cls, userids: Collection[str]) -> dict[str, str]:
+        """Return how each of these userids is written here; one that nobody has stays as it is.
+
+        WeCom does not tell upper from lower case in a userid, and some answers have it in lower
+        case (customer_contact_api 12). Here it is a key, so whatever comes from outside is looked
+        up before it is used.
+        """
+        found = {userid: userid for userid in userids}
+        rest = set(found)
+        for some in chunked(userids, AT_ONCE):
+            rest -= {row.userid for row in cls.select(cls.userid).where(cls.userid.in_(some))}
+        for few in chunked(sorted(rest), AT_ONCE):
+            lowered = [userid.lower() for userid in few]
+            alike = cls.select(cls.userid).where(fn.LOWER(cls.userid).in_(lowered))
+            ours = {row.userid.lower(): row.userid for row in alike.order_by(cls.userid.desc())}
+            found |= {userid: ours.get(userid.lower(), userid) for userid in few}
+        return found
 
 
 class StaffDepartment(Model):

@@ -40,7 +40,7 @@ def find_customers(text: str, owner: str, scope: Scope = EVERYBODY) -> "ModelSel
 
     Args:
         text: part of a name or id; "" for all.
-        owner: a userid, ``ANYBODY``, ``NOBODY``, or "" for all.
+        owner: a userid, however spelled, ``ANYBODY``, ``NOBODY``, or "" for all.
         scope: whose customers the asker may see.
     """
     owner_now = _owner_now()
@@ -53,7 +53,7 @@ def find_customers(text: str, owner: str, scope: Scope = EVERYBODY) -> "ModelSel
     elif owner == ANYBODY:
         query = query.where(fn.COALESCE(owner_now, "") != "")
     elif owner:
-        query = query.where(Customer.external_userid.in_(_owned_by([owner])))
+        query = query.where(Customer.external_userid.in_(_owned_by([Staff.spelled(owner)])))
     query = scope.of_customers(query, Customer.external_userid)
     # Both the same way round: so an index has them.
     return query.order_by(Customer.met_at.desc(), Customer.external_userid.desc()).objects()

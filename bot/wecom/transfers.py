@@ -109,6 +109,11 @@ class Transfers(Transport):
             if not cursor:
                 return
 
+    def unassigned_of(self, handover_userid: str) -> Iterator[Unassigned]:
+        """List those of one leaver, however WeCom spells the userid."""
+        spelled = handover_userid.lower()
+        return (row for row in self.unassigned() if row.handover_userid.lower() == spelled)
+
     def unassigned_page(self, cursor: str = "") -> UnassignedPage:
         """Read one page of the customers whose member has left (path 92124).
 

@@ -53,6 +53,17 @@ def test_a_userid_in_other_letters_names_the_member_that_wecom_names(kegui: Kegu
     assert [member.userid for member in Staff.select()] == ["zhangsan"]
 
 
+def test_what_wecom_answers_in_other_letters_is_told_of_the_member_who_is_known(
+    kegui: Kegui,
+) -> None:
+    Staff.create(userid="ZhangSan", name="张三", seen_at=clock.now())
+
+    staff.look_again(["ZhangSan"], kegui)
+
+    assert [(member.userid, member.serves) for member in Staff.select()] == [("ZhangSan", True)]
+    assert not leavers.confirm("zhangsan", source="unsubscribe", kegui=kegui)
+
+
 @pytest.mark.parametrize(
     ("userid", "cases"), [("zhangsan", []), ("gone", ["gone"]), ("left", ["left"])]
 )

@@ -367,6 +367,22 @@ def test_the_own_scan_is_the_second_factor(app: APIFlask) -> None:
     assert [entry.actor for entry in entries("login.step_up")] == ["anna"]
 
 
+@pytest.mark.usefixtures("client")
+def test_a_member_whom_wecom_spells_otherwise_is_the_same_person(
+    app: APIFlask, wecom: WeComOfLogins
+) -> None:
+    wecom.codes |= {"in": Identity("Anna", None, None), "again": Identity("ANNA", None, None)}
+    client = app.test_client()
+    come_back(client, sent_away(client), "in")
+    assert is_in(client)
+
+    state = sent_away(client, "/step-up/scan?next=/account/second-factor")
+    come_back(client, state, "again")
+
+    assert client.get("/account/second-factor").status_code == 200
+    assert {entry.actor for entry in entries("login.begin", "login.step_up")} == {"anna"}
+
+
 def test_a_second_factor_needs_the_scan_even_inside_wecom(app: APIFlask) -> None:
     client = come_in(app, "anna", stepped_up=False)
 
