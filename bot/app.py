@@ -50,7 +50,7 @@ def create_app(loaded: Settings | None = None) -> APIFlask:
     """Make the WSGI application of these settings, or of the environment's.
 
     With the corporation's id and one token and key it starts and answers WeCom's verification;
-    the rest of the house opens when the rest is configured.
+    the rest of the house says what it waits for, and opens when that is configured.
     """
     loaded = loaded or settings.load()
     logging.configure(loaded.log_level)
@@ -60,13 +60,17 @@ def create_app(loaded: Settings | None = None) -> APIFlask:
     request_id.register(app)
     if loaded.secret_key is not None:
         app.secret_key = loaded.secret_key.get_secret_value()
-    kegui = None if loaded.missing() else make_kegui(loaded)
+    missing = loaded.missing()
+    kegui = None if missing else make_kegui(loaded)
     queue = kegui.queue if kegui else Queue(queue_url(loaded))
     app.register_blueprint(callback.blueprint(loaded, queue, _vault(loaded)))
     app.register_blueprint(health.blueprint(loaded, queue))
     if kegui is not None:
         api.register(app, kegui)
         console.register(app, kegui)
+    else:
+        api.register_unconfigured(app, missing)
+        console.register_unconfigured(app, missing, loaded.zone)
     if loaded.trusted_proxies:
         app.wsgi_app = BehindProxies(app.wsgi_app, loaded.trusted_proxies)  # type: ignore[method-assign]
     app.teardown_request(_close)

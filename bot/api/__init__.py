@@ -1,5 +1,7 @@
 """The REST API under /api/v1: one module for each noun, thin views over actions and reports."""
 
+from collections.abc import Sequence
+
 from apiflask import APIBlueprint, APIFlask
 from flask import Response, jsonify, request
 
@@ -27,6 +29,7 @@ from bot.db import database
 from bot.kegui import Kegui
 
 PREFIX = "/api/v1"
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 NOUNS = (
     offboardings,
     handovers,
@@ -63,6 +66,28 @@ def register(app: APIFlask, kegui: Kegui) -> None:
     app.after_request(protect)
 
 
+def register_unconfigured(app: APIFlask, names: Sequence[str]) -> None:
+    """Where settings are missing every address of the API says which."""
+    problems.answer_for(app, "/api")
+    api = APIBlueprint("api", __name__, url_prefix=PREFIX, enable_openapi=False)
+    problems.translate(api)
+
+    @api.route("", methods=METHODS, defaults={"_path": ""})
+    @api.route("/<path:_path>", methods=METHODS)
+    def not_configured(_path: str) -> Response:
+        listed = "、".join(names), ", ".join(names)
+        raise problems.Problem(
+            503,
+            "not-configured",
+            f"客规尚未配置完成，缺少：{listed[0]}；请运维人员补齐后重新启动",
+            f"Kegui is not configured: {listed[1]} missing; let IT set them and start it again",
+            extra={"missing": list(names)},
+        )
+
+    app.register_blueprint(api)
+    app.after_request(protect)
+
+
 def protect(response: Response) -> Response:
     """No cache keeps what the API says of people, and nothing in it is taken for a page."""
     if request.path == PREFIX or request.path.startswith(f"{PREFIX}/"):
@@ -88,7 +113,7 @@ def refuse_null_body() -> None:
             "invalid",
             "正文须为 JSON 对象",
             "the body must be a JSON object",
-            extra={"errors": [problems.NO_OBJECT]},
+            extra={"errors": [problems.no_object()]},
         )
 
 

@@ -19,6 +19,7 @@ from bot.api.case_shapes import (
     list_items,
     show_case,
 )
+from bot.api.field_errors import fault
 from bot.api.paging import PageOut
 from bot.api.schemas import Asked, Member, Members, Userid, Words200, may_be_left_out
 from bot.models.handover import IN_SERVICE
@@ -52,7 +53,7 @@ class HandoverIn(Asked):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.takeover_userid is not None) == self.by_rule:
-            raise ValueError("exactly one of takeover_userid and by_rule is needed")
+            raise fault("one_way")
         return self
 
 

@@ -21,7 +21,7 @@ from bot.actions.conflicts import NotOpen
 from bot.actions.contact_ways import Changed
 from bot.actions.handovers import NotPossible, UnfitSuccessor, UnknownStaff
 from bot.actions.proposals import SamePerson
-from bot.api import context, obstacles
+from bot.api import context, field_errors, obstacles
 from bot.audit import AuditUnwritable
 from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, WeComError
 
@@ -29,7 +29,6 @@ log = structlog.get_logger(__name__)
 MIMETYPE = "application/problem+json"
 CHINESE, ENGLISH = "zh", "en"
 BODY = "body"
-NO_OBJECT = {"in": BODY, "field": BODY, "message": "a JSON object is needed"}
 _CHINESE_TITLES = {
     400: "请求有误",
     401: "未认证",
@@ -50,6 +49,7 @@ _ADVICE = {
     404: ("没有这个地址，请核对路径", "there is no such address: check the path"),
     405: ("此地址不支持该方法，见 Allow 头", "this address has other methods, see Allow"),
     413: ("请求正文过大，请分批提交", "the body is too large: send it in parts"),
+    415: ("请求正文须以 application/json 发送", "send the body as application/json"),
     500: ("服务器出错，请稍后重试并查看日志", "an error of ours: try later, and see the log"),
 }
 
@@ -157,7 +157,8 @@ def answer_for(app: APIFlask, prefix: str) -> None:
 
 def _of_framework(error: HTTPException) -> Problem:
     status = error.code or 500
-    texts = _ADVICE.get(status, (str(error.description), str(error.description)))
+    # The framework's own words are English.
+    texts = _ADVICE.get(status, ("请求未被接受，请核对后重试", str(error.description)))
     headers = {
         name: value
         for name, value in error.get_headers()
@@ -191,11 +192,20 @@ def _invalid_request(error: HTTPError) -> Response:
 def _told(found: ErrorDetails, place: str) -> dict[str, str]:
     """One error, its field as the caller wrote it: ``userids.2`` is the third of them."""
     if found["type"] == "model_type":
-        return NO_OBJECT
+        return no_object()
     # No request has objects inside: further names are those of pydantic's alternatives.
     elements = [part for part in found["loc"][1:] if isinstance(part, int)]
     field = ".".join(str(part) for part in (*found["loc"][:1], *elements))
-    return {"in": place, "field": field or place, "message": found["msg"]}
+    chinese, english = field_errors.texts(found)
+    message = _in_language({CHINESE: chinese, ENGLISH: english})
+    return {"in": place, "field": field or place, "message": message}
+
+
+def no_object() -> dict[str, str]:
+    """The error of a body that is not an object at all."""
+    chinese, english = field_errors.NO_OBJECT
+    message = _in_language({CHINESE: chinese, ENGLISH: english})
+    return {"in": BODY, "field": BODY, "message": message}
 
 
 def _too_deep(_error: RecursionError) -> Response:
@@ -256,10 +266,11 @@ def _not_open(_error: NotOpen) -> Response:
 
 def _wecom(error: WeComError) -> Response:
     report(error, context.kegui())
-    about = {"endpoint": error.endpoint, "errcode": error.errcode}
+    # WeCom's own words are in whatever language they are, so they stand beside ours.
+    about = {"endpoint": error.endpoint, "errcode": error.errcode, "errmsg": error.errmsg}
     if isinstance(error, Refused):
         chinese = f"企业微信拒绝了该请求（错误码 {error.errcode}），请检查内容"
-        english = f"WeCom refused it ({error.errcode} {error.errmsg}): check what you sent"
+        english = f"WeCom refused it (error {error.errcode}): check what you sent"
         return respond(Problem(422, "wecom-refused", chinese, english, extra=about))
     seconds = _wait_seconds(error)
     if seconds is not None:
@@ -267,10 +278,14 @@ def _wecom(error: WeComError) -> Response:
         chinese = f"企业微信接口暂停调用，请 {seconds} 秒后重试"
         english = f"calls to WeCom are paused: try again in {seconds} seconds"
         return respond(Problem(503, "wecom-wait", chinese, english, headers=headers, extra=about))
-    advice = error.what_to_do if isinstance(error, OperatorNeeded) else "请稍后重试"
-    code = "没有应答" if error.errcode is None else f"错误码 {error.errcode}"
+    advice, advised = "请稍后重试", "try later"
+    if isinstance(error, OperatorNeeded):
+        advice, advised = error.what_to_do, "let IT act first, as `kegui doctor --lang en` says"
+    code, coded = "没有应答", "no answer"
+    if error.errcode is not None:
+        code, coded = f"错误码 {error.errcode}", f"error {error.errcode}"
     chinese = f"企业微信未能完成（{code}）：{advice}"
-    english = f"WeCom did not do it ({error}): try later, or see GET /api/v1/alarms"
+    english = f"WeCom did not do it ({coded}): {advised}"
     return respond(Problem(502, "wecom-failed", chinese, english, extra=about))
 
 

@@ -13,6 +13,7 @@ from pydantic import (
     StringConstraints,
 )
 
+from bot.api.field_errors import fault
 from bot.api.paging import LARGEST_ID
 from bot.api.problems import missing
 from bot.db import Model
@@ -43,7 +44,7 @@ Words = Annotated[str, StringConstraints(max_length=2000, pattern=_CLEAN)]
 def _written_day(value: Any) -> Any:
     """A day is written out; a number would be read as seconds."""
     if not isinstance(value, str) or not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        raise ValueError("a day is written YYYY-MM-DD")
+        raise fault("day")
     return value
 
 
@@ -87,5 +88,5 @@ def one_of(model: type[Model], number: int, chinese: str, english: str, *where: 
 def refuse_null(value: Any) -> Any:
     """Refuse null in a field that may only be left out."""
     if value is None:
-        raise ValueError("leave it out instead of null")
+        raise fault("null")
     return value

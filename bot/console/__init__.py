@@ -1,5 +1,7 @@
 """The console: when a person clicks. One blueprint per screen, thin over reports and actions."""
 
+from collections.abc import Callable, Sequence
+from datetime import tzinfo
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +77,6 @@ TRANSLATIONS = Path(__file__).parent / "translations"
 def register(app: APIFlask, kegui: Kegui) -> None:
     """Add the console's pages to the application."""
     app.config |= {
-        "BOOTSTRAP_SERVE_LOCAL": True,
         "SESSION_COOKIE_NAME": "kegui",
         "SESSION_COOKIE_HTTPONLY": True,
         # WeCom sends the browser back to us by a link: Strict would lose the login on the way.
@@ -86,29 +87,44 @@ def register(app: APIFlask, kegui: Kegui) -> None:
         # A form lives as long as the login under which it was shown.
         "WTF_CSRF_TIME_LIMIT": None,
     }
-    Bootstrap5(app)
     gate.csrf.init_app(app)
+    pages.hold(app, kegui)
+    _dress(app, kegui.settings.zone)
+    app.jinja_env.globals |= {
+        "navigation": navigation.navigation,
+        "person": navigation.person,
+        "may": navigation.may,
+    }
+    app.register_blueprint(_console())
+    _answer_missing_pages(app, lambda: (render_template("not_found.html"), 404))
+
+
+def register_unconfigured(app: APIFlask, missing: Sequence[str], zone: tzinfo) -> None:
+    """Where settings are missing every page says which; nobody is known yet, nor asked."""
+    _dress(app, zone)
+    app.register_blueprint(_blueprint())
+    _answer_missing_pages(
+        app, lambda: (render_template("not_configured.html", missing=missing), 503)
+    )
+
+
+def _dress(app: APIFlask, zone: tzinfo) -> None:
+    """What every page needs, whoever reads it: words, looks, headers."""
+    app.config["BOOTSTRAP_SERVE_LOCAL"] = True
+    Bootstrap5(app)
     Babel(
         app,
         default_locale=language.CHINESE,
         default_translation_directories=str(TRANSLATIONS),
         locale_selector=language.chosen,
     )
-    pages.hold(app, kegui)
-    pages.add_words(app, kegui.settings.zone)
-    app.jinja_env.globals |= {
-        "navigation": navigation.navigation,
-        "person": navigation.person,
-        "may": navigation.may,
-        "theme": theme.chosen,
-    }
-    app.register_blueprint(_console())
+    pages.add_words(app, zone)
+    app.jinja_env.globals["theme"] = theme.chosen
     app.after_request(pages.protect)
-    _show_missing_pages(app)
 
 
-def _console() -> APIBlueprint:
-    console = APIBlueprint(
+def _blueprint() -> APIBlueprint:
+    return APIBlueprint(
         "console",
         __name__,
         template_folder="templates",
@@ -116,6 +132,10 @@ def _console() -> APIBlueprint:
         static_url_path="/console/static",
         enable_openapi=False,
     )
+
+
+def _console() -> APIBlueprint:
+    console = _blueprint()
     console.before_request(pages.open_connection)
     console.before_request(gate.check)
     console.after_request(language.remember)
@@ -172,14 +192,14 @@ def _unrecorded(error: Exception) -> ResponseReturnValue:
     return render_template("unrecorded.html"), 503
 
 
-def _show_missing_pages(app: APIFlask) -> None:
-    """A person who asks for a page that is not there gets a page; a machine its own answer."""
+def _answer_missing_pages(app: APIFlask, page: Callable[[], ResponseReturnValue]) -> None:
+    """A person who asks for a page that is not there gets ``page``; a machine its own answer."""
     handlers: Any = app.error_handler_spec[None]
     before = handlers[404].get(NotFound) or handlers[None].get(HTTPException)
 
     def not_found(error: NotFound) -> ResponseReturnValue:
         if pages.is_page(request.path) or before is None:
-            return render_template("not_found.html"), 404
+            return page()
         answer: ResponseReturnValue = before(error)
         return answer
 

@@ -1,5 +1,6 @@
 """Whatever goes wrong under /api/ is a problem document that says what to do."""
 
+import re
 import sqlite3
 from contextlib import closing
 from datetime import timedelta
@@ -16,7 +17,7 @@ from structlog.testing import capture_logs
 
 from bot import clock
 from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, Transient
-from tests.api.conftest import Call, FakeWeCom, problem
+from tests.api.conftest import Call, FakeWeCom, in_days, problem
 
 
 def _sqlite_refusing(statement: str) -> sqlite3.Error:
@@ -146,7 +147,7 @@ def test_a_body_of_another_shape_says_what_is_wrong_where(call: Call, body: Any)
         ),
         (
             {"by_rule": False},
-            [("body", "Value error, exactly one of takeover_userid and by_rule is needed")],
+            [("body", "exactly one of takeover_userid and by_rule is needed")],
         ),
     ],
 )
@@ -155,7 +156,7 @@ def test_a_field_is_named_as_the_caller_wrote_it(
 ) -> None:
     whole = {"handover_userid": "zhangsan", "external_userids": "all", "by_rule": True}
 
-    body = problem(call("POST", "/handovers", whole | changes), 422)
+    body = problem(call("POST", "/handovers", whole | changes, Accept_Language="en"), 422)
 
     assert [(one["field"], one["message"]) for one in body["errors"]] == told
     assert {one["in"] for one in body["errors"]} == {"body"}
@@ -169,8 +170,47 @@ def test_a_null_is_no_body_and_neither_is_a_list(client: FlaskClient, call: Call
 
     for response in (null, empty):
         assert problem(response, 422)["errors"] == [
-            {"in": "body", "field": "body", "message": "a JSON object is needed"}
+            {"in": "body", "field": "body", "message": "须为 JSON 对象"}
         ]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "told"),
+    [
+        ("POST", "/offboardings", {}, ["缺少此项", "缺少此项"]),
+        (
+            "POST",
+            "/offboardings",
+            {"userid": "", "last_day": "2026-02-30", "mode": "now", "reason": "x" * 2001},
+            ["至少 1 个字符", "没有这一天", "至多 2000 个字符", "须为 'auto' 或 'approve'"],
+        ),
+        ("POST", "/offboardings", {"userid": "a\x00", "last_day": 5, "x": 1}, None),
+        ("PATCH", "/offboardings/1", {"successors": None}, ["不需要时请省略，不要写 null"]),
+        ("PATCH", "/offboardings/1", {"successors": ["a"] * 101}, ["至多 100 项"]),
+        ("PUT", "/staff/lihua", {"capacity": 10**7, "on_duty": 1}, None),
+        ("PUT", "/staff/lihua", {"capacity": -1, "licences": 1}, ["须为列表", "不得小于 0"]),
+        ("PUT", "/staff/lihua", {"capacity": "5"}, ["须为整数"]),
+        ("POST", "/contact-ways", {"userids": [], "state": "a"}, ["至少 1 项"]),
+        ("POST", "/handovers", {"handover_userid": "a", "external_userids": "all"}, None),
+        ("GET", "/staff?limit=0", None, ["不得小于 1"]),
+        ("GET", "/staff?limit=x", None, ["须为整数"]),
+        ("GET", f"/staff?limit={'9' * 5000}", None, ["数字过大"]),
+        ("GET", "/events?cursor=ä&state=open", None, None),
+    ],
+)
+def test_what_is_wrong_with_a_field_is_said_in_the_callers_language(
+    call: Call, method: str, path: str, body: Any, told: list[str] | None
+) -> None:
+    call("POST", "/offboardings", {"userid": "zhangsan", "last_day": in_days(3)})
+
+    chinese = problem(call(method, path, body), 422)["errors"]
+    english = problem(call(method, path, body, Accept_Language="en"), 422)["errors"]
+
+    said = [one["message"] for one in chinese]
+    assert told is None or said == told
+    assert all(re.search("[\u4e00-\u9fff]", text) for text in said)
+    assert all(one["message"].isascii() for one in english)
+    assert [one["field"] for one in chinese] == [one["field"] for one in english]
 
 
 def test_a_filter_that_does_not_exist_is_refused(call: Call) -> None:
@@ -191,7 +231,8 @@ def test_a_refusal_of_wecom_comes_with_its_code(call: Call, wecom: FakeWeCom) ->
 
     body = problem(call("POST", "/contact-ways", WAY), 422)
 
-    assert body["errcode"] == 40003
+    assert (body["errcode"], body["errmsg"]) == (40003, "invalid userid")
+    assert "invalid" not in body["detail"]
 
 
 @pytest.mark.parametrize(
@@ -219,6 +260,9 @@ def test_trouble_with_wecom_is_a_bad_gateway_with_what_to_do(call: Call, wecom: 
     wecom.error = OperatorNeeded("x", 60020, what_to_do="请加入可信IP")
     body = problem(call("POST", "/contact-ways", WAY), 502)
     assert "请加入可信IP" in body["detail"]
+    english = problem(call("POST", "/contact-ways", WAY, Accept_Language="en"), 502)["detail"]
+    assert english.isascii()
+    assert "60020" in english
 
 
 class Answers:
