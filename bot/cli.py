@@ -365,7 +365,6 @@ def status(as_json: bool) -> None:
 def offboard(userid: str, last_day: datetime, successors: tuple[str, ...], auto: bool) -> None:
     """Open the offboarding of a member and print its number."""
     from bot.actions import handovers
-    from bot.models import Staff
     from bot.models.handover import APPROVE, AUTO
 
     kegui = terminal.kegui(terminal.load())
@@ -378,7 +377,7 @@ def offboard(userid: str, last_day: datetime, successors: tuple[str, ...], auto:
                 source="cli",
                 by=terminal.whoever(),
                 kegui=kegui,
-                successors=[Staff.spelled(one) for one in successors],
+                successors=successors,
             )
     except handovers.UnknownStaff:
         raise click.ClickException(f"WeCom shows no member {userid}") from None

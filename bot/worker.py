@@ -12,7 +12,7 @@ from peewee import InterfaceError, OperationalError
 from structlog.contextvars import bound_contextvars
 
 from bot import clock, inbox
-from bot.actions import conflicts, handover_run, pauses
+from bot.actions import conflicts, handover_run, pauses, staff
 from bot.actions.alarms import report
 from bot.audit import AuditUnwritable
 from bot.db import connection
@@ -20,7 +20,7 @@ from bot.effects import Busy
 from bot.events import Event
 from bot.inbox import Later, Lost
 from bot.kegui import Kegui
-from bot.models import InboxEvent, Staff
+from bot.models import InboxEvent, Notice, Staff
 from bot.queue import Lane
 from bot.router import Received, Router
 from bot.wecom import Paused, Refused, Throttled, WeComError
@@ -161,7 +161,10 @@ class Worker:
 
     def _handle(self, row: InboxEvent, lane: Lane) -> None:
         try:
-            event = _as_spelled(inbox.open_event(row, self._kegui.vault), row)
+            event = inbox.open_event(row, self._kegui.vault)
+            if lane == Lane.WORK:
+                self._ask_for_unknown(event)
+            event = _as_spelled(event, row)
             handler = self._router.handler_for(event, lane)
             if handler is None and lane == Lane.WORK:
                 self._ignore(row)
@@ -197,6 +200,17 @@ class Worker:
             self._kegui.queue.wake(Lane.WORK, f"event:{row.id}")
         else:
             inbox.finish(row, now=clock.now())
+
+    def _ask_for_unknown(self, event: Event) -> None:
+        """Read the member of a customer's event whom no reading has met, and how WeCom spells
+        them; where it cannot be asked, or does not show them, the event's spelling stays."""
+        if not event.external_userid or not event.userid or Staff.is_known(event.userid):
+            return
+        try:
+            staff.refresh(event.userid, self._kegui)
+        except WeComError as error:
+            report(error, self._kegui)
+            log.info("member_not_readable", errcode=error.errcode)
 
     def _ignore(self, row: InboxEvent) -> None:
         log.info(
@@ -242,6 +256,8 @@ def _as_spelled(event: Event, row: InboxEvent) -> Event:
         return event
     event = replace(event, fields={**event.fields, **spelled})
     InboxEvent.update(userid=event.userid[:64] or None).where(InboxEvent.id == row.id).execute()
+    # The welcome waits for no reading.
+    Notice.update(userid=event.userid).where(Notice.event_id == row.id).execute()
     return event
 
 

@@ -198,6 +198,23 @@ def test_offboard_opens_one_case_and_prints_its_number(kegui: Kegui) -> None:
     assert (case.successors, case.source) == (["lihua"], "cli")
 
 
+def test_a_userid_in_other_letters_is_the_same_member(kegui: Kegui) -> None:
+    early = kegui("user", "grant", "ZhangSan", "auditor")
+    employ("zhangsan", "lihua")
+
+    assert kegui("offboard", "ZhangSan", *LAST_DAY, "--successor", "LiHua").exit_code == 0
+    granted = kegui("user", "grant", "ZHANGSAN", "hr")
+
+    case = remembered(lambda: Handover.get())
+    assert isinstance(case, Handover)
+    assert (case.userid, case.successors) == ("zhangsan", ["lihua"])
+    assert (early.exit_code, granted.stdout) == (0, "zhangsan is hr\n")
+    # One that was given before the member was known can be taken back as it was given.
+    for typed, role in (("ZhangSan", "auditor"), ("ZhangSan", "hr")):
+        assert kegui("user", "revoke", typed, role).exit_code == 0
+    assert kegui("user", "list").stdout == ""
+
+
 def test_offboard_auto_needs_no_approval(kegui: Kegui) -> None:
     employ("zhangsan")
 

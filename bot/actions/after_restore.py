@@ -78,7 +78,7 @@ def mark(taken_at: datetime) -> Marked:
 def _end_welcomes(now: datetime) -> int:
     in_welcome_lane = (InboxEvent.lane == Lane.WELCOME) & InboxEvent.state.in_(OPEN_STATES)
     for row in list(InboxEvent.select().where(in_welcome_lane)):
-        external_userid, userid = row.external_userid or "", row.userid or ""
+        external_userid, userid = row.external_userid or "", Staff.spelled(row.userid or "")
         # The takeover member of a handover of ours greets nobody: there is nothing to miss.
         if handover_match.item_for(external_userid, userid, row.received_at) is None:
             notices.record_unknown(row.id, external_userid, userid)

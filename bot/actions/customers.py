@@ -37,7 +37,7 @@ def meet(received: Received, kegui: Kegui) -> Customer:
     for contact in detail.follow_users:
         userid = spelled[contact.userid]
         # A member of whom no event spoke: callbacks are not guaranteed.
-        if userid != event.userid:
+        if userid.lower() != event.userid.lower():
             Relation.begin(
                 event.external_userid,
                 userid,

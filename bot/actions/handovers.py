@@ -10,7 +10,7 @@ from bot.actions import proposals, staff
 from bot.audit import Who
 from bot.db import transaction
 from bot.kegui import Kegui
-from bot.models import Allocation, Handover, HandoverItem, IdempotencyKey, Proposal
+from bot.models import Allocation, Handover, HandoverItem, IdempotencyKey, Proposal, Staff
 from bot.models.handover import (
     APPROVE,
     AUTO,
@@ -80,7 +80,7 @@ def open_offboarding(
     existing = open_case(userid)
     if existing is not None:
         return existing, False
-    check_successors(userid, successors, kegui)
+    successors = check_successors(userid, successors, kegui)
     now = clock.now()
     try:
         with transaction():
@@ -91,7 +91,7 @@ def open_offboarding(
                 mode=mode,
                 source=source,
                 reason=reason,
-                successors=list(successors),
+                successors=successors,
                 created_at=now,
                 updated_at=now,
             )
@@ -144,7 +144,7 @@ def open_handover(
         return opened
     handover_userid = _member_in_service(handover_userid, kegui)
     successors = [takeover_userid] if takeover_userid else []
-    check_successors(handover_userid, successors, kegui)
+    successors = check_successors(handover_userid, successors, kegui)
     now = clock.now()
     with transaction():
         handover = Handover.create(
@@ -218,7 +218,7 @@ def report_leave(userid: str, *, source: str, kegui: Kegui) -> Handover:
 
     A case that waits for a person's approval keeps waiting: nobody's word is overruled.
     """
-    now = clock.now()
+    now, userid = clock.now(), Staff.spelled(userid)
     staff.mark_left(userid, now)
     today = now.astimezone(kegui.settings.zone).date()
     handover, is_new = open_offboarding(
@@ -342,8 +342,8 @@ def change(
     if last_day is not None:
         changes["last_day"] = last_day
     if successors is not None:
-        check_successors(handover.userid, successors, kegui)
-        changes |= {"successors": list(successors), "full_userids": []}
+        successors = check_successors(handover.userid, successors, kegui)
+        changes |= {"successors": successors, "full_userids": []}
     with transaction():
         # Asked in the change itself: what has begun meanwhile changes only as what runs may.
         state = (RUNNING,) if handover.state == RUNNING else BEFORE_IT_RUNS
@@ -388,12 +388,18 @@ def _propose_anew(handover: Handover, by: Who, kegui: Kegui) -> None:
     proposals.propose(handover.kind, subject, by, kegui, maker=maker)
 
 
-def check_successors(userid: str, successors: Sequence[str], kegui: Kegui) -> None:
-    """Raise UnfitSuccessor for the first who cannot take over from ``userid``."""
+def check_successors(userid: str, successors: Sequence[str], kegui: Kegui) -> list[str]:
+    """Return these members as they are written here.
+
+    Raises:
+        UnfitSuccessor: the first who cannot take over from ``userid``.
+    """
+    successors = list(Staff.spellings(successors).values())
     known = {candidate.userid: candidate for candidate in staff.candidates(kegui, successors)}
     doubtful = [one for one in successors if one not in known or known[one].unfit]
     if doubtful:
         staff.look_again(doubtful, kegui)
+        successors = list(Staff.spellings(successors).values())
         known = {candidate.userid: candidate for candidate in staff.candidates(kegui, successors)}
     for successor in successors:
         if successor == userid:
@@ -402,6 +408,7 @@ def check_successors(userid: str, successors: Sequence[str], kegui: Kegui) -> No
             raise UnfitSuccessor(successor, "unknown member")
         if known[successor].exclusion:
             raise UnfitSuccessor(successor, known[successor].exclusion)
+    return list(dict.fromkeys(successors))
 
 
 def open_case(userid: str) -> Handover | None:

@@ -72,7 +72,7 @@ def refresh(userid: str, kegui: Kegui) -> User | None:
         if refused.errcode in NOT_FOUND:
             return None
         raise
-    user = replace(user, userid=Staff.spelled(user.userid))
+    user = as_spelled(user)
     if user.status == ACTIVE:
         # An account that was gone was made anew.
         Staff.update(left_at=None, returned_at=clock.now()).where(
@@ -90,6 +90,14 @@ def refresh(userid: str, kegui: Kegui) -> User | None:
     for department_id in user.is_leader_in:
         _note_leader(department_id, user.userid)
     return user
+
+
+def as_spelled(user: User) -> User:
+    """Return what WeCom says of a member with the userids in it as they are written here."""
+    leader = user.direct_leader
+    return replace(
+        user, userid=Staff.spelled(user.userid), direct_leader=leader and Staff.spelled(leader)
+    )
 
 
 def _note_leader(department_id: int, userid: str) -> None:

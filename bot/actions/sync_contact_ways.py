@@ -6,7 +6,7 @@ from bot import clock
 from bot.actions.contact_ways import UNKNOWN_CONFIG_ID
 from bot.actions.reading import Reading
 from bot.db import released
-from bot.models import ContactWay
+from bot.models import ContactWay, Staff
 from bot.rules.repair import CONTACT_WAY_CHANGED, CONTACT_WAY_GONE, Difference
 from bot.wecom import Refused
 
@@ -49,14 +49,15 @@ def _read(reading: Reading, number: int) -> None:
             with reading.writing():
                 reading.note([gone])
         return
-    seen = (set(listed.userids), listed.remark, listed.state)
+    userids = list(Staff.spellings(listed.userids).values())
+    seen = (set(userids), listed.remark, listed.state)
     if seen == (set(way.userids), way.remark, way.state):
         return
-    wecom = _text(listed.userids, listed.remark, listed.state)
+    wecom = _text(userids, listed.remark, listed.state)
     with reading.writing():
         written = (
             ContactWay.update(
-                userids=list(listed.userids),
+                userids=userids,
                 remark=listed.remark,
                 state=listed.state,
                 updated_at=clock.now(),
@@ -68,5 +69,5 @@ def _read(reading: Reading, number: int) -> None:
             reading.note([Difference(CONTACT_WAY_CHANGED, way.config_id, here=here, wecom=wecom)])
 
 
-def _text(userids: "list[str] | tuple[str, ...]", remark: str, state: str) -> str:
+def _text(userids: list[str], remark: str, state: str) -> str:
     return f"{','.join(userids)} / {remark} / {state}"

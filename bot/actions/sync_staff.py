@@ -1,7 +1,7 @@
 """Compare departments and members with what WeCom shows, and heal what differs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import structlog
@@ -55,6 +55,8 @@ def read_departments(reading: Reading) -> DepartmentsRead | None:
     except (Refused, OperatorNeeded) as error:
         log.warning("departments_not_readable", errcode=error.errcode)
         return None
+    spelled = Staff.spellings({one for department in listed for one in department.leaders or ()})
+    listed = [_with_leaders(department, spelled) for department in listed]
     known = {department.id: department for department in Department.select()}
     with reading.writing():
         for department in listed:
@@ -67,6 +69,12 @@ def read_departments(reading: Reading) -> DepartmentsRead | None:
         frozenset(department.id for department in listed),
         any(department.leaders is not None for department in listed),
     )
+
+
+def _with_leaders(listed: ListedDepartment, spelled: Mapping[str, str]) -> ListedDepartment:
+    if listed.leaders is None:
+        return listed
+    return replace(listed, leaders=tuple(spelled[leader] for leader in listed.leaders))
 
 
 def _heal_department(known: Department | None, listed: ListedDepartment) -> list[Difference]:
@@ -124,10 +132,12 @@ def _read_members_of(reading: Reading, number: int) -> None:
     except Refused as refused:
         log.info("department_without_members", errcode=refused.errcode)
         members = []
-    known = _known([member.userid for member in members])
+    spelled = Staff.spellings([member.userid for member in members])
+    known = _known(list(spelled.values()))
     with reading.writing():
         for member in members:
-            reading.note(_heal_member(known.get(member.userid), member))
+            userid = spelled[member.userid]
+            reading.note(_heal_member(known.get(userid), replace(member, userid=userid)))
         reading.finish(STEP, str(number))
 
 
@@ -152,6 +162,7 @@ def read_member(reading: Reading, userid: str, departments: DepartmentsRead | No
         if refused.errcode not in staff.NOT_FOUND:
             raise
         return
+    user = replace(staff.as_spelled(user), userid=userid)
     seen: dict[str, object] = {
         "name": user.name,
         "departments": list(user.departments),

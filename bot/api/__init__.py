@@ -73,6 +73,7 @@ def register_unconfigured(app: APIFlask, names: Sequence[str]) -> None:
     problems.translate(api)
 
     @api.route("", methods=METHODS, defaults={"_path": ""})
+    @api.route("/", methods=METHODS, defaults={"_path": ""})
     @api.route("/<path:_path>", methods=METHODS)
     def not_configured(_path: str) -> Response:
         listed = "、".join(names), ", ".join(names)

@@ -12,6 +12,7 @@ _CHINESE = {
     "string_type": "须为字符串",
     "string_too_short": "至少 {min_length} 个字符",
     "string_too_long": "至多 {max_length} 个字符",
+    "string_unicode": "含有不允许的字符",
     "string_pattern_mismatch": "含有不允许的字符",
     "list_type": "须为列表",
     "too_short": "至少 {min_length} 项",

@@ -7,7 +7,7 @@ from flask import Response, g, request
 
 from bot import clock
 from bot.api import context, problems
-from bot.api.problems import Problem
+from bot.api.problems import Problem, in_language
 from bot.db import database
 from bot.models import IdempotencyKey
 
@@ -24,12 +24,13 @@ def begin() -> Response | None:
     if request.method != "POST" or key is None:
         return None
     if not 0 < len(key) <= LONGEST or len(request.path) > LONGEST:
+        message = in_language(f"须为 1 至 {LONGEST} 个字符", f"1 to {LONGEST} characters")
         raise Problem(
             422,
             "invalid-idempotency-key",
             f"Idempotency-Key 须为 1 至 {LONGEST} 个字符",
             f"an Idempotency-Key has 1 to {LONGEST} characters",
-            extra={"errors": [{"in": "headers", "field": HEADER, "message": "length"}]},
+            extra={"errors": [{"in": "headers", "field": HEADER, "message": message}]},
         )
     body = hashlib.sha256(request.get_data()).hexdigest()
     row = _claim(key, body)

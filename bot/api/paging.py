@@ -10,7 +10,7 @@ from peewee import Field as Column
 from peewee import IntegerField, ModelSelect
 from pydantic import BaseModel, ConfigDict, Field
 
-from bot.api.problems import Problem
+from bot.api.problems import Problem, in_language
 
 Row = TypeVar("Row")
 Key = int | str | list[str]
@@ -78,12 +78,13 @@ def read_cursor(cursor: str, kind: type) -> Any:
         key = None
     if _is_key(key, kind):
         return key
+    message = in_language("无效", "malformed")
     raise Problem(
         422,
         "invalid-cursor",
         "cursor 无效，请原样传回上一页的 next_cursor",
         "the cursor is none of ours: send back the next_cursor of the page before",
-        extra={"errors": [{"in": "query", "field": "cursor", "message": "malformed"}]},
+        extra={"errors": [{"in": "query", "field": "cursor", "message": message}]},
     )
 
 

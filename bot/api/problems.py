@@ -70,7 +70,7 @@ class Problem(Exception):
         super().__init__(english)
         self.status = status
         self.slug = slug
-        self.texts = {CHINESE: chinese, ENGLISH: english}
+        self.texts = (chinese, english)
         self.headers = dict(headers or {})
         self.extra = dict(extra or {})
 
@@ -87,7 +87,7 @@ def missing(chinese: str, english: str, identifier: object) -> Problem:
 
 def invalid(field: str, chinese: str, english: str, **extra: str) -> Problem:
     """The problem of one field that is well-formed and yet impossible."""
-    errors = [{"field": field, "message": _in_language({CHINESE: chinese, ENGLISH: english})}]
+    errors = [{"field": field, "message": in_language(chinese, english)}]
     return Problem(422, "invalid", chinese, english, extra={"errors": errors, **extra})
 
 
@@ -107,7 +107,7 @@ def respond(problem: Problem) -> Response:
         "type": f"urn:kegui:problem:{problem.slug}",
         "title": _title(problem.status),
         "status": problem.status,
-        "detail": _in_language(problem.texts),
+        "detail": in_language(*problem.texts),
     }
     response = Response(json.dumps(body, ensure_ascii=False), problem.status, mimetype=MIMETYPE)
     response.headers.extend(problem.headers)
@@ -116,8 +116,9 @@ def respond(problem: Problem) -> Response:
     return response
 
 
-def _in_language(texts: Mapping[str, str]) -> str:
-    return texts[language()]
+def in_language(chinese: str, english: str) -> str:
+    """The one of two texts that the caller reads."""
+    return chinese if language() == CHINESE else english
 
 
 def _title(status: int) -> str:
@@ -196,15 +197,13 @@ def _told(found: ErrorDetails, place: str) -> dict[str, str]:
     # No request has objects inside: further names are those of pydantic's alternatives.
     elements = [part for part in found["loc"][1:] if isinstance(part, int)]
     field = ".".join(str(part) for part in (*found["loc"][:1], *elements))
-    chinese, english = field_errors.texts(found)
-    message = _in_language({CHINESE: chinese, ENGLISH: english})
+    message = in_language(*field_errors.texts(found))
     return {"in": place, "field": field or place, "message": message}
 
 
 def no_object() -> dict[str, str]:
     """The error of a body that is not an object at all."""
-    chinese, english = field_errors.NO_OBJECT
-    message = _in_language({CHINESE: chinese, ENGLISH: english})
+    message = in_language(*field_errors.NO_OBJECT)
     return {"in": BODY, "field": BODY, "message": message}
 
 

@@ -95,8 +95,11 @@ def revoke(person: str, role: str, department: int | None) -> None:
     """Take a role back at once."""
     kegui = _kegui()
     with db.connection(), db.transaction():
-        person = Staff.spelled(person)
-        if not roles.revoke(person, Role(role), department, terminal.whoever(), kegui):
+        # A role may have been given before the member was known, in whatever letters.
+        for actor in dict.fromkeys((person, Staff.spelled(person))):
+            if roles.revoke(actor, Role(role), department, terminal.whoever(), kegui):
+                break
+        else:
             raise click.ClickException(f"{person} is not {role}: see `kegui user list`")
     click.echo(f"{person} is {role} no more")
 

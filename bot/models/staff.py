@@ -47,6 +47,12 @@ class Staff(Model):
         return self.left_at is None and self.status == ACTIVE
 
     @classmethod
+    def is_known(cls, userid: str) -> bool:
+        """Whether there is such a member, however spelled."""
+        alike = fn.LOWER(cls.userid) == userid.lower()
+        return any(cls.get_or_none(which) for which in (cls.userid == userid, alike))
+
+    @classmethod
     def spelled(cls, userid: str) -> str:
         """Return one userid as it is written here, see ``spellings``."""
         return cls.spellings([userid])[userid]
@@ -66,7 +72,9 @@ class Staff(Model):
         for few in chunked(sorted(rest), AT_ONCE):
             lowered = [userid.lower() for userid in few]
             alike = cls.select(cls.userid).where(fn.LOWER(cls.userid).in_(lowered))
-            ours = {row.userid.lower(): row.userid for row in alike.order_by(cls.userid.desc())}
+            # Of two alike the first, in an order that no database's collation changes.
+            known = sorted((row.userid for row in alike), reverse=True)
+            ours = {userid.lower(): userid for userid in known}
             found |= {userid: ours.get(userid.lower(), userid) for userid in few}
         return found
 

@@ -44,8 +44,8 @@ def listed(members: "ModelSelect[Staff]", most: int) -> list[Staff]:
 
 
 def members_called(text: str) -> list[Staff]:
-    """Return the member with this userid, or else those with this name."""
-    member = Staff.get_or_none(Staff.userid == text)
+    """Return the member with this userid, however spelled, or else those with this name."""
+    member = Staff.get_or_none(Staff.userid == Staff.spelled(text))
     if member is not None:
         return [member]
     return list(Staff.select().where(Staff.name == text).order_by(Staff.userid).limit(10))
@@ -53,13 +53,13 @@ def members_called(text: str) -> list[Staff]:
 
 def members_of_names(texts: Sequence[str]) -> dict[str, list[str]]:
     """Return, of each text, whom ``members_called`` finds, asked for all at once."""
-    asked = Staff.userid.in_(texts) | Staff.name.in_(texts)
+    spelled = Staff.spellings(texts)
+    asked = Staff.userid.in_(list(spelled.values())) | Staff.name.in_(texts)
     rows = list(Staff.select(Staff.userid, Staff.name).where(asked).order_by(Staff.userid))
     accounts = {row.userid for row in rows}
-    return {
-        text: [text] if text in accounts else [row.userid for row in rows if row.name == text]
-        for text in texts
-    }
+    called = {text: [row.userid for row in rows if row.name == text] for text in texts}
+    accounted = {text: [userid] for text, userid in spelled.items() if userid in accounts}
+    return called | accounted
 
 
 def local_users() -> list[LocalUser]:

@@ -22,9 +22,9 @@ class Rule:
     def allows(self, candidate: "Candidate") -> bool:
         if not self.departments and not self.userids:
             return True
-        return candidate.userid in self.userids or bool(
-            set(self.departments) & set(candidate.departments)
-        )
+        # WeCom does not tell upper from lower case in a userid.
+        named = candidate.userid.lower() in {userid.lower() for userid in self.userids}
+        return named or bool(set(self.departments) & set(candidate.departments))
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ class FakeWeCom:
         return USERS[userid.lower()]
 
     def follow_users(self) -> list[str]:
-        return list(USERS)
+        return [user.userid.lower() for user in USERS.values()]
 
 
 @pytest.fixture
@@ -54,14 +54,47 @@ def test_a_userid_in_other_letters_names_the_member_that_wecom_names(kegui: Kegu
 
 
 def test_what_wecom_answers_in_other_letters_is_told_of_the_member_who_is_known(
-    kegui: Kegui,
+    kegui: Kegui, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(USERS, "zhangsan", User("zhangsan", "张三", (2,), 2, (), "LiSi", 1))
     Staff.create(userid="ZhangSan", name="张三", seen_at=clock.now())
 
-    staff.look_again(["ZhangSan"], kegui)
+    staff.look_again(["lisi", "ZhangSan"], kegui)
 
-    assert [(member.userid, member.serves) for member in Staff.select()] == [("ZhangSan", True)]
+    read = Staff.select().where(Staff.serves).order_by(Staff.userid)
+    shown = [(one.userid, one.direct_leader) for one in read]
+    assert shown == [("ZhangSan", "lisi"), ("lisi", None)]
     assert not leavers.confirm("zhangsan", source="unsubscribe", kegui=kegui)
+
+
+def test_a_leaver_whom_nobody_knew_is_one_member_and_one_case(
+    kegui: Kegui, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(USERS, "left", User("Left", "离职", (2,), 2, (), None, LEFT))
+
+    assert leavers.confirm("left", source="unsubscribe", kegui=kegui)
+    assert leavers.confirm("LEFT", source="unsubscribe", kegui=kegui)
+
+    assert [member.userid for member in Staff.select()] == ["Left"]
+    assert [case.userid for case in Handover.select()] == ["Left"]
+
+
+def test_a_successor_whom_nobody_knew_takes_over_under_wecoms_name(
+    kegui: Kegui, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(USERS, "lisi", User("LiSi", "李四", (2,), 2, (2,), None, 1))
+
+    case, _ = handovers.open_offboarding(
+        "zhangsan",
+        clock.now().date(),
+        mode="approve",
+        source="test",
+        by=Who("test"),
+        kegui=kegui,
+        successors=["lisi", "LISI"],
+    )
+
+    assert case.successors == ["LiSi"]
 
 
 @pytest.mark.parametrize(

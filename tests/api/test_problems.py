@@ -196,6 +196,8 @@ def test_a_null_is_no_body_and_neither_is_a_list(client: FlaskClient, call: Call
         ("GET", "/staff?limit=x", None, ["须为整数"]),
         ("GET", f"/staff?limit={'9' * 5000}", None, ["数字过大"]),
         ("GET", "/events?cursor=ä&state=open", None, None),
+        ("GET", "/staff?cursor=x", None, ["无效"]),
+        ("POST", "/handovers", {"handover_userid": "a\ud800", "external_userids": ["a"]}, None),
     ],
 )
 def test_what_is_wrong_with_a_field_is_said_in_the_callers_language(

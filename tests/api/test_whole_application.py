@@ -59,7 +59,7 @@ MISSING = ["KEGUI_AGENT_ID", "KEGUI_APP_SECRET", "KEGUI_DATA_KEY", "KEGUI_SECRET
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("GET", "/api/v1/staff"), ("POST", "/api/v1/offboardings"), ("GET", "/api/v1")],
+    [("GET", "/api/v1/staff"), ("POST", "/api/v1/offboardings"), ("GET", "/api/v1/")],
 )
 def test_an_api_that_is_not_configured_says_what_is_missing(
     bare: APIFlask, method: str, path: str

@@ -30,8 +30,11 @@ def add_two_of_one_name() -> None:
         Staff.create(userid=userid, name="张伟", serves=True, departments=[1], seen_at=MORNING)
 
 
-def test_a_leaver_and_who_takes_over_are_typed_by_name(client: FlaskClient) -> None:
-    response = register(client, userid="张三", successors="李华")
+@pytest.mark.parametrize(("leaver", "successor"), [("张三", "李华"), ("ZhangSan", "LIHUA")])
+def test_a_leaver_and_who_takes_over_are_typed_by_name_or_account(
+    client: FlaskClient, leaver: str, successor: str
+) -> None:
+    response = register(client, userid=leaver, successors=successor)
 
     case = Handover.get(Handover.userid == "zhangsan")
     assert response.location == f"/offboardings/{case.id}"

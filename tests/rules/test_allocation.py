@@ -49,6 +49,13 @@ def test_a_transfer_rule_names_the_least_loaded_of_its_departments() -> None:
     assert decision.excluded == (("zhangsan", "not in the rule"),)
 
 
+def test_a_rule_names_members_in_whatever_letters() -> None:
+    rule = Rule("two", userids=("LiHua", "zhangsan"))
+    candidates = [staff("lihua"), staff("ZhangSan"), staff("wangwu")]
+
+    assert [rule.allows(candidate) for candidate in candidates] == [True, True, False]
+
+
 def test_a_tie_goes_to_the_userid_that_sorts_first() -> None:
     two = [staff("wangwu", 2, department=2), staff("lihua", 2, department=2)]
 
