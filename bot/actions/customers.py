@@ -5,6 +5,7 @@ import structlog
 from bot import clock
 from bot.actions.alarms import report
 from bot.db import released
+from bot.events import Event
 from bot.kegui import Kegui
 from bot.models import Customer, Relation, Staff
 from bot.models.customer import RELATION_ACTIVE
@@ -24,6 +25,10 @@ def meet(received: Received, kegui: Kegui) -> Customer:
     customer = Customer.meet(
         event.external_userid, channel=event.state, met_at=received.received_at
     )
+    if event.state and not customer.channel and not _knows_another(event):
+        # Events come in any order: one that names no channel was handled first.
+        customer.channel = event.state
+        customer.save(only=[Customer.channel])
     try:
         with released():
             detail = kegui.wecom.customer(event.external_userid)
@@ -48,3 +53,11 @@ def meet(received: Received, kegui: Kegui) -> Customer:
                 channel=contact.state,
             )
     return customer
+
+
+def _knows_another(event: Event) -> bool:
+    """Whether the customer is, or was, in contact with another member than the event's."""
+    others = Relation.select().where(
+        Relation.external_userid == event.external_userid, Relation.userid != event.userid
+    )
+    return bool(others.exists())

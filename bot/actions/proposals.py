@@ -74,6 +74,13 @@ def open_one(kind: str, subject: str) -> Proposal | None:
     return found
 
 
+def proposer_of(kind: str, subject: str) -> str | None:
+    """Return who made the latest proposal of a subject, decided or not."""
+    made = Proposal.select().where(Proposal.kind == kind, Proposal.subject == subject)
+    latest: Proposal | None = made.order_by(Proposal.id.desc()).first()
+    return latest.proposed_by if latest else None
+
+
 def approve(proposal: Proposal, by: Who, kegui: Kegui, reason: str = "") -> Mapping[str, Any]:
     """Decide for it, in the transaction of what then happens; returns the terms.
 

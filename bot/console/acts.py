@@ -223,6 +223,17 @@ def subject(written: str, names: Names) -> Subject:
     return Subject(str(KINDS[kind]) % {"which": shown}, _page(kind, which))
 
 
+def subject_typed(shown: str) -> str:
+    """Return the subject whose words somebody typed as a page shows them; else the text itself."""
+    for kind, text in KINDS.items():
+        before, after = (str(text) % {"which": "\0"}).split("\0")
+        which = shown.removeprefix(before).removesuffix(after).strip()
+        if before and which and shown == f"{before}{which}{after}":
+            return f"{kind} {which}"
+    named = {str(text): subject for subject, text in WHOLE.items()}
+    return named.get(shown, shown)
+
+
 def people_in(entries: Iterable[AuditEntry]) -> Iterator[str]:
     """The userids of which these entries speak."""
     for entry in entries:

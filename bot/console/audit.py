@@ -14,7 +14,16 @@ from bot import clock
 from bot.audit import without_phones
 from bot.audit_report import public_hex
 from bot.console import gate
-from bot.console.acts import ACTS, act_name, detail, detail_name, people_in, subject, who
+from bot.console.acts import (
+    ACTS,
+    act_name,
+    detail,
+    detail_name,
+    people_in,
+    subject,
+    subject_typed,
+    who,
+)
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, kegui
 from bot.console.purpose import PURPOSES
@@ -67,6 +76,7 @@ def index() -> str:
         purpose_text=_purpose,
         positions=audit_log.positions(part.entries),
         names=names_of(staff=[*people, *people_in(part.entries)]),
+        elsewhere=audit_log.seen_elsewhere(wanted.subject),
         proof=proof,
         is_late=proof.waiting_since is not None and clock.now() - proof.waiting_since > PATIENCE,
         is_signature_good=_is_signature_good(proof),
@@ -125,10 +135,11 @@ def _wanted(asked: Mapping[str, str], people: Sequence[str]) -> tuple[Wanted, di
     since, until = days["from"], days["to"]
     if since is not None and until is not None and until < since:
         errors["to"] = _("结束日期早于开始日期。")
+    typed = subject_typed(asked["subject"])
     wanted = Wanted(
         actor=people[0] if people else "",
         act=asked["act"],
-        subject=audit_log.subject_called(asked["subject"]) if asked["subject"] else "",
+        subject=audit_log.subject_called(typed) if typed else "",
         purpose=asked["purpose"],
         since=_midnight(since),
         until=_midnight(until, 1),

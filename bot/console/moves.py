@@ -1,7 +1,7 @@
 """转接: a manager moves customers of members in service to another member."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from apiflask import APIBlueprint
 from flask import abort, flash, redirect, render_template, request, url_for
@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 from peewee import IntegrityError
 
 from bot.actions import alarms, handovers
-from bot.actions.staff import customers_owned
+from bot.actions.staff import candidates
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.offboardings import MOST_LISTED, MOST_WITHOUT_PROOF
@@ -69,7 +69,7 @@ def new() -> ResponseReturnValue:
         asked=asked,
         owner=owner,
         shown=SHOWN,
-        heirs=_heirs(),
+        heirs=_heirs(by_owner),
         by_rule=BY_RULE,
         takeover=takeover,
         error=error,
@@ -140,21 +140,23 @@ def _move(by_owner: dict[str, list[str]], takeover: str) -> tuple[list[Handover]
     return opened, ""
 
 
-def _heirs() -> list[tuple[str, str]]:
-    """Who may be chosen from a list: members within the asker's reach, with how many customers
-    they have; nobody where they are too many, then one types a name."""
+def _heirs(by_owner: Collection[str]) -> list[tuple[str, str]]:
+    """Who may be chosen from a list: members within the asker's reach who can take over, with how
+    many customers they have; nobody where they are too many, then one types a name."""
     members = listed(serving_members(gate.scope(Right.MOVE_CUSTOMERS)), MOST_LISTED)
-    loads = customers_owned([one.userid for one in members])
+    known = {one.userid: one for one in candidates(kegui(), [one.userid for one in members])}
+    only_owner = set(by_owner) if len(by_owner) == 1 else set()
     return [
         (
             one.userid,
             _(
                 "%(name)s（名下客户 %(number)s 位）",
                 name=one.name or one.userid,
-                number=loads.get(one.userid, 0),
+                number=known[one.userid].customers,
             ),
         )
         for one in members
+        if one.userid not in only_owner and not known[one.userid].exclusion
     ]
 
 

@@ -10,7 +10,7 @@ from flask_babel import gettext as _
 
 from bot.access import Scope
 from bot.actions import alarms, handovers
-from bot.actions.proposals import SamePerson, open_one
+from bot.actions.proposals import SamePerson, open_one, proposer_of
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
@@ -86,7 +86,9 @@ def show(handover_id: int) -> str:
     page = page_of_query(items_of(handover, state), page_number(), PAGE_SIZE)
     items: list[HandoverItem] = list(page.rows)
     attempts = attempts_of(items)
+    proposer = proposer_of(handover.kind, handover.subject)
     members = [
+        proposer,
         handover.userid,
         handover.approved_by,
         *handover.successors,
@@ -112,6 +114,7 @@ def show(handover_id: int) -> str:
         attempts=attempts,
         state=state,
         hand_work=hand_work_of(handover),
+        proposer=proposer,
         names=names_of(
             staff=members,
             customers=shown,
@@ -286,10 +289,15 @@ def _open(
     except WeComError as error:
         alarms.report(error, kegui())
         return None, {"userid": _("企业微信暂时无法确认这位成员，请稍后重试。")}
-    if is_new:
-        flash(_("已发起离职交接，等待另一人审批。"), "good")
+    if not is_new:
+        flash(
+            _("这位成员已有一项进行中的离职交接，没有重复建立；刚填写的内容没有采用，可在此修改。"),
+            "info",
+        )
+    elif day < gate.today():
+        flash(_("已发起离职交接。最后工作日已过：另一人审批后立即开始转接。"), "warn")
     else:
-        flash(_("这位成员已有一项进行中的离职交接，没有重复建立。"), "info")
+        flash(_("已发起离职交接，等待另一人审批。"), "good")
     return opened, {}
 
 

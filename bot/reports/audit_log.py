@@ -12,7 +12,18 @@ from typing import Any
 from peewee import JOIN, Expression, ModelSelect, fn
 
 from bot.audit import without_phones
-from bot.models import AuditAnchor, AuditEntry, AuditSeal, AuditSealed, AuditWriter, Staff
+from bot.models import (
+    AuditAnchor,
+    AuditEntry,
+    AuditSeal,
+    AuditSealed,
+    AuditWriter,
+    Conflict,
+    Handover,
+    HandoverItem,
+    Staff,
+)
+from bot.models.handover import CUSTOMER
 
 # How many entries one page of a narrow filter may look at.
 LOOKED_AT = 20_000
@@ -20,6 +31,8 @@ EXPORTED = 10_000
 EXPORTED_AT_ONCE = 1000
 # An export of a narrow filter gives up after so many looks.
 LOOKS = 100
+# Of one customer's conflicts and handovers.
+MOST_NAMED = 20
 # Entries get their number when they are written and are committed in another order, by hosts whose
 # clocks differ: numbers follow time that closely.
 DISORDER = timedelta(minutes=10)
@@ -172,6 +185,23 @@ def subject_called(text: str) -> str:
         if AuditEntry.select().where(AuditEntry.subject == form).exists():
             return form
     return text
+
+
+def seen_elsewhere(subject: str) -> list[str] | None:
+    """Return under which other subjects a customer was looked at or decided on; None: the subject
+    is no customer."""
+    kind, _, external_userid = subject.partition(" ")
+    if kind != "customer":
+        return None
+    conflicts = Conflict.select(Conflict.id).where(Conflict.external_userid == external_userid)
+    moving = HandoverItem.select(HandoverItem.handover).where(
+        HandoverItem.kind == CUSTOMER, HandoverItem.subject == external_userid
+    )
+    handovers = Handover.select().where(Handover.id.in_(moving)).order_by(Handover.id)
+    return [
+        *(f"conflict {row.id}" for row in conflicts.order_by(Conflict.id).limit(MOST_NAMED)),
+        *(handover.subject for handover in handovers.limit(MOST_NAMED)),
+    ]
 
 
 def _rest(wanted: Wanted) -> list[Expression]:

@@ -344,6 +344,28 @@ def test_an_export_that_gives_up_its_search_says_so(
     assert last == ["只导出了较近的 1 条。更早的请缩小日期范围后再导出。"]
 
 
+@pytest.mark.parametrize(
+    ("typed", "language", "found"),
+    [
+        ("客户 wm_chen", "zh", "查看客户详情"),
+        ("Customer wm_chen", "en", "View a customer"),
+        ("撞单 1", "zh", "处理撞单"),
+        ("客户列表", "zh", "查看客户列表"),
+    ],
+)
+def test_a_subject_is_found_by_the_words_that_the_page_shows(
+    client: FlaskClient, typed: str, language: str, found: str
+) -> None:
+    add_entry("customer.look", "customer wm_chen")
+    add_entry("conflict.resolve", "conflict 1")
+    add_entry("customer.list", "customers")
+
+    shown = rows(client, subject=typed, lang=language)
+
+    assert len(shown) == 1
+    assert typed in shown[0]
+
+
 def test_a_longer_log_takes_no_more_queries(client: FlaskClient) -> None:
     def queries(**query: str) -> int:
         with counted_queries() as sent:
@@ -376,7 +398,7 @@ def test_the_page_in_english_has_no_chinese_of_its_own(client: FlaskClient) -> N
 
     text = client.get("/audit?lang=en").get_data(as_text=True)
 
-    assert "Open offboardings" in text
+    assert "Open an offboarding" in text
     text = text.replace("中文", "").replace("客规", "")
     assert [line for line in text.splitlines() if re.search("[\u4e00-\u9fff]", line)] == []
 

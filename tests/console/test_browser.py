@@ -231,11 +231,11 @@ def test_the_keyboard_goes_from_the_content_to_the_links_and_shows_where_it_is(
 
 def test_a_reason_opens_and_closes(reader: Reader) -> None:
     page = reader.open("/customers/wm_chen")
-    expect(page.get_by_text("未入选")).not_to_be_visible()
+    expect(page.get_by_text("不符合条件")).not_to_be_visible()
 
     page.get_by_text("为什么", exact=True).first.click()
 
-    expect(page.get_by_text("未入选")).to_be_visible()
+    expect(page.get_by_text("不符合条件")).to_be_visible()
     expect(page.get_by_text("即将离职")).to_be_visible()
 
 

@@ -9,7 +9,7 @@ from werkzeug.test import TestResponse
 
 from bot import clock
 from bot.console import moves, offboardings
-from bot.models import Department, Handover, Ownership, Staff
+from bot.models import Department, Handover, HandoverItem, Ownership, Staff
 from tests.console.conftest import MORNING, submit
 
 
@@ -76,6 +76,29 @@ def test_where_members_are_many_a_page_lists_none_and_takes_a_name(
     assert (moved.userid, moved.successors) == ("zhangsan", ["lihua"])
 
 
+def test_only_who_can_take_over_is_there_to_be_chosen(client: FlaskClient) -> None:
+    """The owner has the customer, and who leaves or is on leave would be refused."""
+    Ownership.update(userid="zhangsan").execute()
+    before = client.get("/moves/new?external_userid=wm_chen").get_data(as_text=True)
+    Staff.update(on_leave=True).where(Staff.userid == "lihua").execute()
+
+    after = client.get("/moves/new?external_userid=wm_chen").get_data(as_text=True)
+
+    assert ('value="zhangsan"' in before, 'value="lihua"' in before) == (False, True)
+    assert 'value="lihua"' not in after
+
+
+def test_a_leave_that_is_open_already_or_late_says_so(client: FlaskClient) -> None:
+    yesterday = (clock.now() - timedelta(days=1)).date().isoformat()
+
+    late = client.get(register(client, userid="lihua", last_day=yesterday).location)
+    again = client.get(register(client, userid="lihua").location)
+
+    assert "最后工作日已过" in late.get_data(as_text=True)
+    assert "刚填写的内容没有采用" in again.get_data(as_text=True)
+    assert "发起人 " in again.get_data(as_text=True)
+
+
 def test_whoever_settles_a_conflict_sees_since_when_and_how_each_is_in_contact(
     client: FlaskClient,
 ) -> None:
@@ -93,6 +116,20 @@ def test_whoever_reads_the_audit_log_finds_who_looked_at_a_customer(client: Flas
 
     assert "查看客户详情" in found
     assert "没有符合条件" not in found
+
+
+def test_who_looks_for_a_customer_is_told_where_else_the_customer_was_seen(
+    client: FlaskClient,
+) -> None:
+    HandoverItem.update(subject="wm_chen").where(HandoverItem.subject == "wm_zhao").execute()
+
+    other = client.get("/audit?subject=conflict+1").get_data(as_text=True)
+    text = client.get("/audit?subject=customer+wm_chen").get_data(as_text=True)
+
+    assert "记在各自的对象下" not in other
+    assert "记在各自的对象下" in text
+    for subject in ("conflict+1", "offboarding+1"):
+        assert f'href="/audit?subject={subject}"' in text
 
 
 def test_the_approver_is_called_by_name(client: FlaskClient) -> None:
