@@ -89,7 +89,8 @@ def _found(text: str, *, are_many: bool) -> Any:
 
 def _few(query: "ModelSelect[Any]", most: int) -> list[str] | None:
     """Return the ids that are found, unless they are more."""
-    ids = [row.external_userid for row in query.limit(most + 1)]
+    rows: Any = query.limit(most + 1).tuples()
+    ids = [external_userid for (external_userid,) in rows]
     return ids if len(ids) <= most else None
 
 
@@ -162,9 +163,12 @@ def _pattern(text: str) -> str:
 
 
 def _members_called(text: str) -> list[str]:
-    members = Staff.select(Staff.userid).where(
-        Staff.userid.contains(text) | Staff.name.contains(text)
-    )
+    if _is_without_case(text):
+        # Nothing to fold, see ``_has``.
+        called = _has(Staff.userid, text) | _has(Staff.name, text)
+    else:
+        called = Staff.userid.contains(text) | Staff.name.contains(text)
+    members = Staff.select(Staff.userid).where(called)
     return [row.userid for row in members.order_by(Staff.userid).limit(MOST_OWNERS)]
 
 
