@@ -39,7 +39,7 @@ CHOICES = 30
 MOST_CUSTOMERS = 10_000
 # Whoever sees a part of the firm has their own counted among so many.
 LATEST_IN_LIST = 500
-LATEST_OF_ONE = 10_000
+LATEST_OF_ONE = 5_000
 FIND = "find"
 WAY = "/<int(max=9223372036854775807):way_id>"
 
