@@ -394,12 +394,12 @@ def check_successors(userid: str, successors: Sequence[str], kegui: Kegui) -> li
     Raises:
         UnfitSuccessor: the first who cannot take over from ``userid``.
     """
-    successors = list(Staff.spellings(successors).values())
+    successors = Staff.each_spelled(successors)
     known = {candidate.userid: candidate for candidate in staff.candidates(kegui, successors)}
     doubtful = [one for one in successors if one not in known or known[one].unfit]
     if doubtful:
         staff.look_again(doubtful, kegui)
-        successors = list(Staff.spellings(successors).values())
+        successors = Staff.each_spelled(successors)
         known = {candidate.userid: candidate for candidate in staff.candidates(kegui, successors)}
     for successor in successors:
         if successor == userid:
@@ -408,7 +408,7 @@ def check_successors(userid: str, successors: Sequence[str], kegui: Kegui) -> li
             raise UnfitSuccessor(successor, "unknown member")
         if known[successor].exclusion:
             raise UnfitSuccessor(successor, known[successor].exclusion)
-    return list(dict.fromkeys(successors))
+    return successors
 
 
 def open_case(userid: str) -> Handover | None:

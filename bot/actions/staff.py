@@ -45,7 +45,7 @@ def serving(kegui: Kegui) -> list[str]:
     """Ask WeCom who has 客户联系 within the app's range; the userids as they are written here."""
     with released():
         listed = kegui.wecom.follow_users()
-    return list(Staff.spellings(listed).values())
+    return Staff.each_spelled(listed)
 
 
 def has_met_a_customer(userid: str, kegui: Kegui) -> None:

@@ -49,7 +49,7 @@ def _read(reading: Reading, number: int) -> None:
             with reading.writing():
                 reading.note([gone])
         return
-    userids = list(Staff.spellings(listed.userids).values())
+    userids = Staff.each_spelled(listed.userids)
     seen = (set(userids), listed.remark, listed.state)
     if seen == (set(way.userids), way.remark, way.state):
         return

@@ -29,7 +29,6 @@ from bot.db import database
 from bot.kegui import Kegui
 
 PREFIX = "/api/v1"
-METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 NOUNS = (
     offboardings,
     handovers,
@@ -72,9 +71,9 @@ def register_unconfigured(app: APIFlask, names: Sequence[str]) -> None:
     api = APIBlueprint("api", __name__, url_prefix=PREFIX, enable_openapi=False)
     problems.translate(api)
 
-    @api.route("", methods=METHODS, defaults={"_path": ""})
-    @api.route("/", methods=METHODS, defaults={"_path": ""})
-    @api.route("/<path:_path>", methods=METHODS)
+    @api.route("", methods=openapi.METHODS, defaults={"_path": ""})
+    @api.route("/", methods=openapi.METHODS, defaults={"_path": ""})
+    @api.route("/<path:_path>", methods=openapi.METHODS)
     def not_configured(_path: str) -> Response:
         listed = "、".join(names), ", ".join(names)
         raise problems.Problem(

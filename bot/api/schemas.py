@@ -23,16 +23,10 @@ from bot.models import Staff
 _CLEAN = r"^[^\x00]*$"
 
 
-def _spelled(userids: list[str]) -> list[str]:
-    """Each member once, written as here: two spellings of one member are one member."""
-    spellings = Staff.spellings(userids)
-    return list(dict.fromkeys(spellings[userid] for userid in userids))
-
-
 Userid = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_CLEAN)]
 # A member: the userid as it is written here, however the caller spells it.
 Member = Annotated[Userid, AfterValidator(Staff.spelled)]
-Members = Annotated[list[Userid], Field(max_length=100), AfterValidator(_spelled)]
+Members = Annotated[list[Userid], Field(max_length=100), AfterValidator(Staff.each_spelled)]
 SomeMembers = Annotated[Members, Field(min_length=1)]
 MemberFilter = Annotated[str, AfterValidator(Staff.spelled)]
 Name = Annotated[str, StringConstraints(max_length=64, pattern=_CLEAN)]

@@ -58,6 +58,11 @@ class Staff(Model):
         return cls.spellings([userid])[userid]
 
     @classmethod
+    def each_spelled(cls, userids: Collection[str]) -> list[str]:
+        """Return these userids as they are written here: two spellings of a member are one."""
+        return list(dict.fromkeys(cls.spellings(userids).values()))
+
+    @classmethod
     def spellings(cls, userids: Collection[str]) -> dict[str, str]:
         """Return how each of these userids is written here; one that nobody has stays as it is.
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from typing import Any
 
 
@@ -22,9 +23,14 @@ class Rule:
     def allows(self, candidate: "Candidate") -> bool:
         if not self.departments and not self.userids:
             return True
-        # WeCom does not tell upper from lower case in a userid.
-        named = candidate.userid.lower() in {userid.lower() for userid in self.userids}
-        return named or bool(set(self.departments) & set(candidate.departments))
+        return candidate.userid.lower() in self._named or bool(
+            set(self.departments) & set(candidate.departments)
+        )
+
+    @cached_property
+    def _named(self) -> frozenset[str]:
+        """WeCom does not tell upper from lower case in a userid; asked of every member in turn."""
+        return frozenset(userid.lower() for userid in self.userids)
 
 
 @dataclass(frozen=True)
