@@ -16,6 +16,8 @@ from bot import clock, db, inbox_archive, migrations
 from bot.models import (
     TABLES,
     Customer,
+    Handover,
+    HandWork,
     InboxArchive,
     InboxEvent,
     InboxHistory,
@@ -160,6 +162,26 @@ def test_archived_events_come_back_when_the_archive_is_taken_back(store: str) ->
     migrations.up()
     assert (_rows(InboxEvent), InboxArchive.select().count()) == (before, 0)
     assert InboxEvent.create(**before[0] | {"id": None, "key": "the next one"}).id == 6
+
+
+def test_work_by_hand_stays_when_its_marks_are_taken_back(store: str) -> None:
+    now = clock.now()
+    handover = Handover.create(
+        kind="offboarding",
+        userid="zhangsan",
+        mode="auto",
+        source="test",
+        created_at=now,
+        updated_at=now,
+    )
+    HandWork.create(handover=handover, kind="x", subject="x", text="文", done_at=now, done_by="ma")
+
+    while "0023_hand_work_done" not in migrations.down():
+        pass
+    migrations.up()
+
+    [work] = HandWork.select()
+    assert (work.text, work.done_at, work.done_by) == ("文", None, None)
 
 
 def _rows(table: Any) -> list[dict[str, Any]]:

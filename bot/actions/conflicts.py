@@ -4,7 +4,7 @@ from peewee import DoesNotExist
 
 from bot import clock
 from bot.actions import staff
-from bot.actions.messages import tell
+from bot.actions.messages import identity_of, tell
 from bot.audit import Who
 from bot.db import locked, transaction
 from bot.effects import Busy
@@ -14,6 +14,10 @@ from bot.models.conflict import OPEN, RESOLVED
 from bot.queue import Lane
 from bot.router import Received
 from bot.wecom import WeComError
+
+OWNER_TEMPLATE = "conflict.owner"
+CONTENDER_TEMPLATE = "conflict.contender"
+RESOLVED_TEMPLATE = "conflict.resolved"
 
 
 def open_conflict(
@@ -46,13 +50,13 @@ def report(external_userid: str, owner: str, contender: str, by: Who, kegui: Keg
 def _tell_opened(
     conflict: Conflict, owner: str, contender: str, kegui: Kegui, *, event_id: int | None
 ) -> None:
-    about = f"conflict {conflict.id} {contender}"
+    about = _about_opening(conflict, contender)
     names = {
         "customer": _customer_name(conflict.external_userid),
         "owner": _staff_name(owner),
         "contender": _staff_name(contender),
     }
-    recipients = {"conflict.owner": owner, "conflict.contender": contender}
+    recipients = {OWNER_TEMPLATE: owner, CONTENDER_TEMPLATE: contender}
     manager = staff.manager_of(owner) or staff.manager_of(contender)
     if manager and manager not in (owner, contender):
         recipients["conflict.manager"] = manager
@@ -164,12 +168,12 @@ def tell_resolution(conflict_id: int, kegui: Kegui) -> None:
     """
     conflict = Conflict.get_by_id(conflict_id)
     troubles: list[Exception] = []
-    for userid in sorted(filter(None, {conflict.owner, *conflict.contenders})):
+    for userid in _concerned(conflict):
         try:
             tell(
                 userid,
-                "conflict.resolved",
-                about=f"conflict {conflict.id} resolved",
+                RESOLVED_TEMPLATE,
+                about=_about_resolution(conflict),
                 kegui=kegui,
                 customer=_customer_name(conflict.external_userid),
                 owner=_staff_name(conflict.owner or ""),
@@ -179,6 +183,33 @@ def tell_resolution(conflict_id: int, kegui: Kegui) -> None:
     if troubles:
         raise troubles[0]
     Conflict.update(told_at=clock.now()).where(Conflict.id == conflict_id).execute()
+
+
+def identities_of_messages(conflict: Conflict) -> list[str]:
+    """Under which identities the messages are recorded that told those concerned that there is
+    this conflict and how it was settled; not what a manager was told."""
+    concerned = _concerned(conflict)
+    told = [
+        (template, _about_opening(conflict, contender))
+        for template in (OWNER_TEMPLATE, CONTENDER_TEMPLATE)
+        for contender in concerned
+    ]
+    told.append((RESOLVED_TEMPLATE, _about_resolution(conflict)))
+    return [
+        identity_of(userid, template, about) for userid in concerned for template, about in told
+    ]
+
+
+def _concerned(conflict: Conflict) -> list[str]:
+    return sorted(filter(None, {conflict.owner, *conflict.contenders}))
+
+
+def _about_opening(conflict: Conflict, contender: str) -> str:
+    return f"conflict {conflict.id} {contender}"
+
+
+def _about_resolution(conflict: Conflict) -> str:
+    return f"conflict {conflict.id} resolved"
 
 
 def _customer_name(external_userid: str) -> str:

@@ -7,11 +7,12 @@ import structlog
 
 from bot import clock
 from bot.actions import staff
+from bot.actions.hand_work import leave_to_a_person
 from bot.audit import Who, without_phones
 from bot.db import released, transaction
 from bot.effects import Busy
 from bot.kegui import Kegui
-from bot.models import ContactWay, Handover, HandoverItem, HandWork, Lease, Staff
+from bot.models import ContactWay, Handover, HandoverItem, Lease, Staff
 from bot.models.handover import CUSTOMER
 from bot.wecom import Refused
 
@@ -176,13 +177,13 @@ def _heirs(handover: Handover, kegui: Kegui) -> list[str]:
 
 def _replace(handover: Handover, way: ContactWay, userids: list[str], kegui: Kegui) -> None:
     if not userids:
-        _leave_to_a_person(handover, "contact_way", way.config_id, "没有可接替的成员，请手工处理")
+        leave_to_a_person(handover, "contact_way", way.config_id, "没有可接替的成员，请手工处理")
         return
     try:
         _change(way, Who(handover.subject), kegui, userids, None)
     except Refused as refused:
         text = f"企业微信拒绝修改（{refused.errcode}），请手工处理"
-        _leave_to_a_person(handover, "contact_way", way.config_id, text)
+        leave_to_a_person(handover, "contact_way", way.config_id, text)
 
 
 def _list_foreign(handover: Handover, ours: set[str], kegui: Kegui) -> None:
@@ -199,10 +200,4 @@ def _list_foreign(handover: Handover, ours: set[str], kegui: Kegui) -> None:
             # WeCom's own console does not show ways that an API made (path 92228).
             name = way.remark or way.state or config_id
             text = f"联系我“{name}”不是由客规创建，请在创建它的系统中移除离职成员"
-            _leave_to_a_person(handover, "contact_way", config_id, text)
-
-
-def _leave_to_a_person(handover: Handover, kind: str, subject: str, text: str) -> None:
-    HandWork.insert(
-        handover=handover, kind=kind, subject=subject, text=text
-    ).on_conflict_ignore().execute()
+            leave_to_a_person(handover, "contact_way", config_id, text)

@@ -10,6 +10,12 @@ from config import table
 PURPOSE = "app message"
 
 
+def identity_of(userid: str, template: str, about: str) -> str:
+    """Under which identity ``tell`` records this message."""
+    digest = hashlib.sha256(f"{about} {template}".encode()).hexdigest()[:32]
+    return f"message:{userid}:{digest}"
+
+
 def tell(
     userid: str,
     template: str,
@@ -30,8 +36,7 @@ def tell(
     Raises:
         WeComError: it could not be sent for now; repeating is safe, WeCom drops duplicates.
     """
-    digest = hashlib.sha256(f"{about} {template}".encode()).hexdigest()[:32]
-    identity = f"message:{userid}:{digest}"
+    identity = identity_of(userid, template, about)
     begun: Effect | None = Effect.get_or_none(Effect.identity == identity)
     if begun is not None and begun.is_settled:
         return begun

@@ -34,6 +34,8 @@ class HandWorkOut(Shown):
     kind: str
     subject: str
     text: str
+    done_at: datetime | None
+    done_by: str | None
 
 
 class CaseOut(Shown):

@@ -26,6 +26,7 @@ ACTS: Mapping[str, LazyString] = {
     "handover.change": _l("修改在职转接"),
     "handover.approve": _l("批准在职转接"),
     "handover.cancel": _l("取消在职转接"),
+    "hand_work.done": _l("标记人工事项处理完成"),
     "conflict.resolve": _l("裁定撞单"),
     "staff.set_terms": _l("修改成员的接待设置"),
     "event.replay": _l("重放事件"),

@@ -1,5 +1,6 @@
 """客户: every customer, and one customer's whole story."""
 
+from collections.abc import Collection
 from typing import Any
 
 from apiflask import APIBlueprint
@@ -145,6 +146,7 @@ def show(external_userid: str) -> str:
         abort(404)
     owner = journey.owner.userid if journey.owner else None
     within = gate.scope(Right.MOVE_CUSTOMERS)
+    needless = journey.needless_notices()
     return render_template(
         "customers/show.html",
         journey=journey,
@@ -156,14 +158,17 @@ def show(external_userid: str) -> str:
             if isinstance(step.row, Conflict) and step.row.state == OPEN
         ),
         tone_of=_tone,
+        needless_notices=needless,
         names=_names_in(journey),
     )
 
 
-def _tone(step: Step) -> str:
+def _tone(step: Step, needless: Collection[int]) -> str:
     """How a step went, as the colour of its mark."""
     topic = TOPICS.get(step.kind)
     row: Any = step.row
+    if step.kind == story.NOTICE and row.id in needless:
+        return QUIET
     return word(topic, row.state).tone if topic else QUIET
 
 

@@ -80,7 +80,7 @@ TASKS = (
         "hand_work",
         _l("交接事项需要人工处理"),
         "offboardings.index",
-        {"kind": "open"},
+        {"kind": "by_hand"},
         Right.APPROVE_OFFBOARDINGS,
     ),
     Task(

@@ -9,14 +9,14 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from bot.access import Scope
-from bot.actions import alarms, handovers
+from bot.actions import alarms, hand_work, handovers
 from bot.actions.proposals import SamePerson, open_one, proposer_of
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.console.reasons import reason
 from bot.console.typed import Unclear, account_of, accounts_of
-from bot.models import Department, Handover, HandoverItem, Staff
+from bot.models import Department, Handover, HandoverItem, HandWork, Staff
 from bot.models.handover import (
     APPROVE,
     AWAITING_APPROVAL,
@@ -31,10 +31,12 @@ from bot.reports.cases import (
     Case,
     attempts_of,
     cases,
+    counts_by_successor,
     customers_now,
     hand_work_counts,
     hand_work_of,
     items_of,
+    with_hand_work,
 )
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_query
@@ -44,6 +46,7 @@ from bot.wecom import WeComError
 
 # A click in WeCom proves little more than a login: what moves more asks for a second factor.
 MOST_WITHOUT_PROOF = 20
+BY_HAND = "by_hand"
 # Beyond so many a list to choose from helps nobody: one types a name.
 MOST_LISTED = 200
 
@@ -56,13 +59,16 @@ blueprint = APIBlueprint("offboardings", __name__, url_prefix="/offboardings", e
 @blueprint.get("")
 @allow(Right.SEE_OFFBOARDINGS)
 def index() -> str:
-    """All cases, the latest first; or only the open ones, leavers or managers' moves."""
-    kind = choice("kind", ("", "open", AWAITING_APPROVAL, OFFBOARDING, IN_SERVICE), "")
+    """All cases, the latest first; or only those that are open, wait for an approval or for work
+    by hand, leavers or managers' moves."""
+    kind = choice("kind", ("", "open", AWAITING_APPROVAL, BY_HAND, OFFBOARDING, IN_SERVICE), "")
     query = gate.scope(Right.SEE_OFFBOARDINGS).of_members(Handover.select(), Handover.userid)
     if kind == "open":
         query = query.where(Handover.state.in_(HANDOVER_OPEN))
     elif kind == AWAITING_APPROVAL:
         query = query.where(Handover.state == AWAITING_APPROVAL)
+    elif kind == BY_HAND:
+        query = with_hand_work(query)
     elif kind:
         query = query.where(Handover.kind == kind)
     page = page_of_query(query.order_by(Handover.id.desc()), page_number(), PAGE_SIZE)
@@ -87,17 +93,22 @@ def show(handover_id: int) -> str:
     items: list[HandoverItem] = list(page.rows)
     attempts = attempts_of(items)
     proposer = proposer_of(handover.kind, handover.subject)
+    by_hand = hand_work_of(handover)
+    sees_customers = gate.me().may(Right.SEE_CUSTOMERS)
+    by_successor = [] if sees_customers else counts_by_successor(handover, state)
     members = [
         proposer,
         handover.userid,
         handover.approved_by,
         *handover.successors,
+        *(work.done_by for work in by_hand),
+        *(userid for userid, _counts in by_successor),
         *(item.takeover_userid for item in items),
         *(attempt.takeover_userid for tries in attempts.values() for attempt in tries),
     ]
     shown = gate.customers_shown(item.subject for item in items if item.kind != GROUP)
     groups = [item.subject for item in items if item.kind == GROUP]
-    groups = groups if gate.me().may(Right.SEE_CUSTOMERS) else []
+    groups = groups if sees_customers else []
     if shown or groups:
         gate.record_look(f"{handover.kind}.look", handover.subject)
     is_own = gate.me().actor == handover.userid
@@ -105,6 +116,7 @@ def show(handover_id: int) -> str:
     return render_template(
         "offboardings/show.html",
         may_approve=gate.scope(Right.APPROVE_OFFBOARDINGS).has(handover.userid),
+        is_own=is_own,
         may_cancel=may_cancel,
         may_change=may_cancel and (handover.state != RUNNING or _may_move(handover.userid)),
         case=cases([handover])[0],
@@ -113,7 +125,9 @@ def show(handover_id: int) -> str:
         items=items,
         attempts=attempts,
         state=state,
-        hand_work=hand_work_of(handover),
+        hand_work=by_hand,
+        states=ITEM_STATES,
+        by_successor=by_successor,
         proposer=proposer,
         names=names_of(
             staff=members,
@@ -265,6 +279,25 @@ def change(handover_id: int) -> ResponseReturnValue:
         names=names_of(staff=[handover.userid]),
     )
     return page, 422 if errors else 200
+
+
+@blueprint.post(
+    "/<int(max=9223372036854775807):handover_id>/hand-work/<int(max=9223372036854775807):work_id>"
+)
+@allow(Right.APPROVE_OFFBOARDINGS)
+def did_by_hand(handover_id: int, work_id: int) -> ResponseReturnValue:
+    """Say that something which no API can do is done."""
+    handover = _visible(handover_id, Right.APPROVE_OFFBOARDINGS)
+    work = HandWork.get_or_none(HandWork.id == work_id, HandWork.handover == handover)
+    if work is None:
+        abort(404)
+    if gate.me().actor == handover.userid:
+        abort(403)
+    if hand_work.mark_done(work, gate.who(), kegui()):
+        flash(_("已标记为处理完成。"), "good")
+    else:
+        flash(_("这一项已有人标记为处理完成。"), "info")
+    return redirect(url_for("console.offboardings.show", handover_id=handover.id))
 
 
 def _open(

@@ -10,7 +10,7 @@ from flask_babel import format_timedelta
 from werkzeug.datastructures import MultiDict
 
 from bot.console import language
-from bot.console.reasons import actor, code, reason
+from bot.console.reasons import actor, code, handover_number, reason
 from bot.console.troubles import trouble
 from bot.console.words import event_name, word
 from bot.db import database
@@ -92,6 +92,7 @@ def add_words(app: Flask, zone: tzinfo) -> None:
         "word": lambda key, topic: word(topic, key),
         "actor": actor,
         "reason": reason,
+        "handover_number": handover_number,
         "code": code,
         "trouble": trouble,
         "moment": _moment(zone),

@@ -146,6 +146,12 @@ def fitting(patterns: Mapping[str, LazyString], sentence: str, names: Names) -> 
     return ""
 
 
+def handover_number(sentence: str) -> int | None:
+    """The handover that gave this reason, if one did."""
+    match = re.fullmatch(r"(?:offboarding|handover) ([0-9]{1,18})(?:, item [0-9]+)?", sentence)
+    return int(match[1]) if match else None
+
+
 def actor(by: str, names: Names) -> str:
     """Who did something: a member, or by another door a system, a terminal, an administrator."""
     door, _, name = by.partition(":")

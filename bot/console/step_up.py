@@ -1,15 +1,34 @@
 """二次验证: a fresh proof of who sits there, before a dangerous act."""
 
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
 from apiflask import APIBlueprint
-from flask import flash, redirect, render_template, request, url_for
+from flask import current_app, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import LazyString
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
+from werkzeug.exceptions import HTTPException
 
 from bot.actions import logins, second_factors
 from bot.console import gate
 from bot.console.gate import SIGNED_IN, allow
 from bot.console.login import send_to_wecom
 from bot.console.pages import kegui
+
+# What one came to do, by the page to which one goes back.
+ACTS: Mapping[str, LazyString] = {
+    "console.account.show": _l("停用动态码"),
+    "console.account.second_factor": _l("设置动态码"),
+    "console.audit.index": _l("导出审计日志"),
+    "console.moves.new": _l("转接 20 位以上客户"),
+    "console.offboardings.approve": _l("审批 20 位以上客户的交接"),
+    "console.offboardings.change": _l("修改 20 位以上客户的交接"),
+    "console.rights.decision": _l("复核角色变更"),
+    "console.tokens.new": _l("新建接口令牌"),
+    "console.tokens.revocation": _l("作废接口令牌"),
+}
 
 blueprint = APIBlueprint("step_up", __name__, url_prefix="/step-up", enable_openapi=False)
 
@@ -55,9 +74,19 @@ def _page() -> str:
     return render_template(
         "login/step_up.html",
         target=_target(),
+        act=ACTS.get(_endpoint_of(_target())),
         has_app=second_factors.has_one(gate.me().actor),
         can_scan=gate.me().userid is not None,
     )
+
+
+def _endpoint_of(target: str) -> str:
+    """The view that shows a page of ours; "" where there is none."""
+    try:
+        view, _given = current_app.url_map.bind("").match(urlsplit(target).path, method="GET")
+    except HTTPException:
+        return ""
+    return str(view)
 
 
 def _target() -> str:

@@ -168,13 +168,15 @@ class TransferAttempt(Model):
 
 
 class HandWork(Model):
-    """What no API can do for a handover: a person must."""
+    """What no API can do for a handover: a person must, and says when it is done."""
 
     id = BigAutoField()
     handover = ForeignKeyField(Handover, backref="hand_work")
     kind = CharField(max_length=32)
     subject = CharField(max_length=128)
     text = TextField()
+    done_at = UTCDateTimeField(null=True)
+    done_by = CharField(max_length=128, null=True)
 
     class Meta:
         indexes = ((("handover", "kind", "subject"), True),)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import peewee
-from peewee import ModelSelect, fn
+from peewee import Expression, ModelSelect, fn
 
 from bot.access import EVERYBODY, Scope
 from bot.models import Handover, HandoverItem, HandWork, Relation, TransferAttempt
@@ -106,6 +106,27 @@ def items_of(handover: Handover, state: str = "") -> "ModelSelect[HandoverItem]"
     return query.order_by(rank, HandoverItem.id)
 
 
+def counts_by_successor(
+    handover: Handover, state: str = ""
+) -> list[tuple[str | None, dict[str, int]]]:
+    """Count the items by who takes over and by state, for whoever may not know the customers."""
+    number = fn.COUNT(HandoverItem.id).alias("number")
+    query = (
+        HandoverItem.select(HandoverItem.takeover_userid, HandoverItem.state, number)
+        .where(HandoverItem.handover == handover)
+        .group_by(HandoverItem.takeover_userid, HandoverItem.state)
+    )
+    if state:
+        query = query.where(HandoverItem.state == state)
+    found: dict[str | None, dict[str, int]] = {}
+    row: Any
+    for row in query:
+        found.setdefault(row.takeover_userid, {})[row.state] = row.number
+    return sorted(
+        found.items(), key=lambda one: (one[0] is None, -sum(one[1].values()), one[0] or "")
+    )
+
+
 def attempts_of(items: Sequence[HandoverItem]) -> dict[int, list[TransferAttempt]]:
     """Return the attempts of each item in their order, in one query."""
     found: dict[int, list[TransferAttempt]] = {item.id: [] for item in items}
@@ -116,12 +137,25 @@ def attempts_of(items: Sequence[HandoverItem]) -> dict[int, list[TransferAttempt
     return found
 
 
+def left_to_do() -> Expression:
+    """What is true of work by hand, joined with its handover, that nobody has done yet."""
+    is_left: Expression = HandWork.done_at.is_null() & (Handover.state != CANCELLED)
+    return is_left
+
+
+def with_hand_work(query: "ModelSelect[Handover]") -> "ModelSelect[Handover]":
+    """Those of these handovers for which something must still be done by hand."""
+    left = HandWork.select(HandWork.handover).join(Handover).where(left_to_do())
+    return query.where(Handover.id.in_(left))
+
+
 def hand_work_counts(handovers: Sequence[Handover]) -> dict[int, int]:
-    """Count what people must do for each of these handovers, in one query."""
+    """Count what people must still do for each of these handovers, in one query."""
     counts = {handover.id: 0 for handover in handovers}
     query = (
         HandWork.select(HandWork.handover, fn.COUNT(HandWork.id))
-        .where(HandWork.handover.in_(list(counts)))
+        .join(Handover)
+        .where(HandWork.handover.in_(list(counts)), left_to_do())
         .group_by(HandWork.handover)
     )
     rows: Any = query.tuples()
@@ -129,8 +163,9 @@ def hand_work_counts(handovers: Sequence[Handover]) -> dict[int, int]:
 
 
 def hand_work_of(handover: Handover) -> list[HandWork]:
-    """Return what a person must do for this handover, because no API can."""
-    return list(HandWork.select().where(HandWork.handover == handover).order_by(HandWork.id))
+    """Return what a person must do for this handover, because no API can; what is done last."""
+    query = HandWork.select().where(HandWork.handover == handover)
+    return list(query.order_by(HandWork.done_at.is_null(False), HandWork.id))
 
 
 def customers_now(handover: Handover) -> set[str]:

@@ -29,6 +29,7 @@ from bot.models.inbox_event import (
     UNSETTLED,
     WAITING,
 )
+from bot.reports.cases import left_to_do
 from bot.reports.directory import without_owner
 from bot.reports.gaps import count_gaps
 from bot.reports.roles import count_open
@@ -134,10 +135,9 @@ def count_overdue(now: datetime) -> int:
 
 
 def count_hand_work(scope: Scope = EVERYBODY) -> int:
-    """Count what people must do for the handovers that are not over."""
-    running = Handover.select(Handover.id).where(Handover.state.in_(HANDOVER_OPEN))
-    running = scope.of_members(running, Handover.userid)
-    return HandWork.select().where(HandWork.handover.in_(running)).count()
+    """Count what people must still do by hand, also for handovers that are over."""
+    query = HandWork.select().join(Handover).where(left_to_do())
+    return scope.of_members(query, Handover.userid).count()
 
 
 def count_received(since: datetime) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from bot.actions.conflicts import identities_of_messages
 from bot.db import Model
 from bot.models import (
     Allocation,
@@ -21,6 +22,7 @@ from bot.models import (
     TransferAttempt,
 )
 from bot.models.handover import CUSTOMER
+from bot.models.notice import ARRIVED
 from bot.reports.cases import attempts_of
 from bot.reports.home import EVENT_COLUMNS
 
@@ -69,6 +71,14 @@ class Journey:
     group_consents: list[Consent]
     steps: list[Step]
 
+    def needless_notices(self) -> set[int]:
+        """Name the notices that did not arrive where another of the same contact did."""
+        since = {contact.relation.userid: contact.relation.noted_at for contact in self.contacts}
+        notices: list[Any] = [step.row for step in self.steps if step.kind == NOTICE]
+        of_now = [one for one in notices if one.userid in since and one.at >= since[one.userid]]
+        told = {one.userid for one in of_now if one.state in ARRIVED}
+        return {one.id for one in of_now if one.userid in told and one.state not in ARRIVED}
+
 
 def journey_of(external_userid: str) -> Journey | None:
     """Tell one customer's story; None when nobody knows the customer."""
@@ -107,7 +117,7 @@ def _steps(external_userid: str, consents: list[Any]) -> list[Step]:
     steps += [Step(row.opened_at, CONFLICT, row) for row in conflicts]
     steps += [Step(row.resolved_at, SETTLEMENT, row) for row in conflicts if row.resolved_at]
     steps += [Step(row.told_at, DIGEST, row) for row in _rows(GapDigest, external_userid)]
-    steps += _messages([row.id for row in events])
+    steps += _messages([row.id for row in events], conflicts)
     steps += _handovers(external_userid)
     return sorted(steps, key=lambda step: (step.at, _ORDER.index(step.kind)))
 
@@ -117,9 +127,14 @@ def _rows(model: Any, external_userid: str) -> list[Any]:
     return list(query.order_by(model.id))
 
 
-def _messages(event_ids: list[int]) -> list[Step]:
-    """The app messages that these events caused; an identity names whom it was for."""
-    query = Effect.select().where(Effect.kind == "app_message", Effect.event_id.in_(event_ids))
+def _messages(event_ids: list[int], conflicts: list[Any]) -> list[Step]:
+    """The app messages that these events caused, and those about conflicts, which a person may
+    report and settle; an identity names whom it was for."""
+    which = Effect.event_id.in_(event_ids)
+    about_conflicts = [one for row in conflicts for one in identities_of_messages(row)]
+    if about_conflicts:
+        which |= Effect.identity.in_(about_conflicts)
+    query = Effect.select().where(Effect.kind == "app_message", which)
     return [
         Step(row.started_at, MESSAGE, row, recipient=row.identity.split(":")[1])
         for row in query.order_by(Effect.id)

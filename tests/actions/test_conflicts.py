@@ -17,6 +17,7 @@ from bot.events import parse
 from bot.kegui import Kegui
 from bot.models import Conflict, Customer, Ownership, Relation, Staff
 from bot.queue import Queue
+from bot.reports.journey import MESSAGE, journey_of
 from bot.router import Received
 from bot.vault import Vault
 from bot.wecom import Transient, WeComError
@@ -95,6 +96,12 @@ def found_and_not_told(kegui: Kegui, wecom: FakeWeCom) -> Received:
     return event
 
 
+def messages_in_the_story() -> list[str | None]:
+    story = journey_of("wm_1")
+    assert story is not None
+    return [step.recipient for step in story.steps if step.kind == MESSAGE]
+
+
 def states() -> list[str]:
     return [conflict.state for conflict in Conflict.select().order_by(Conflict.id)]
 
@@ -121,6 +128,19 @@ def test_who_could_not_be_told_is_told_when_the_event_is_tried_again(
 
     assert states() == ["open"]
     assert wecom.told == ["anna", "bert"]
+
+
+def test_the_customers_story_has_the_messages_that_told_of_the_decision(
+    kegui: Kegui, wecom: FakeWeCom
+) -> None:
+    allocate(added(clock.now()), kegui)
+    told_before = messages_in_the_story()
+    conflict = conflicts.resolve(Conflict.get().id, "bert", "先接待", MANAGER, kegui)
+
+    conflicts.tell_resolution(conflict.id, kegui)
+
+    assert told_before == ["anna", "bert"]
+    assert messages_in_the_story() == wecom.told == ["anna", "bert", "anna", "bert"]
 
 
 def test_a_contact_that_is_over_is_no_conflict_any_more(kegui: Kegui) -> None:

@@ -294,7 +294,9 @@ def test_items_show_where_each_stands_and_every_try(call: Call) -> None:
 def test_items_are_counted_filtered_and_paged(call: Call) -> None:
     body = call("GET", "/offboardings/1").get_json()
     assert body["counts"] == {"waiting": 1, "failed": 1}
-    assert body["hand_work"] == [{"kind": "contact_way", "subject": "cfg", "text": "请手工移除"}]
+    [work] = body["hand_work"]
+    assert (work["kind"], work["subject"], work["text"]) == ("contact_way", "cfg", "请手工移除")
+    assert (work["done_at"], work["done_by"]) == (None, None)
 
     failed = call("GET", "/offboardings/1/items?state=failed").get_json()
     assert [one["id"] for one in failed["items"]] == [2]

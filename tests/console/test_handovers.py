@@ -1,16 +1,29 @@
 """Registering leavers and moving customers: whom one means, by name or account."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from apiflask import APIFlask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from bot import clock
 from bot.console import moves, offboardings
-from bot.models import Department, Handover, HandoverItem, Ownership, Staff
-from tests.console.conftest import MORNING, submit
+from bot.models import (
+    AuditEntry,
+    Department,
+    Handover,
+    HandoverItem,
+    HandWork,
+    Ownership,
+    Staff,
+)
+from bot.rules.rights import Role
+from tests.console.conftest import MORNING, add_person, log_in, submit
+
+BY_HAND = "/offboardings?kind=by_hand"
 
 
 @pytest.fixture(autouse=True)
@@ -138,6 +151,65 @@ def test_the_approver_is_called_by_name(client: FlaskClient) -> None:
     text = client.get("/offboardings/1").get_data(as_text=True)
 
     assert "审批人 李华" in text
+
+
+def test_work_by_hand_is_on_the_home_page_until_somebody_did_it(client: FlaskClient) -> None:
+    Handover.update(state="done").execute()
+    waits = "交接事项需要人工处理"
+
+    before = [client.get(path).get_data(as_text=True) for path in ("/", BY_HAND)]
+    done = submit(client, "/offboardings/1/hand-work/1")
+    again = submit(client, "/offboardings/1/hand-work/1")
+    after = [client.get(path).get_data(as_text=True) for path in ("/", BY_HAND)]
+    case = client.get(done.location).get_data(as_text=True)
+
+    assert waits in before[0]
+    assert "/offboardings/1" in before[1]
+    assert waits not in after[0]
+    assert "没有需要人工处理的事项" in after[1]
+    assert again.location == done.location == "/offboardings/1"
+    assert "标记为处理完成</button>" not in case
+    assert "88 ·" in case
+    [entry] = AuditEntry.select().where(AuditEntry.act == "hand_work.done")
+    assert (entry.actor, entry.subject) == ("boss", "offboarding 1")
+
+
+def test_work_by_hand_is_not_said_to_be_done_by_whoever_leaves(client: FlaskClient) -> None:
+    Handover.update(userid="boss").execute()
+
+    page = client.get("/offboardings/1").get_data(as_text=True)
+    answer = submit(client, "/offboardings/1/hand-work/1")
+    elsewhere = submit(client, "/offboardings/2/hand-work/1")
+
+    assert "标记为处理完成" not in page
+    assert (answer.status_code, elsewhere.status_code) == (403, 404)
+    assert HandWork.get_by_id(1).done_at is None
+
+
+def test_who_sees_no_customers_sees_how_many_each_successor_gets(
+    client: FlaskClient, app: APIFlask
+) -> None:
+    HandoverItem.update(takeover_userid=None).where(HandoverItem.state == "failed").execute()
+    hr = app.test_client()
+    add_person("heping", "何平", Role.HR)
+    log_in(hr, "heping")
+
+    whole = hr.get("/offboardings/1").get_data(as_text=True)
+    part = hr.get("/offboardings/1?state=waiting").get_data(as_text=True)
+    mine = client.get("/offboardings/1").get_data(as_text=True)
+
+    summary = "按接替成员汇总"
+    assert (summary in whole, summary in part, summary in mine) == (True, True, False)
+    rows = re.findall(r"<tr>(.*?)</tr>", whole.partition(summary)[2], re.DOTALL)[1:]
+    assert len(rows) == 2
+    assert re.findall(r"(\w+) <b>(\d+)</b>", rows[0]) == [
+        ("已接替", "1"),
+        ("等待接替", "1"),
+        ("客户拒绝", "1"),
+    ]
+    assert "尚未确定接替成员" in rows[1]
+    assert "失败 <b>1</b>" in rows[1]
+    assert "客户拒绝" not in part.partition(summary)[2]
 
 
 def test_home_leads_straight_to_what_is_to_be_decided(client: FlaskClient) -> None:

@@ -6,8 +6,18 @@ from flask.testing import FlaskClient
 
 from bot import clock, inbox_archive
 from bot.console.pages import masked
-from bot.models import Alarm, Conflict, Handover, InboxArchive, InboxEvent, Notice, Ownership
-from tests.console.conftest import add_event, add_person, at, log_in
+from bot.models import (
+    Alarm,
+    Conflict,
+    Handover,
+    HandWork,
+    InboxArchive,
+    InboxEvent,
+    Notice,
+    Ownership,
+    Relation,
+)
+from tests.console.conftest import add_event, add_notice, add_person, at, log_in
 
 pytestmark = pytest.mark.usefixtures("firm")
 
@@ -58,6 +68,7 @@ def test_home_says_when_all_is_well(client: FlaskClient) -> None:
     Conflict.update(state="resolved", resolved_at=at(50)).execute()
     Notice.update(state="delivered").execute()
     Handover.update(state="done").execute()
+    HandWork.update(done_at=at(50), done_by="boss").execute()
     Ownership.create(external_userid="wm_zhao", userid="lihua", since=at(50), reason="")
 
     text = page(client, "/")
@@ -120,6 +131,29 @@ def test_a_story_shows_the_handover_with_its_attempts(client: FlaskClient) -> No
     assert "离职交接" in text
     assert "转接记录 1" in text
     assert "2026-11-24 10:10" in text
+
+
+def test_whoever_got_a_customer_by_a_handover_got_it_by_a_link(client: FlaskClient) -> None:
+    reason = "offboarding 1, item 1"
+    Ownership.create(external_userid="wm_zhao", userid="lihua", since=at(9), reason=reason)
+
+    facts, _heading, story = page(client, "/customers/wm_zhao").partition("经过")
+
+    for text in (facts, story):
+        assert '<a href="/offboardings/1">离职交接 1</a>' in text
+
+
+def test_a_notice_that_failed_is_no_trouble_where_another_arrived(client: FlaskClient) -> None:
+    """A member who is added again gets a second code, which a chat has made worthless."""
+    again = add_event("add_external_contact", "zhangsan", 6)
+    add_notice(again, "refused", errcode=41051, reason="41051 already chatting")
+    told = page(client, "/customers/wm_chen")
+    Relation.update(noted_at=at(5.5)).where(Relation.userid == "zhangsan").execute()
+
+    anew = page(client, "/customers/wm_chen")
+
+    assert (told.count("无需补发"), anew.count("无需补发")) == (1, 0)
+    assert (told.count("step-bad"), anew.count("step-bad")) == (1, 2)
 
 
 def test_the_list_of_handovers_shows_progress(client: FlaskClient) -> None:

@@ -95,11 +95,11 @@ def alarms() -> set[str]:
 def hand_work() -> set[str]:
     found: set[str] = set()
     for node in trees("actions"):
-        for argument in called(node, "_leave_to_a_person")[3:4]:
+        for argument in called(node, "leave_to_a_person")[3:4]:
             found |= written(argument)
     for node in trees("actions"):
         if isinstance(node, ast.FunctionDef) and any(
-            called(one, "_leave_to_a_person") for one in ast.walk(node)
+            called(one, "leave_to_a_person") for one in ast.walk(node)
         ):
             found |= {text for one in ast.walk(node) for text in named(one, "text")}
     return found

@@ -15,7 +15,7 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from bot import access, db, migrations
-from bot.console import contact_ways
+from bot.console import contact_ways, step_up
 from bot.console.gate import PUBLIC, SIGNED_IN
 from bot.models import TABLES, ApiToken, AuditEntry, Conflict, ContactWay, Login, Ownership, Staff
 from bot.rules.rights import Right
@@ -109,6 +109,7 @@ POST /moves/new                                    . . . o - . . . . . . >
 POST /offboardings/<handover_id>/approve           . o . o - . . . . . . >
 POST /offboardings/<handover_id>/cancel            . . . o - o . . . . . >
 POST /offboardings/<handover_id>/change            . . . o - o . . . . . >
+POST /offboardings/<handover_id>/hand-work/<work_id> . o . o - . . . . . . >
 POST /offboardings/new                             . . . o o o . . . . . >
 POST /operation/pauses/lift                        o . . . . . . . . . o >
 POST /purpose                                      o o o o o o o o o o o >
@@ -333,6 +334,31 @@ def test_what_is_dangerous_asks_for_a_second_factor_first(
     # A local administrator keeps the app without which they could not come in: asked, then refused.
     also = {"POST /account/second-factor/remove"} if person == "local:ops" else set()
     assert asked == (DANGEROUS & open_to_them) | also
+
+
+# Where the forms of those doors stand that have no page under the same address.
+STANDS_ON = {
+    "POST /account/second-factor/remove": "/account",
+    "POST /audit/export": "/audit",
+}
+
+
+@pytest.mark.parametrize("door", sorted(DANGEROUS))
+def test_who_must_prove_that_it_is_they_reads_what_for(
+    app: APIFlask, given: dict[str, Any], door: str
+) -> None:
+    client = come_in(app, "compliance" if "/audit" in door else "root", stepped_up=False)
+    token = token_of(client)
+    there = f"http://localhost{STANDS_ON.get(door, address(door, given))}"
+    client.environ_base["HTTP_REFERER"] = there
+
+    asked = client.get(knock(client, door, given, token).location).get_data(as_text=True)
+
+    assert re.search(r"您要做的是：<b>.+</b>", asked)
+
+
+def test_what_one_must_prove_for_is_the_name_of_a_page_that_there_is(app: APIFlask) -> None:
+    assert set(step_up.ACTS) <= set(app.view_functions)
 
 
 def everything() -> dict[str, Any]:
@@ -628,7 +654,8 @@ def test_who_has_no_customers_to_see_meets_none_by_name_or_id(
     told = re.compile("北客|南客|(north|south)_[12]|[or]th_[12]")
     assert [path for path, text in shown.items() if told.search(text.replace(path, ""))] == []
     masked = [path for path, text in shown.items() if "wm_no…" in text]
-    assert any("/offboardings/" in path for path in masked) == (person == "hr")
+    summed = [path for path, text in shown.items() if "按接替成员汇总" in text]
+    assert summed == ([f"/offboardings/{given['handover_id']}"] if person == "hr" else [])
     assert {"/", "/events"} <= set(masked) or person != "root"
 
 

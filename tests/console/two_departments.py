@@ -22,6 +22,7 @@ from bot.models import (
     GroupChat,
     Handover,
     HandoverItem,
+    HandWork,
     LocalUser,
     Login,
     Ownership,
@@ -199,6 +200,7 @@ def _add_department(name: str, sign: str) -> dict[str, Any]:
         opened_at=MORNING,
     )
     handover = _add_handovers(name, sign)
+    work = HandWork.create(handover=handover, kind="contact_way", subject=f"{name}_w", text="x")
     way = ContactWay.create(
         config_id=name,
         qr_code="https://wework.qpic.cn/x",
@@ -224,6 +226,7 @@ def _add_department(name: str, sign: str) -> dict[str, Any]:
         "userid": f"{name}_staff",
         "conflict_id": conflict.id,
         "handover_id": handover.id,
+        "work_id": work.id,
         "way_id": way.id,
         "view_id": view.id,
         "login_id": login.id,

@@ -1,0 +1,20 @@
+"""What people do for a handover by hand is marked as done: by whom and when."""
+
+from typing import Any
+
+from peewee import CharField
+
+from bot.db import UTCDateTimeField
+
+TABLE = "hand_work"
+
+
+def up(migrator: Any, db: Any) -> None:
+    migrator.migrate(
+        migrator.add_column(TABLE, "done_at", UTCDateTimeField(null=True)),
+        migrator.add_column(TABLE, "done_by", CharField(max_length=128, null=True)),
+    )
+
+
+def down(migrator: Any, db: Any) -> None:
+    migrator.migrate(migrator.drop_column(TABLE, "done_by"), migrator.drop_column(TABLE, "done_at"))
