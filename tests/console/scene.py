@@ -89,10 +89,12 @@ MORE_PAGES = (
     "/events?state=dead",
     "/moves/new?external_userid=wm_chen&external_userid=wm_b01",
     "/offboardings/1",
+    "/offboardings?kind=by_hand",
     "/offboardings?kind=open",
     "/rights?role=sales_manager",
     "/rights/proposals/new?kind=role.revoke&person=zhangsan",
     "/staff/members/wangwu",
+    "/step-up?next=/tokens/new",
 )
 
 

@@ -166,7 +166,7 @@ def test_the_language_stays_until_it_is_changed(reader: Reader) -> None:
         ("告知缺口", "/gaps", "告知缺口"),
         ("撞单等待确定归属", "/conflicts", "撞单"),
         ("客户没有归属成员", "/customers?owner=none", "客户"),
-        ("交接事项需要人工处理", "/offboardings?kind=open", "交接"),
+        ("交接事项需要人工处理", "/offboardings?kind=by_hand", "交接"),
     ],
 )
 def test_home_leads_to_what_must_be_done(
