@@ -94,7 +94,7 @@ def show(handover_id: int) -> str:
     attempts = attempts_of(items)
     proposer = proposer_of(handover.kind, handover.subject)
     by_hand = hand_work_of(handover)
-    sees_customers = gate.me().may(Right.SEE_CUSTOMERS)
+    sees_customers = gate.scope(Right.SEE_CUSTOMERS).has(handover.userid)
     by_successor = [] if sees_customers else counts_by_successor(handover, state)
     members = [
         proposer,

@@ -191,7 +191,7 @@ def test_who_sees_no_customers_sees_how_many_each_successor_gets(
 ) -> None:
     HandoverItem.update(takeover_userid=None).where(HandoverItem.state == "failed").execute()
     hr = app.test_client()
-    add_person("heping", "何平", Role.HR)
+    add_person("heping", "何平", Role.HR, Role.STAFF)
     log_in(hr, "heping")
 
     whole = hr.get("/offboardings/1").get_data(as_text=True)
