@@ -184,5 +184,30 @@ def test_work_by_hand_stays_when_its_marks_are_taken_back(store: str) -> None:
     assert (work.text, work.done_at, work.done_by) == ("文", None, None)
 
 
+def test_work_by_hand_of_what_is_over_does_not_come_back(store: str) -> None:
+    now = clock.now()
+    over, open_ = (
+        Handover.create(
+            kind="offboarding",
+            userid=userid,
+            mode="auto",
+            source="test",
+            state=state,
+            created_at=now,
+            updated_at=now,
+        )
+        for userid, state in (("zhangsan", "done"), ("lisi", "running"))
+    )
+    for handover in (over, open_):
+        HandWork.create(handover=handover, kind="x", subject="x", text="x")
+
+    while "0023_hand_work_done" not in migrations.down():
+        pass
+    migrations.up()
+
+    done = {work.handover.id: work.done_at for work in HandWork.select()}
+    assert done == {over.id: now, open_.id: None}
+
+
 def _rows(table: Any) -> list[dict[str, Any]]:
     return list(table.select().order_by(table.id).dicts())

@@ -185,9 +185,9 @@ def tell_resolution(conflict_id: int, kegui: Kegui) -> None:
     Conflict.update(told_at=clock.now()).where(Conflict.id == conflict_id).execute()
 
 
-def identities_of_messages(conflict: Conflict) -> list[str]:
-    """Under which identities the messages are recorded that told those concerned that there is
-    this conflict and how it was settled; not what a manager was told."""
+def identities_of_messages(conflict: Conflict) -> dict[str, str]:
+    """Under which identities the messages are recorded, each with its template, that told those
+    concerned that there is this conflict and how it was settled; not what a manager was told."""
     concerned = _concerned(conflict)
     told = [
         (template, _about_opening(conflict, contender))
@@ -195,9 +195,11 @@ def identities_of_messages(conflict: Conflict) -> list[str]:
         for contender in concerned
     ]
     told.append((RESOLVED_TEMPLATE, _about_resolution(conflict)))
-    return [
-        identity_of(userid, template, about) for userid in concerned for template, about in told
-    ]
+    return {
+        identity_of(userid, template, about): template
+        for userid in concerned
+        for template, about in told
+    }
 
 
 def _concerned(conflict: Conflict) -> list[str]:

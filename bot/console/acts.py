@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _l
 
 from bot.access import LOCAL
 from bot.console import gate
-from bot.console.reasons import actor
+from bot.console.reasons import actor, reason
 from bot.models import AuditEntry
 from bot.reports.names import Names
 from bot.rules.rights import Right
@@ -27,6 +27,7 @@ ACTS: Mapping[str, LazyString] = {
     "handover.approve": _l("批准在职转接"),
     "handover.cancel": _l("取消在职转接"),
     "hand_work.done": _l("标记人工事项处理完成"),
+    "hand_work.reopen": _l("人工事项改回待处理"),
     "conflict.resolve": _l("裁定撞单"),
     "staff.set_terms": _l("修改成员的接待设置"),
     "event.replay": _l("重放事件"),
@@ -104,6 +105,8 @@ WHOLE: Mapping[str, LazyString] = {
 }
 SUBJECT = re.compile(rf"({'|'.join(KINDS)}) (.+)", re.DOTALL)
 
+PROOF = re.compile(r"step-up of (\S+)")
+
 # The page of a subject: its right, its endpoint, and what the endpoint calls it.
 PAGES: Mapping[str, tuple[Right, str, str]] = {
     "offboarding": (Right.SEE_OFFBOARDINGS, "console.offboardings.show", "handover_id"),
@@ -122,6 +125,7 @@ DETAILS: Mapping[str, LazyString] = {
     "by": _l("处理人"),
     "capacity": _l("客户容量"),
     "channel": _l("渠道"),
+    "config_id": _l("联系我编号"),
     "consent": _l("存档意愿"),
     "customers": _l("客户"),
     "days": _l("有效天数"),
@@ -196,6 +200,8 @@ def detail(name: str, value: str, names: Names) -> str:
     """A detail's value, with people's names for their userids."""
     if name in PEOPLE:
         return who(value, names)
+    if name == "why":
+        return _proof(value, names) or reason(value, names)
     if name in SEVERAL:
         return str(_l("、")).join(names.member(one) for one in value.split(","))
     return {"True": str(_l("是")), "False": str(_l("否"))}.get(value, value)
@@ -218,7 +224,7 @@ def subject(written: str, names: Names) -> Subject:
         return Subject(str(WHOLE[written]))
     match = SUBJECT.fullmatch(written)
     if match is None:
-        return Subject(who(written, names))
+        return Subject(_proof(written, names) or who(written, names))
     kind, which = match.groups()
     shown = names.member(which) if kind == "staff" else which
     return Subject(str(KINDS[kind]) % {"which": shown}, _page(kind, which))
@@ -235,16 +241,31 @@ def subject_typed(shown: str) -> str:
     return named.get(shown, shown)
 
 
+def subject_shown(written: str) -> str:
+    """A subject in the words that ``subject_typed`` understands."""
+    if written in WHOLE:
+        return str(WHOLE[written])
+    match = SUBJECT.fullmatch(written)
+    return str(KINDS[match[1]]) % {"which": match[2]} if match else written
+
+
 def people_in(entries: Iterable[AuditEntry]) -> Iterator[str]:
     """The userids of which these entries speak."""
     for entry in entries:
         yield entry.actor
-        yield entry.subject.removeprefix("staff ")
+        yield entry.subject.removeprefix("staff ").removeprefix("step-up of ")
+        yield str(entry.details.get("why", "")).removeprefix("step-up of ")
         for name, value in entry.details.items():
             if name in PEOPLE:
                 yield value
             elif name in SEVERAL:
                 yield from value.split(",")
+
+
+def _proof(written: str, names: Names) -> str:
+    """Whose second factor was wrong, in words; "" for whatever else is written there."""
+    match = PROOF.fullmatch(written)
+    return str(_l("为 %(name)s 再次确认身份")) % {"name": who(match[1], names)} if match else ""
 
 
 def _page(kind: str, which: str) -> str:

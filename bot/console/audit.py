@@ -21,6 +21,7 @@ from bot.console.acts import (
     detail_name,
     people_in,
     subject,
+    subject_shown,
     subject_typed,
     who,
 )
@@ -70,6 +71,7 @@ def index() -> str:
         acts=_acts(asked["act"]),
         act_name=act_name,
         subject=subject,
+        subject_shown=subject_shown,
         detail=detail,
         detail_name=detail_name,
         actor_name=who,

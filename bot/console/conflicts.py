@@ -87,7 +87,8 @@ def resolve(conflict_id: int) -> ResponseReturnValue:
         else:
             try:
                 conflicts.resolve(conflict.id, owner, reason.strip(), gate.who(), kegui())
-                flash(_("撞单已处理，相关成员会收到通知。"), "good")
+                name = names_of(staff=[owner]).member(owner)
+                flash(_("客户归 %(name)s，相关成员会收到通知。", name=name), "good")
             except conflicts.NotOpen:
                 flash(_("该撞单已由他人处理。"), "info")
             return redirect(url_for("console.conflicts.index"))

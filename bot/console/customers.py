@@ -147,10 +147,20 @@ def show(external_userid: str) -> str:
     owner = journey.owner.userid if journey.owner else None
     within = gate.scope(Right.MOVE_CUSTOMERS)
     needless = journey.needless_notices()
+    moving = journey.under_way()
+    names = _names_in(journey)
+    owner_has_left = (
+        owner is not None
+        and moving is None
+        and names.has_left(owner)
+        and gate.scope(Right.OPEN_OFFBOARDINGS).has(owner)
+    )
     return render_template(
         "customers/show.html",
         journey=journey,
-        may_move=owner is not None and within.has(owner),
+        moving=moving,
+        owner_has_left=owner_has_left,
+        may_move=owner is not None and within.has(owner) and moving is None,
         page=page_of_list(journey.steps, page_number(), STEPS_PER_PAGE),
         mine_to_resolve=resolvable(
             step.row
@@ -159,7 +169,7 @@ def show(external_userid: str) -> str:
         ),
         tone_of=_tone,
         needless_notices=needless,
-        names=_names_in(journey),
+        names=names,
     )
 
 

@@ -18,7 +18,7 @@ from bot.models.handover import AWAITING_APPROVAL
 from bot.models.inbox_event import DEAD
 from bot.reports import home
 from bot.reports.cases import running_cases
-from bot.reports.directory import NOBODY
+from bot.reports.directory import LEAVERS, NOBODY
 from bot.reports.home import Numbers, Scopes
 from bot.reports.names import names_of
 from bot.rules.rights import Right
@@ -73,6 +73,13 @@ TASKS = (
         _l("客户没有归属成员"),
         "customers.index",
         {"owner": NOBODY},
+        Right.MOVE_CUSTOMERS,
+    ),
+    Task(
+        "left_behind",
+        _l("客户的归属成员已离职，没有进行中的交接"),
+        "customers.index",
+        {"owner": LEAVERS},
         Right.MOVE_CUSTOMERS,
     ),
     Task("gaps", _l("客户没有收到存档告知"), "gaps.index", {}, Right.SEE_GAPS),

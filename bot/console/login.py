@@ -96,6 +96,9 @@ def done() -> ResponseReturnValue:
     if not was_sent or state is None:
         return _refuse("state")
     code = request.args.get("code", "")
+    if not code and state.is_step_up and gate.is_signed_in():
+        flash(_("没有完成扫码确认，请重试。"), "warn")
+        return redirect(url_for("console.step_up.show", next=state.target))
     if not code:
         return _refuse("cancelled", state.target)
     try:

@@ -1,7 +1,9 @@
 """转接: a manager moves customers of members in service to another member."""
 
 import secrets
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
+from itertools import islice
 
 from apiflask import APIBlueprint
 from flask import abort, flash, redirect, render_template, request, url_for
@@ -9,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from peewee import IntegrityError
 
+from bot import clock
 from bot.actions import alarms, handovers
 from bot.actions.staff import candidates
 from bot.console import gate
@@ -19,6 +22,7 @@ from bot.console.reasons import reason
 from bot.console.typed import Unclear, account_of
 from bot.models import Handover, Ownership, Staff
 from bot.reports.audit_log import as_kept
+from bot.reports.cases import said_full, under_way
 from bot.reports.names import Names, names_of
 from bot.reports.people import listed, serving_members
 from bot.rules.rights import Right
@@ -28,6 +32,8 @@ BY_RULE = "by rule"
 # What one form can name; whoever moves more moves all of a member's.
 MOST_NAMED = 100
 SHOWN = 20
+# How long what WeCom said of a successor is worth telling.
+FULL_LASTS = timedelta(days=1)
 # What WeCom takes (path 92125).
 LONGEST_MESSAGE = 200
 
@@ -43,17 +49,21 @@ def new() -> ResponseReturnValue:
     if not asked and not owner:
         flash(_("请先选择要转接的客户。"), "info")
         return redirect(url_for("console.customers.index"))
-    by_owner = _by_owner(asked, owner)
+    key = request.form.get("key", "") or secrets.token_hex(8)
+    by_owner, moving = _without_moving(_by_owner(asked, owner), _source(key))
     number = sum(len(customers) for customers in by_owner.values())
     if number > MOST_WITHOUT_PROOF and not gate.is_stepped_up():
         return gate.to_step_up()
     takeover, error = request.form.get("takeover_userid", ""), ""
     if len(request.form.get("transfer_success_msg", "")) > LONGEST_MESSAGE:
         error = _("不超过 %(most)s 个字。", most=LONGEST_MESSAGE)
-    elif request.method == "POST":
-        opened, error = _move(by_owner, takeover)
+    elif request.method == "POST" and number:
+        opened, error = _move(by_owner, takeover, _source(key))
         if opened and not error:
-            flash(_("转接已开始：企业微信会通知客户，24 小时内客户可以拒绝。"), "good")
+            flash(
+                _("转接已提交，结果显示在本页。企业微信接受后会通知客户，24 小时内客户可以拒绝。"),
+                "good",
+            )
             return redirect(url_for("console.offboardings.show", handover_id=opened[0].id))
     gate.record_look(
         "customer.list",
@@ -65,6 +75,7 @@ def new() -> ResponseReturnValue:
     page = render_template(
         "moves/new.html",
         by_owner=by_owner,
+        moving=moving,
         number=number,
         asked=asked,
         owner=owner,
@@ -74,8 +85,8 @@ def new() -> ResponseReturnValue:
         takeover=takeover,
         error=error,
         message=request.form.get("transfer_success_msg", ""),
-        key=request.form.get("key") or secrets.token_hex(8),
-        names=_names(by_owner),
+        key=key,
+        names=_names(by_owner, moving),
     )
     return page, 422 if error else 200
 
@@ -101,7 +112,30 @@ def _by_owner(asked: Sequence[str], owner: str) -> dict[str, list[str]]:
     return found
 
 
-def _move(by_owner: dict[str, list[str]], takeover: str) -> tuple[list[Handover], str]:
+def _without_moving(
+    by_owner: dict[str, list[str]], source: str
+) -> tuple[dict[str, list[str]], dict[str, Handover]]:
+    """Leave out whom another form's handover is moving already: WeCom moves a customer once at a
+    time, and two successors would wait for the same one."""
+    known = under_way(by_owner).items()
+    moving = {customer: handover for customer, handover in known if handover.source != source}
+    left = {
+        owner: [one for one in customers if one not in moving]
+        for owner, customers in by_owner.items()
+    }
+    asked = {one for customers in by_owner.values() for one in customers}
+    return (
+        {owner: customers for owner, customers in left.items() if customers},
+        {customer: handover for customer, handover in moving.items() if customer in asked},
+    )
+
+
+def _source(key: str) -> str:
+    """What makes a form that is sent twice open one handover."""
+    return f"console {key[:16]}"
+
+
+def _move(by_owner: dict[str, list[str]], takeover: str, source: str) -> tuple[list[Handover], str]:
     """Open one handover for each owner; the sentence says what was not accepted."""
     try:
         chosen = None if takeover == BY_RULE else _chosen(takeover)
@@ -110,7 +144,6 @@ def _move(by_owner: dict[str, list[str]], takeover: str) -> tuple[list[Handover]
     if chosen is None and takeover != BY_RULE:
         return [], _("请选择您所辖部门中的一位接替成员。")
     opened: list[Handover] = []
-    source = f"console {request.form.get('key', '')[:16]}"
     for owner, customers in by_owner.items():
         try:
             opened.append(
@@ -145,11 +178,18 @@ def _heirs(by_owner: Collection[str]) -> list[tuple[str, str]]:
     many customers they have; nobody where they are too many, then one types a name."""
     members = listed(serving_members(gate.scope(Right.MOVE_CUSTOMERS)), MOST_LISTED)
     known = {one.userid: one for one in candidates(kegui(), [one.userid for one in members])}
+    full = said_full(clock.now() - FULL_LASTS)
     only_owner = set(by_owner) if len(by_owner) == 1 else set()
     return [
         (
             one.userid,
             _(
+                "%(name)s（名下客户 %(number)s 位，企业微信今天提示已满）",
+                name=one.name or one.userid,
+                number=known[one.userid].customers,
+            )
+            if one.userid in full
+            else _(
                 "%(name)s（名下客户 %(number)s 位）",
                 name=one.name or one.userid,
                 number=known[one.userid].customers,
@@ -171,6 +211,7 @@ def _chosen(takeover: str) -> str | None:
     return userid if userid and members.exists() else None
 
 
-def _names(by_owner: dict[str, list[str]]) -> Names:
+def _names(by_owner: dict[str, list[str]], moving: Iterable[str]) -> Names:
     first = [one for customers in by_owner.values() for one in customers[:SHOWN]]
+    first += islice(moving, SHOWN)
     return names_of(staff=by_owner, customers=first)

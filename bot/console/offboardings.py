@@ -20,6 +20,7 @@ from bot.models import Department, Handover, HandoverItem, HandWork, Staff
 from bot.models.handover import (
     APPROVE,
     AWAITING_APPROVAL,
+    DONE_WITH_EXCEPTIONS,
     GROUP,
     HANDOVER_OPEN,
     IN_SERVICE,
@@ -47,6 +48,8 @@ from bot.wecom import WeComError
 # A click in WeCom proves little more than a login: what moves more asks for a second factor.
 MOST_WITHOUT_PROOF = 20
 BY_HAND = "by_hand"
+# What the list can be narrowed to.
+KINDS = ("", "open", AWAITING_APPROVAL, BY_HAND, DONE_WITH_EXCEPTIONS, OFFBOARDING, IN_SERVICE)
 # Beyond so many a list to choose from helps nobody: one types a name.
 MOST_LISTED = 200
 
@@ -59,14 +62,15 @@ blueprint = APIBlueprint("offboardings", __name__, url_prefix="/offboardings", e
 @blueprint.get("")
 @allow(Right.SEE_OFFBOARDINGS)
 def index() -> str:
-    """All cases, the latest first; or only those that are open, wait for an approval or for work
-    by hand, leavers or managers' moves."""
-    kind = choice("kind", ("", "open", AWAITING_APPROVAL, BY_HAND, OFFBOARDING, IN_SERVICE), "")
+    """All cases, the latest first; or only some of them: those that are open, for example."""
+    kind = choice("kind", KINDS, "")
     query = gate.scope(Right.SEE_OFFBOARDINGS).of_members(Handover.select(), Handover.userid)
     if kind == "open":
         query = query.where(Handover.state.in_(HANDOVER_OPEN))
     elif kind == AWAITING_APPROVAL:
         query = query.where(Handover.state == AWAITING_APPROVAL)
+    elif kind == DONE_WITH_EXCEPTIONS:
+        query = query.where(Handover.state == DONE_WITH_EXCEPTIONS)
     elif kind == BY_HAND:
         query = with_hand_work(query)
     elif kind:
@@ -185,17 +189,20 @@ def approve(handover_id: int) -> ResponseReturnValue:
         except handovers.NotPossible:
             flash(_("这项交接已经结束，无需审批。"), "info")
         return redirect(back)
+    by_successor = counts_by_successor(handover)
     return render_template(
         "offboardings/approve.html",
         case=case,
         number=number,
         back=back,
         proposal=proposal,
+        by_successor=by_successor,
         is_own=gate.me().actor in (handover.userid, proposal and proposal.proposed_by),
         names=names_of(
             staff=[
                 handover.userid,
                 *case.handover.successors,
+                *(userid for userid, _counts in by_successor),
                 proposal.proposed_by if proposal else None,
             ]
         ),
@@ -285,18 +292,20 @@ def change(handover_id: int) -> ResponseReturnValue:
     "/<int(max=9223372036854775807):handover_id>/hand-work/<int(max=9223372036854775807):work_id>"
 )
 @allow(Right.APPROVE_OFFBOARDINGS)
-def did_by_hand(handover_id: int, work_id: int) -> ResponseReturnValue:
-    """Say that something which no API can do is done."""
+def mark_hand_work(handover_id: int, work_id: int) -> ResponseReturnValue:
+    """Say that something which no API can do is done, or take that back."""
     handover = _visible(handover_id, Right.APPROVE_OFFBOARDINGS)
     work = HandWork.get_or_none(HandWork.id == work_id, HandWork.handover == handover)
     if work is None:
         abort(404)
-    if gate.me().actor == handover.userid:
-        abort(403)
-    if hand_work.mark_done(work, gate.who(), kegui()):
-        flash(_("已标记为处理完成。"), "good")
-    else:
-        flash(_("这一项已有人标记为处理完成。"), "info")
+    is_done = request.form.get("done") != "0"
+    try:
+        hand_work.mark(work, gate.who(), kegui(), is_done=is_done)
+        flash(_("已标记为处理完成。") if is_done else _("已改回待处理。"), "good")
+    except SamePerson:
+        flash(_("这是您本人的离职交接，请由另一位主管或合规专员标记。"), "bad")
+    except hand_work.NotPossible:
+        flash(_("这一项刚刚由他人更改，或交接已取消。"), "info")
     return redirect(url_for("console.offboardings.show", handover_id=handover.id))
 
 
@@ -344,7 +353,9 @@ def _read_form(form: Form, within: Scope) -> tuple[str, date | None, Errors]:
     if not userid:
         errors["userid"] = _("请填写离职成员的姓名或账号。")
     elif not within.has(userid):
-        errors["userid"] = _("这位成员不在您所辖的部门，请联系其主管或人事。")
+        errors["userid"] = _(
+            "没有找到这位成员，或这位成员不在您所辖的部门。请核对姓名或账号，或联系其主管或人事。"
+        )
     return userid, day, errors
 
 

@@ -59,6 +59,12 @@ SENTENCES: Mapping[str, LazyString] = {
     "the group needs a confirmation in the client": _l("该群需在企业微信客户端中确认"),
     "WeCom does not know this group": _l("企业微信查不到该群"),
     "the group was dismissed": _l("该群已解散"),
+    # a login that was refused or ended
+    "not of the firm": _l("不是本企业成员"),
+    "unknown or has left": _l("客规不认识，或已离职、已停用"),
+    "by its owner": _l("由本人结束"),
+    "has left": _l("已离职或已停用"),
+    "new second factor": _l("更换了动态码"),
     # notice
     "the welcome code ran out before it was used": _l("欢迎语凭证在使用前已过期"),
     "no answer came: it may have been delivered": _l("未收到企业微信答复，可能已送达"),

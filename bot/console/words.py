@@ -88,6 +88,11 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
         "no_code": Word(_l("没有欢迎语凭证"), WARN),
         "by_hand": Word(_l("成员已人工告知"), GOOD),
     },
+    "message_template": {
+        "conflict.owner": Word(_l("撞单通知"), QUIET),
+        "conflict.contender": Word(_l("撞单通知"), QUIET),
+        "conflict.resolved": Word(_l("撞单处理结果通知"), QUIET),
+    },
     "consent": {
         "agreed": Word(_l("同意存档"), GOOD),
         "refused": Word(_l("不同意存档"), BAD),

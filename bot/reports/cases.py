@@ -1,7 +1,8 @@
 """Handovers as cases: how far each has come, and what stands where."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import peewee
@@ -17,9 +18,11 @@ from bot.models.handover import (
     FAILED,
     HANDOVER_OPEN,
     ITEM_EXCEPTIONS,
+    ITEM_OPEN,
     LIMIT,
     PLANNED,
     REFUSED,
+    RUNNING,
     SUBMITTED,
     WAITING,
 )
@@ -27,6 +30,8 @@ from bot.models.handover import (
 # What is done first, then what is on its way, then what a person should look at.
 ITEM_STATES = (DONE, WAITING, SUBMITTED, PLANNED, REFUSED, LIMIT, FAILED, CANCELLED)
 LOOKED_AT = (FAILED, LIMIT, REFUSED, PLANNED, SUBMITTED, WAITING, DONE, CANCELLED)
+# Among which a form looks for those whom WeCom called full.
+LATEST_ATTEMPTS = 1_000
 SETTLED = (DONE, REFUSED, LIMIT, FAILED, CANCELLED)
 
 
@@ -147,6 +152,32 @@ def with_hand_work(query: "ModelSelect[Handover]") -> "ModelSelect[Handover]":
     """Those of these handovers for which something must still be done by hand."""
     left = HandWork.select(HandWork.handover).join(Handover).where(left_to_do())
     return query.where(Handover.id.in_(left))
+
+
+def under_way(userids: Collection[str]) -> dict[str, Handover]:
+    """Name the customers whom running handovers of these members are moving, with the handover."""
+    query = (
+        HandoverItem.select(HandoverItem.subject, Handover)
+        .join(Handover)
+        .where(
+            Handover.userid.in_(list(userids)),
+            Handover.state == RUNNING,
+            HandoverItem.kind == CUSTOMER,
+            HandoverItem.state.in_(ITEM_OPEN),
+        )
+    )
+    return {item.subject: item.handover for item in query}
+
+
+def said_full(since: datetime) -> set[str]:
+    """Name the members of whom WeCom has said since then that they can take no more customers; the
+    latest attempts are looked at, never all."""
+    query = TransferAttempt.select().order_by(TransferAttempt.id.desc()).limit(LATEST_ATTEMPTS)
+    return {
+        attempt.takeover_userid
+        for attempt in query
+        if attempt.status == LIMIT and attempt.submitted_at > since
+    }
 
 
 def hand_work_counts(handovers: Sequence[Handover]) -> dict[int, int]:

@@ -11,11 +11,13 @@ from peewee import Expression, Field, ModelSelect, PostgresqlDatabase, Value, fn
 
 from bot.access import EVERYBODY, Scope
 from bot.db import database, is_one_of
-from bot.models import Consent, Customer, Ownership, Relation, Staff
+from bot.models import Consent, Customer, Handover, Ownership, Relation, Staff
 from bot.models.customer import LIVE_RELATIONS
+from bot.models.handover import HANDOVER_OPEN, OFFBOARDING
 
 NOBODY = "none"
 ANYBODY = "any"
+LEAVERS = "left"
 # Whoever means one of more owners writes more of the name.
 MOST_OWNERS = 100
 # So many customers can be named one by one in a query; of those whom somebody owns it pays longer.
@@ -40,7 +42,7 @@ def find_customers(text: str, owner: str, scope: Scope = EVERYBODY) -> "ModelSel
 
     Args:
         text: part of a name or id; "" for all.
-        owner: a userid, however spelled, ``ANYBODY``, ``NOBODY``, or "" for all.
+        owner: a userid, however spelled, ``ANYBODY``, ``NOBODY``, ``LEAVERS``, or "" for all.
         scope: whose customers the asker may see.
     """
     owner_now = _owner_now()
@@ -52,6 +54,9 @@ def find_customers(text: str, owner: str, scope: Scope = EVERYBODY) -> "ModelSel
         query = query.where(without_owner())
     elif owner == ANYBODY:
         query = query.where(fn.COALESCE(owner_now, "") != "")
+    elif owner == LEAVERS:
+        behind = left_behind().select(Ownership.external_userid)
+        query = query.where(Customer.external_userid.in_(behind))
     elif owner:
         query = query.where(Customer.external_userid.in_(_owned_by([Staff.spelled(owner)])))
     query = scope.of_customers(query, Customer.external_userid)
@@ -109,6 +114,20 @@ def without_owner() -> Any:
     """The SQL of what is true of a customer whom nobody owns: the index of those whom nobody ever
     owned gives them, and the ownerships have the last word."""
     return ~Customer.is_owned & (fn.COALESCE(_owner_now(), "") == "")
+
+
+def left_behind() -> "ModelSelect[Ownership]":
+    """Select the ownerships of members who have left, where no offboarding is open that moves them:
+    what it could not move waits for a person."""
+    left = Staff.select(Staff.userid).where(Staff.left_at.is_null(False))
+    moving = Handover.select(Handover.userid).where(
+        Handover.kind == OFFBOARDING, Handover.state.in_(HANDOVER_OPEN)
+    )
+    return Ownership.select().where(
+        Ownership.until.is_null(),
+        Ownership.userid.in_(left),
+        Ownership.userid.not_in(moving),
+    )
 
 
 def _owner_now() -> Any:

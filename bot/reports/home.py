@@ -30,7 +30,7 @@ from bot.models.inbox_event import (
     WAITING,
 )
 from bot.reports.cases import left_to_do
-from bot.reports.directory import without_owner
+from bot.reports.directory import left_behind, without_owner
 from bot.reports.gaps import count_gaps
 from bot.reports.roles import count_open
 
@@ -52,6 +52,7 @@ class Numbers:
 
     customers: int
     without_owner: int
+    left_behind: int
     serving: int
     conflicts: int
     gaps: int
@@ -96,6 +97,7 @@ def numbers(now: datetime, zone: tzinfo, scopes: Scopes = WHOLE_FIRM) -> Numbers
     return Numbers(
         customers=_count_customers(scopes.customers),
         without_owner=_up_to_most(customers.where(without_owner())),
+        left_behind=_up_to_most(scopes.customers.of_members(left_behind(), Ownership.userid)),
         serving=Staff.select().where(Staff.serves, Staff.left_at.is_null()).count(),
         conflicts=_up_to_most(_open_conflicts(scopes.conflicts)),
         gaps=count_gaps(now, scopes.gaps),

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from bot.actions.conflicts import identities_of_messages
@@ -21,7 +23,7 @@ from bot.models import (
     Relation,
     TransferAttempt,
 )
-from bot.models.handover import CUSTOMER
+from bot.models.handover import CUSTOMER, ITEM_OPEN, RUNNING
 from bot.models.notice import ARRIVED
 from bot.reports.cases import attempts_of
 from bot.reports.home import EVENT_COLUMNS
@@ -46,13 +48,17 @@ LATEST_EVENTS = 500
 
 @dataclass(frozen=True)
 class Step:
-    """One thing that happened; ``row`` is what the models remember of it."""
+    """One thing that happened; ``row`` is what the models remember of it.
+
+    ``template`` is that of a message, as in config/notices.toml, where it is known.
+    """
 
     at: datetime
     kind: str
     row: Model
     attempts: tuple[TransferAttempt, ...] = ()
     recipient: str | None = None
+    template: str = ""
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,12 @@ class Journey:
     contacts: list[Contact]
     group_consents: list[Consent]
     steps: list[Step]
+
+    def under_way(self) -> HandoverItem | None:
+        """Return the item of a running handover that moves the customer now."""
+        items: list[Any] = [step.row for step in self.steps if step.kind == HANDOVER]
+        running = (one for one in items if one.state in ITEM_OPEN and one.handover.state == RUNNING)
+        return next(running, None)
 
     def needless_notices(self) -> set[int]:
         """Name the notices that did not arrive where another of the same contact did."""
@@ -130,13 +142,23 @@ def _rows(model: Any, external_userid: str) -> list[Any]:
 def _messages(event_ids: list[int], conflicts: list[Any]) -> list[Step]:
     """The app messages that these events caused, and those about conflicts, which a person may
     report and settle; an identity names whom it was for."""
-    which = Effect.event_id.in_(event_ids)
-    about_conflicts = [one for row in conflicts for one in identities_of_messages(row)]
-    if about_conflicts:
-        which |= Effect.identity.in_(about_conflicts)
-    query = Effect.select().where(Effect.kind == "app_message", which)
+    found: list[Any] = [Effect.event_id.in_(event_ids)] if event_ids else []
+    templates: dict[str, str] = {}
+    for conflict in conflicts:
+        templates |= identities_of_messages(conflict)
+    if templates:
+        found.append(Effect.identity.in_(list(templates)))
+    if not found:
+        return []
+    query = Effect.select().where(Effect.kind == "app_message", reduce(or_, found))
     return [
-        Step(row.started_at, MESSAGE, row, recipient=row.identity.split(":")[1])
+        Step(
+            row.started_at,
+            MESSAGE,
+            row,
+            recipient=row.identity.split(":")[1],
+            template=templates.get(row.identity, ""),
+        )
         for row in query.order_by(Effect.id)
     ]
 

@@ -19,6 +19,7 @@ from bot.models import (
     HandWork,
     Ownership,
     Staff,
+    TransferAttempt,
 )
 from bot.rules.rights import Role
 from tests.console.conftest import MORNING, add_person, log_in, submit
@@ -155,34 +156,59 @@ def test_the_approver_is_called_by_name(client: FlaskClient) -> None:
 
 def test_work_by_hand_is_on_the_home_page_until_somebody_did_it(client: FlaskClient) -> None:
     Handover.update(state="done").execute()
-    waits = "交接事项需要人工处理"
+    waits, left = "交接事项需要人工处理", "标记为处理完成</button>"
 
     before = [client.get(path).get_data(as_text=True) for path in ("/", BY_HAND)]
     done = submit(client, "/offboardings/1/hand-work/1")
     again = submit(client, "/offboardings/1/hand-work/1")
     after = [client.get(path).get_data(as_text=True) for path in ("/", BY_HAND)]
     case = client.get(done.location).get_data(as_text=True)
+    submit(client, "/offboardings/1/hand-work/1", done="0")
+    reopened = [client.get(path).get_data(as_text=True) for path in ("/", "/offboardings/1")]
 
-    assert waits in before[0]
-    assert "/offboardings/1" in before[1]
-    assert waits not in after[0]
+    assert (waits in before[0], waits in after[0], waits in reopened[0]) == (True, False, True)
+    assert '"/offboardings/1"' in before[1]
     assert "没有需要人工处理的事项" in after[1]
     assert again.location == done.location == "/offboardings/1"
-    assert "标记为处理完成</button>" not in case
+    assert (left in case, left in reopened[1]) == (False, True)
     assert "88 ·" in case
-    [entry] = AuditEntry.select().where(AuditEntry.act == "hand_work.done")
-    assert (entry.actor, entry.subject) == ("boss", "offboarding 1")
+    entries = AuditEntry.select().where(AuditEntry.act.startswith("hand_work"))
+    told = [(one.act, one.actor, one.subject, one.details["config_id"]) for one in entries]
+    assert told == [
+        ("hand_work.done", "boss", "offboarding 1", "cfg1"),
+        ("hand_work.reopen", "boss", "offboarding 1", "cfg1"),
+    ]
 
 
 def test_work_by_hand_is_not_said_to_be_done_by_whoever_leaves(client: FlaskClient) -> None:
-    Handover.update(userid="boss").execute()
+    other = Handover.get_by_id(1)
+    Handover.insert(other.__data__ | {"id": 2, "state": "done"}).execute()
+    Handover.update(userid="boss").where(Handover.id == 1).execute()
 
     page = client.get("/offboardings/1").get_data(as_text=True)
-    answer = submit(client, "/offboardings/1/hand-work/1")
+    submit(client, "/offboardings/1/hand-work/1")
+    told = client.get("/offboardings/1").get_data(as_text=True)
     elsewhere = submit(client, "/offboardings/2/hand-work/1")
 
     assert "标记为处理完成" not in page
-    assert (answer.status_code, elsewhere.status_code) == (403, 404)
+    assert "这是您本人的离职交接" in told
+    assert elsewhere.status_code == 404
+    assert HandWork.get_by_id(1).done_at is None
+
+
+def test_of_a_cancelled_handover_nothing_is_to_be_done_by_hand(client: FlaskClient) -> None:
+    Handover.update(state="cancelled").execute()
+
+    pages = [
+        client.get(path).get_data(as_text=True)
+        for path in ("/", BY_HAND, "/offboardings", "/offboardings/1")
+    ]
+    submit(client, "/offboardings/1/hand-work/1")
+
+    assert not any("需要人工处理</h2>" in page or "需要人工处理 1" in page for page in pages)
+    assert "交接事项需要人工处理" not in pages[0]
+    assert "没有需要人工处理的事项" in pages[1]
+    assert "标记为处理完成" not in pages[3]
     assert HandWork.get_by_id(1).done_at is None
 
 
@@ -210,6 +236,84 @@ def test_who_sees_no_customers_sees_how_many_each_successor_gets(
     assert "尚未确定接替成员" in rows[1]
     assert "失败 <b>1</b>" in rows[1]
     assert "客户拒绝" not in part.partition(summary)[2]
+
+
+def test_a_customer_who_is_being_moved_is_not_moved_once_more(client: FlaskClient) -> None:
+    """The second successor would wait for a customer whom the first gets."""
+    Ownership.update(userid="wangwu").execute()
+    HandoverItem.update(subject="wm_chen").where(HandoverItem.state == "waiting").execute()
+    before = Handover.select().count()
+
+    story = client.get("/customers/wm_chen").get_data(as_text=True)
+    asked = client.get("/moves/new?external_userid=wm_chen").get_data(as_text=True)
+    sent = submit(client, "/moves/new", external_userid="wm_chen", takeover_userid="lihua", key="k")
+
+    assert "正在转接给" in story
+    assert "转接给其他成员" not in story
+    for page in (asked, sent.get_data(as_text=True)):
+        assert "1 位客户正在转接，不能再次转接" in page
+        assert '<a href="/offboardings/1">离职交接 1</a>' in page
+    assert Handover.select().count() == before
+
+
+def test_a_form_that_is_sent_twice_moves_once_and_shows_the_same(client: FlaskClient) -> None:
+    Ownership.update(userid="zhangsan").execute()
+    form = {"external_userid": "wm_chen", "takeover_userid": "lihua", "key": "k"}
+    first = submit(client, "/moves/new", **form)
+    opened = Handover.get(Handover.source == "console k")
+    Handover.update(state="running").where(Handover.id == opened.id).execute()
+    HandoverItem.get_or_create(
+        handover=opened, kind="customer", subject="wm_chen", defaults={"updated_at": MORNING}
+    )
+
+    again = submit(client, "/moves/new", **form)
+    other = submit(client, "/moves/new", **form | {"key": "another"})
+
+    assert first.location == again.location == f"/offboardings/{opened.id}"
+    assert "不能再次转接" in other.get_data(as_text=True)
+
+
+def test_whom_wecom_called_full_today_is_marked_where_one_chooses(client: FlaskClient) -> None:
+    Ownership.update(userid="zhangsan").execute()
+    full = "李华（名下客户 0 位，企业微信今天提示已满）"
+    before = client.get("/moves/new?external_userid=wm_chen").get_data(as_text=True)
+    TransferAttempt.update(status="limit", submitted_at=clock.now()).execute()
+
+    now = client.get("/moves/new?external_userid=wm_chen").get_data(as_text=True)
+    TransferAttempt.update(submitted_at=clock.now() - timedelta(days=2)).execute()
+    later = client.get("/moves/new?external_userid=wm_chen").get_data(as_text=True)
+
+    assert [full in page for page in (before, now, later)] == [False, True, False]
+
+
+def test_what_a_leaver_left_behind_waits_on_the_home_page(client: FlaskClient) -> None:
+    """An offboarding is over, and could not move everybody."""
+    Ownership.update(userid="wangwu").execute()
+    waits = "客户的归属成员已离职，没有进行中的交接"
+    here = client.get("/").get_data(as_text=True)
+    Staff.update(left_at=clock.now()).where(Staff.userid == "wangwu").execute()
+    moving = client.get("/").get_data(as_text=True)
+    Handover.update(state="done_with_exceptions").execute()
+
+    home = client.get("/").get_data(as_text=True)
+    listed = client.get("/customers?owner=left").get_data(as_text=True)
+    story = client.get("/customers/wm_chen").get_data(as_text=True)
+    opened = register(client, userid="wangwu")
+
+    assert [waits in page for page in (here, moving, home)] == [False, False, True]
+    assert ("陈女士" in listed, "赵先生" in listed) == (True, False)
+    assert 'href="/offboardings/new?userid=wangwu"' in story
+    assert opened.location.startswith("/offboardings/")
+    assert waits not in client.get("/").get_data(as_text=True)
+    assert "wangwu" in client.get("/offboardings?kind=done_with_exceptions").get_data(as_text=True)
+
+
+def test_the_approver_sees_who_gets_how_many(client: FlaskClient) -> None:
+    Handover.update(state="awaiting_approval").execute()
+
+    text = client.get("/offboardings/1/approve").get_data(as_text=True)
+
+    assert re.search(r"目前的计划</span> 李华 4 位", text)
 
 
 def test_home_leads_straight_to_what_is_to_be_decided(client: FlaskClient) -> None:
