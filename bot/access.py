@@ -22,6 +22,7 @@ from bot.models import (
 )
 from bot.models.customer import LIVE_RELATIONS
 from bot.models.handover import CANCELLED, IS_DECIDED, OFFBOARDING
+from bot.models.staff import LEFT
 from bot.rules.rights import Extent, Grant, Right, Role, below, extent
 
 LOCAL = "local:"
@@ -182,6 +183,15 @@ def not_of_the_firm(actors: Iterable[str], today: date) -> set[str]:
     ]
     here |= {member.userid for member in members} - _offboarded(members, today)
     return asked - here
+
+
+def who_left(userids: Iterable[str], today: date) -> set[str]:
+    """Return those of these members who have left for good: the account is gone, or the last day is
+    over; not those whose account is only disabled."""
+    asked = Staff.select().where(Staff.userid.in_(sorted(set(userids))))
+    members = list(asked)
+    gone = {one.userid for one in members if one.left_at is not None or one.status == LEFT}
+    return gone | _offboarded(members, today)
 
 
 def _offboarded(members: Iterable[Staff], today: date) -> set[str]:

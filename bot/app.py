@@ -5,6 +5,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
 from apiflask import APIFlask
+from flask import Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bot import api, callback, console, db, health, request_id
@@ -16,6 +17,9 @@ from config.settings import Settings
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+
+TLS_SECONDS = 365 * 24 * 3600
 
 
 class BehindProxies:
@@ -56,6 +60,8 @@ def create_app(loaded: Settings | None = None) -> APIFlask:
     logging.configure(loaded.log_level)
     connect(loaded)
     app = APIFlask(__name__, title="Kegui", version="1", docs_path=None, spec_path=None)
+    # A path with two slashes would be answered with an address that Host names.
+    app.url_map.merge_slashes = False
     app.config["MAX_CONTENT_LENGTH"] = callback.MAX_BODY_BYTES
     request_id.register(app)
     if loaded.secret_key is not None:
@@ -73,8 +79,18 @@ def create_app(loaded: Settings | None = None) -> APIFlask:
         console.register_unconfigured(app, missing, loaded.zone)
     if loaded.trusted_proxies:
         app.wsgi_app = BehindProxies(app.wsgi_app, loaded.trusted_proxies)  # type: ignore[method-assign]
+    app.after_request(_protect)
     app.teardown_request(_close)
     return app
+
+
+def _protect(response: Response) -> Response:
+    """What every answer says, to people and machines: nobody guesses what it is, and whoever came
+    by TLS comes so again."""
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    if request.is_secure:
+        response.headers.setdefault("Strict-Transport-Security", f"max-age={TLS_SECONDS}")
+    return response
 
 
 def _vault(loaded: Settings) -> Vault | None:

@@ -6,8 +6,17 @@ import structlog
 from peewee import Expression, fn
 
 from bot import clock
-from bot.actions import cards, contact_ways, group_transfers, handover_plan, staff, transfers
+from bot.actions import (
+    cards,
+    contact_ways,
+    group_transfers,
+    handover_plan,
+    lost_access,
+    staff,
+    transfers,
+)
 from bot.actions.alarms import LEAVER_UNAPPROVED, raise_alarm
+from bot.audit import Who
 from bot.db import transaction
 from bot.effects import Busy
 from bot.kegui import Kegui
@@ -229,6 +238,7 @@ def _account_is_gone(userid: str, kegui: Kegui) -> bool:
     user = staff.refresh(userid, kegui)
     if user is None or user.status == LEFT:
         staff.mark_left(userid, clock.now())
+        lost_access.take_from(userid, Who("wecom"), kegui)
         return True
     return False
 

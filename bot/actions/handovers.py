@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from peewee import IntegrityError, chunked
 
 from bot import clock
-from bot.actions import proposals, staff
+from bot.actions import lost_access, proposals, staff
 from bot.audit import Who
 from bot.db import transaction
 from bot.kegui import Kegui
@@ -220,6 +220,7 @@ def report_leave(userid: str, *, source: str, kegui: Kegui) -> Handover:
     """
     now, userid = clock.now(), Staff.spelled(userid)
     staff.mark_left(userid, now)
+    lost_access.take_from(userid, Who("wecom"), kegui)
     today = now.astimezone(kegui.settings.zone).date()
     handover, is_new = open_offboarding(
         userid, today, mode=AUTO, source=source, by=Who("wecom"), kegui=kegui

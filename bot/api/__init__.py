@@ -93,6 +93,7 @@ def protect(response: Response) -> Response:
     if request.path == PREFIX or request.path.startswith(f"{PREFIX}/"):
         response.headers["Cache-Control"] = "no-store"
         response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Content-Security-Policy"] = "default-src 'none'; frame-ancestors 'none'"
     return response
 
 

@@ -14,7 +14,7 @@ from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFError
 from peewee import OperationalError
 from playhouse.pool import MaxConnectionsExceeded
-from werkzeug.exceptions import HTTPException, NotFound
+from werkzeug.exceptions import HTTPException, default_exceptions
 
 from bot import db
 from bot.audit import AuditUnwritable
@@ -96,7 +96,7 @@ def register(app: APIFlask, kegui: Kegui) -> None:
         "may": navigation.may,
     }
     app.register_blueprint(_console())
-    _answer_missing_pages(app, lambda: (render_template("not_found.html"), 404))
+    _answer_missing_pages(app, lambda: (render_template("not_found.html"), 404), is_open=True)
 
 
 def register_unconfigured(app: APIFlask, missing: Sequence[str], zone: tzinfo) -> None:
@@ -192,15 +192,32 @@ def _unrecorded(error: Exception) -> ResponseReturnValue:
     return render_template("unrecorded.html"), 503
 
 
-def _answer_missing_pages(app: APIFlask, page: Callable[[], ResponseReturnValue]) -> None:
-    """A person who asks for a page that is not there gets ``page``; a machine its own answer."""
-    handlers: Any = app.error_handler_spec[None]
-    before = handlers[404].get(NotFound) or handlers[None].get(HTTPException)
+def _answer_missing_pages(
+    app: APIFlask, page: Callable[[], ResponseReturnValue], *, is_open: bool = False
+) -> None:
+    """A person who asks for a page that is not there gets ``page``, a machine its own answer.
 
-    def not_found(error: NotFound) -> ResponseReturnValue:
+    Args:
+        is_open: the house is open: then a form's address that is asked for as a page, and a form
+            that is too large, are pages as well.
+    """
+    answers: dict[int, Callable[[], ResponseReturnValue]] = {404: page}
+    if is_open:
+        answers[405] = lambda: (render_template("not_found.html"), 405)
+        answers[413] = lambda: (render_template("too_large.html"), 413)
+    handlers: Any = app.error_handler_spec[None]
+    for status, answer in answers.items():
+        of_machines = handlers[status].get(default_exceptions[status])
+        before = of_machines or handlers[None].get(HTTPException)
+        app.register_error_handler(status, _for_people(answer, before))
+
+
+def _for_people(
+    page: Callable[[], ResponseReturnValue], before: Callable[[Any], ResponseReturnValue] | None
+) -> Callable[[Any], ResponseReturnValue]:
+    def answer(error: HTTPException) -> ResponseReturnValue:
         if pages.is_page(request.path) or before is None:
             return page()
-        answer: ResponseReturnValue = before(error)
-        return answer
+        return before(error)
 
-    app.register_error_handler(404, not_found)
+    return answer

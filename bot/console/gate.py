@@ -12,6 +12,7 @@ from bot import clock
 from bot.access import Access, Scope, access_of
 from bot.actions import logins
 from bot.audit import Who
+from bot.console import language
 from bot.console.pages import kegui
 from bot.db import transaction
 from bot.models import Customer, Login
@@ -138,13 +139,18 @@ def leave() -> None:
 
 
 def local_path(target: str) -> str:
-    """Return a path of ours, as it was asked for; anything that leads elsewhere gives the home."""
+    """Return a path of ours, as it was asked for, or the page above it where only a form can be
+    sent; anything that leads elsewhere gives the home."""
     is_ours = (
         target.startswith("/")
         and not target.startswith(("//", "/\\"))
         and not any(ord(letter) < 0x20 or letter == "\\" for letter in target)
     )
-    return target if is_ours else url_for("console.home.show")
+    if not is_ours:
+        return url_for("console.home.show")
+    path, mark, query = target.partition("?")
+    page = language.page_at(path)
+    return page if page != path else path + mark + query
 
 
 def here() -> str:

@@ -2,8 +2,9 @@
 
 from urllib.parse import quote, urlencode
 
-from flask import Response, request
+from flask import Response, current_app, request
 from flask_babel import get_locale
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 CHINESE = "zh"
 ENGLISH = "en"
@@ -51,7 +52,22 @@ def first_page(**changes: str) -> str:
     return f"{_path()}?{query}" if query else _path()
 
 
+def page_at(path: str) -> str:
+    """A path as it is, unless only a form can be sent there: then the page above it."""
+    pages = current_app.url_map.bind("")
+    while path not in ("", "/"):
+        try:
+            pages.match(path, method="GET")
+        except MethodNotAllowed:
+            path = path.rpartition("/")[0]
+            continue
+        except HTTPException:
+            pass
+        return path
+    return "/"
+
+
 def _path() -> str:
     """The path of this page, in which no browser reads a host: some take a backslash for a
     slash."""
-    return quote(request.path)
+    return quote(page_at(request.path))

@@ -9,6 +9,7 @@ from flask import Flask, Response, abort, current_app, request
 from flask_babel import format_timedelta
 from werkzeug.datastructures import MultiDict
 
+from bot.audit import without_phones
 from bot.console import language
 from bot.console.reasons import actor, code, handover_number, reason
 from bot.console.troubles import trouble
@@ -98,6 +99,7 @@ def add_words(app: Flask, zone: tzinfo) -> None:
         "moment": _moment(zone),
         "lasting": lasting,
         "masked": masked,
+        "without_phones": without_phones,
     }
     app.jinja_env.globals |= {
         "console_zone": str(zone),

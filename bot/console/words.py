@@ -147,6 +147,7 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
         "archive": Word(_l("会话内容存档"), QUIET),
     },
     "job": {
+        "leavers.take_access": Word(_l("收回离职成员的登录、令牌与角色"), QUIET),
         "notices.send_digests": Word(_l("提醒成员人工告知客户"), QUIET),
         "conflicts.wake_untold": Word(_l("通知撞单的处理结果"), QUIET),
         "alarms.look_for_outages": Word(_l("检查企业微信能否访问"), QUIET),

@@ -22,6 +22,7 @@ from bot.jobs import (
     conflicts,
     handovers,
     inbox,
+    leavers,
     notices,
     readings,
 )
@@ -71,6 +72,7 @@ def timetable(settings: Settings) -> list[tuple[Job, BaseTrigger]]:
         every(60, alarms.look_for_silent_members),
         every(60, alarms.end_finished_alarms),
         every(60, alarms.tell_untold),
+        every(60, leavers.take_access),
         every(settings.transfer_poll_seconds, handovers.wake_pending),
         every(60, readings.first_import),
         every(300, readings.go_on),

@@ -17,7 +17,17 @@ from werkzeug.test import TestResponse
 from bot import access, db, migrations
 from bot.console import contact_ways, step_up
 from bot.console.gate import PUBLIC, SIGNED_IN
-from bot.models import TABLES, ApiToken, AuditEntry, Conflict, ContactWay, Login, Ownership, Staff
+from bot.models import (
+    TABLES,
+    ApiToken,
+    AuditEntry,
+    Conflict,
+    ContactWay,
+    Customer,
+    Login,
+    Ownership,
+    Staff,
+)
 from bot.rules.rights import Right
 from bot.wecom.images import Image
 from tests.console.two_departments import (
@@ -760,3 +770,89 @@ def test_only_our_own_pages_are_signed_whatever_name_the_browser_asked(
 
     assert answer.status_code == status
     cast(Any, db.database.obj).close_all()
+
+
+# ------------------------------------------------------------------------- what every answer is
+
+
+REVEALED = "/customers/wm_north_1/phones"
+
+
+def test_a_page_that_only_a_form_gives_leads_to_the_page_above_it(app: APIFlask) -> None:
+    """In another language, or in other colours, nothing is revealed once more."""
+    client = come_in(app, "north_lead")
+    token = token_of(client)
+
+    shown = send(client, REVEALED, token).get_data(as_text=True)
+    client.environ_base["HTTP_REFERER"] = f"http://localhost{REVEALED}"
+    recoloured = send(client, "/theme", token, theme="dark")
+
+    assert 'href="/customers/wm_north_1?lang=en"' in shown
+    assert recoloured.location == "/customers/wm_north_1"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "form", "status", "said"),
+    [
+        ("GET", REVEALED, {}, 405, "没有这个页面"),
+        ("GET", "/theme", {}, 405, "没有这个页面"),
+        ("POST", "/customers/views", {"name": "x" * 2_000_000}, 413, "内容太多"),
+    ],
+)
+def test_what_cannot_be_asked_for_so_is_a_page_too(
+    app: APIFlask, method: str, path: str, form: dict[str, str], status: int, said: str
+) -> None:
+    client = come_in(app, "north_lead")
+
+    answer = client.open(path, method=method, data=form)
+
+    assert (answer.status_code, answer.mimetype) == (status, "text/html")
+    assert said in answer.get_data(as_text=True)
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/nowhere", "/healthz", "/api/v1/x", "/api/x", "/wecom/x", "/theme"]
+)
+def test_no_answer_is_guessed_at_and_tls_stays(app: APIFlask, path: str) -> None:
+    client = app.test_client()
+
+    plain = client.get(path)
+    by_tls = client.get(path, base_url="https://kegui.example")
+
+    assert plain.headers["X-Content-Type-Options"] == "nosniff"
+    assert "Strict-Transport-Security" not in plain.headers
+    assert by_tls.headers["Strict-Transport-Security"] == "max-age=31536000"
+
+
+def test_an_answer_of_the_api_is_no_page(app: APIFlask) -> None:
+    policy = app.test_client().get("/api/v1/customers").headers["Content-Security-Policy"]
+
+    assert policy == "default-src 'none'; frame-ancestors 'none'"
+
+
+def test_whatever_host_is_said_no_answer_leads_there(app: APIFlask) -> None:
+    client = come_in(app, "north_lead")
+
+    answer = client.get("/customers//wm_north_1", headers={"Host": "evil.example"})
+
+    assert "evil.example" not in answer.headers.get("Location", "")
+
+
+def test_a_phone_number_in_a_name_or_channel_is_masked(app: APIFlask) -> None:
+    client = come_in(app, "north_staff")
+    with db.connection():
+        Customer.update(name="王先生13912345678", channel="139 1234 5678").where(
+            Customer.external_userid == "wm_north_1"
+        ).execute()
+
+    pages = {
+        path: client.get(path).get_data(as_text=True)
+        for path in ("/customers", "/customers/wm_north_1", "/conflicts", "/gaps")
+    }
+    sidebar = client.get("/sidebar/customers/wm_north_1").get_data(as_text=True)
+
+    for text in (*pages.values(), sidebar):
+        assert "王先生139…" in text
+        assert "12345678" not in text
+        assert "1234 5678" not in text

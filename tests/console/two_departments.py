@@ -276,8 +276,12 @@ def _add_handovers(name: str, sign: str) -> Handover:
         proposed_by="somebody",
         proposed_at=MORNING,
     )
-    for handover, subject in ((leaving, f"wm_{name}_2"), (moving, f"wm_{name}_1")):
-        HandoverItem.create(handover=handover, kind="customer", subject=subject, updated_at=MORNING)
+    # Whoever is being moved could not be moved by a form as well.
+    items = ((leaving, f"wm_{name}_2", "planned"), (moving, f"wm_{name}_1", "refused"))
+    for handover, subject, state in items:
+        HandoverItem.create(
+            handover=handover, kind="customer", subject=subject, state=state, updated_at=MORNING
+        )
     HandoverItem.create(handover=leaving, kind="group", subject=f"wr_{name}", updated_at=MORNING)
     return leaving
 

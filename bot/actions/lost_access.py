@@ -1,0 +1,62 @@
+"""Whoever leaves loses for good what let them in: an account made anew begins with nothing."""
+
+from typing import Any
+
+from bot import clock
+from bot.access import LOCAL, who_left
+from bot.actions import logins, roles, second_factors, tokens
+from bot.audit import Who
+from bot.db import locked, transaction
+from bot.kegui import Kegui
+from bot.models import ApiToken, Department, Login, RoleGrant, SecondFactor
+from bot.rules.rights import Role
+
+WHY = "has left"
+
+
+def take_from(userid: str, by: Who, kegui: Kegui) -> None:
+    """End a leaver's logins, tokens, authenticator app and roles; of a second time nothing is left.
+
+    That they lead a department is forgotten as well: WeCom says it again, should it be so.
+    """
+    with transaction():
+        open_now = Login.select().where(Login.actor == userid, _is_open())
+        logins.end(list(open_now), by, kegui, WHY)
+        second_factors.remove(userid, by, kegui)
+        held = ApiToken.select().where(ApiToken.owner == userid, ApiToken.revoked_at.is_null())
+        for token in list(held):
+            tokens.revoke(token, by, kegui, WHY)
+        granted = RoleGrant.select().where(
+            RoleGrant.actor == userid, RoleGrant.revoked_at.is_null()
+        )
+        for grant in list(granted):
+            roles.revoke(userid, Role(grant.role), grant.department_id, by, kegui)
+        departments = list(locked(Department.select().order_by(Department.id)))
+        for department in departments:
+            if userid in department.leaders:
+                department.leaders = [one for one in department.leaders if one != userid]
+                department.save(only=[Department.leaders])
+
+
+def take_from_all(kegui: Kegui) -> None:
+    """Do so with everybody who has left by now: also whose last day is over while WeCom keeps the
+    account."""
+    today = clock.now().astimezone(kegui.settings.zone).date()
+    for userid in sorted(who_left(_holders(), today)):
+        take_from(userid, Who("wecom"), kegui)
+
+
+def _is_open() -> Any:
+    return Login.ended_at.is_null() & (Login.expires_at > clock.now())
+
+
+def _holders() -> set[str]:
+    """The members who have anything that lets them in."""
+    open_now = Login.select(Login.actor).where(_is_open())
+    granted = RoleGrant.select(RoleGrant.actor).where(RoleGrant.revoked_at.is_null())
+    held = ApiToken.select(ApiToken.owner).where(ApiToken.revoked_at.is_null())
+    found = {row.actor for row in open_now.distinct()}
+    found |= {row.actor for row in granted}
+    found |= {row.actor for row in SecondFactor.select(SecondFactor.actor)}
+    found |= {row.owner for row in held}
+    return {one for one in found if one and not one.startswith((LOCAL, tokens.TERMINAL))}
