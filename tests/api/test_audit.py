@@ -1,6 +1,5 @@
 """Every change and every look at personal data through the API is in the audit log, or not done."""
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -77,7 +76,14 @@ LOOKS = {
     "/audit?actor=nobody": "audit.look",
 }
 # What shows nobody, or only to whom a QR code leads.
-NO_LOOKS = {"/alarms", "/contact-ways", "/contact-ways/{number}", "/pauses", "/sync-runs"}
+NO_LOOKS = (
+    "/alarms",
+    "/contact-ways",
+    "/contact-ways/<int:number>",
+    "/openapi.json",
+    "/pauses",
+    "/sync-runs",
+)
 each_change = pytest.mark.parametrize("act", CHANGES)
 each_look = pytest.mark.parametrize("path", LOOKS)
 
@@ -199,16 +205,18 @@ def test_no_entry_no_look(call: Call, path: str) -> None:
 
 
 def test_whatever_can_be_read_is_a_look_or_shows_nobody(app: APIFlask) -> None:
-    rules = [rule for rule in app.url_map.iter_rules() if str(rule).startswith("/api/v1/")]
-    readable = {rule for rule in rules if "GET" in (rule.methods or ())}
     at = app.url_map.bind("localhost")
-
     looked_at = {
-        at.match(f"/api/v1{path.partition('?')[0]}", return_rule=True)[0] for path in LOOKS
+        str(at.match(f"/api/v1{path.partition('?')[0]}", return_rule=True)[0]) for path in LOOKS
     }
 
-    shown = {re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", str(rule)) for rule in readable - looked_at}
-    assert shown == {f"/api/v1{path}" for path in NO_LOOKS} | {"/api/v1/openapi.json"}
+    readable = {
+        str(rule)
+        for rule in app.url_map.iter_rules()
+        if str(rule).startswith("/api/v1/") and "GET" in (rule.methods or ())
+    }
+
+    assert readable - looked_at == {f"/api/v1{path}" for path in NO_LOOKS}
 
 
 def test_a_list_of_events_that_names_nobody_is_no_look(call: Call) -> None:
