@@ -107,6 +107,8 @@ def postgres_url(postgres_database: str) -> str:
     """The URL of an empty PostgreSQL database."""
     with psycopg.connect(postgres_database, autocommit=True) as server:
         tables = ", ".join(f'"{model._meta.table_name}"' for model in TABLES)
+        # Triggers keep proposals from being removed.
+        server.execute("SET session_replication_role = replica")
         server.execute(f"TRUNCATE {tables} RESTART IDENTITY CASCADE".encode())
     return postgres_database
 

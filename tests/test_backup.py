@@ -15,11 +15,20 @@ from unittest.mock import ANY
 
 import psycopg
 import pytest
+from peewee import IntegrityError
 
 from bot import backup, clock, db, inbox_archive, migrations
 from bot.audit import AuditLog, AuditUnwritable, Who
 from bot.backup import BackupError
-from bot.models import AuditEntry, Customer, InboxArchive, InboxEvent, InboxHistory, Staff
+from bot.models import (
+    AuditEntry,
+    Customer,
+    InboxArchive,
+    InboxEvent,
+    InboxHistory,
+    Proposal,
+    Staff,
+)
 from bot.vault import Vault
 from tests.conftest import POSTGRES_URL
 
@@ -94,6 +103,26 @@ def test_a_backup_brings_back_the_state_of_its_moment(url: str, made: Path) -> N
     assert customers(url) == ["wm_1", "wm_2"]
     assert done.manifest.rows["customer"] == 2
     assert done.migrated == ()
+
+
+def test_proposals_stand_after_a_restore_too(url: str, tmp_path: Path) -> None:
+    pool = db.connect(url)
+    with db.connection():
+        Proposal.create(kind="x", subject="x", proposed_by="boss", proposed_at=clock.now())
+        Proposal.update(state="approved", decided_by="other").execute()
+        before = list(Proposal.select().dicts())
+    pool.close_all()
+    backup.make(url, tmp_path / "backup", KEY, unrecorded)
+
+    backup.restore(url, tmp_path / "backup", KEY, BY, replace=True)
+
+    pool = db.connect(url)
+    with db.connection():
+        assert list(Proposal.select().dicts()) == before
+        for act in (Proposal.update(state="rejected"), Proposal.delete()):
+            with pytest.raises(IntegrityError), db.transaction():
+                act.execute()
+    pool.close_all()
 
 
 def test_archived_events_are_in_the_backup(url: str, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from bot.models import (
     InboxEvent,
     InboxHistory,
     Ownership,
+    Proposal,
     Staff,
 )
 
@@ -41,6 +42,7 @@ def test_all_can_be_taken_back_and_brought_again_with_data_in_the_tables(store: 
     Staff.create(userid="zhangsan", seen_at=clock.now())
     Customer.meet("wm_chen", channel="", met_at=clock.now())
     Ownership.claim("wm_chen", "zhangsan", at=clock.now(), reason="test")
+    Proposal.create(kind="x", subject="x", proposed_by="boss", proposed_at=clock.now())
     names = [path.stem for path in sorted(migrations.DIRECTORY.glob("0*.py"))]
 
     taken = []
@@ -207,6 +209,62 @@ def test_work_by_hand_of_what_is_over_does_not_come_back(store: str) -> None:
 
     done = {work.handover.id: work.done_at for work in HandWork.select()}
     assert done == {over.id: now, open_.id: None}
+
+
+def test_proposals_stand_from_their_migration_on(store: str) -> None:
+    Proposal.create(kind="role.grant", subject="x", proposed_by="boss", proposed_at=clock.now())
+    while "0025_proposals_stand" not in migrations.down():
+        pass
+    Proposal.update(subject="y").execute()
+    [before] = _rows(Proposal)
+
+    assert "0025_proposals_stand" in migrations.up()
+
+    for act in (Proposal.update(subject="z"), Proposal.delete()):
+        with pytest.raises(peewee.IntegrityError), db.transaction():
+            act.execute()
+    assert _rows(Proposal) == [before]
+    assert Proposal.update(state="approved", decided_by="other").execute() == 1
+
+
+@pytest.mark.postgres
+def test_whoever_was_given_all_rights_may_only_decide_on_proposals(postgres_url: str) -> None:
+    """Also with operators of their own, for which a trigger's function could fall."""
+    role = f"kegui_role_{uuid4().hex[:8]}"
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(f"CREATE ROLE {role}".encode())
+        server.execute(f"GRANT ALL ON SCHEMA public TO {role}".encode())
+        server.execute(f"GRANT ALL ON ALL TABLES IN SCHEMA public TO {role}".encode())
+        server.execute(f"GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO {role}".encode())
+        server.execute(f"SET ROLE {role}".encode())
+        try:
+            server.execute(
+                "INSERT INTO proposal (kind, subject, terms, state, proposed_by, proposed_at,"
+                " reason, decision_reason) VALUES ('x', 'x', '{}', 'open', 'boss', now(), '', '')"
+            )
+            server.execute(
+                "CREATE FUNCTION same(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT true'"
+            )
+            server.execute("CREATE OPERATOR = (FUNCTION = same, LEFTARG = text, RIGHTARG = text)")
+            server.execute("SET search_path = public, pg_catalog")
+            for attack in (
+                "UPDATE proposal SET proposed_by = 'other'",
+                "DELETE FROM proposal",
+                "TRUNCATE proposal",
+            ):
+                with pytest.raises(psycopg.errors.IntegrityConstraintViolation):
+                    server.execute(attack.encode())
+            for attack in (
+                "ALTER TABLE proposal DISABLE TRIGGER USER",
+                "SET session_replication_role = replica",
+            ):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    server.execute(attack.encode())
+            server.execute("UPDATE proposal SET state = 'rejected', decided_by = 'other'")
+        finally:
+            server.execute("RESET ROLE")
+            server.execute(f"DROP OWNED BY {role}".encode())
+            server.execute(f"DROP ROLE {role}".encode())
 
 
 def _rows(table: Any) -> list[dict[str, Any]]:

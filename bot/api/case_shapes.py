@@ -138,6 +138,12 @@ def show_cases(handovers: Sequence[Handover]) -> list[dict[str, Any]]:
     ]
 
 
+def look_at_case(handover: Handover) -> dict[str, Any]:
+    """Describe a handover to whoever only looks, and write that down."""
+    context.record_look(f"{handover.kind}.look", handover.subject)
+    return show_case(handover)
+
+
 def list_cases(kind: str, asked: CasesQuery) -> dict[str, Any]:
     """One page of the handovers of a kind, the latest first."""
     query = Handover.select().where(Handover.kind == kind)
@@ -146,6 +152,8 @@ def list_cases(kind: str, asked: CasesQuery) -> dict[str, Any]:
     if asked.userid:
         query = query.where(Handover.userid == asked.userid)
     rows, next_cursor = paging.page_of_query(query, Handover.id, asked)
+    asked_for = asked.model_dump(include={"state", "userid"})
+    context.record_page(f"{kind}.list", f"{kind}s", [row.userid for row in rows], asked_for)
     return {"items": show_cases(rows), "next_cursor": next_cursor}
 
 

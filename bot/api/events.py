@@ -58,10 +58,11 @@ class EventsOut(PageOut):
 @blueprint.output(EventsOut)
 def index(query_data: EventsQuery) -> dict[str, Any]:
     """List events, the latest first."""
+    # Without one of them the list names nobody.
     if query_data.external_userid:
-        # Without it the list names nobody.
-        customer = f"customer {query_data.external_userid}"
-        context.record_look("event.list", customer)
+        context.record_look("event.list", f"customer {query_data.external_userid}")
+    elif query_data.userid:
+        context.record_look("event.list", f"staff {query_data.userid}")
     query = InboxHistory.select(*EVENT_COLUMNS)
     if query_data.state:
         query = query.where(InboxHistory.state == query_data.state)

@@ -17,6 +17,7 @@ from bot.api.case_shapes import (
     find_handover,
     list_cases,
     list_items,
+    look_at_case,
     show_case,
 )
 from bot.api.field_errors import fault
@@ -106,7 +107,7 @@ def index(query_data: CasesQuery) -> dict[str, Any]:
 @blueprint.output(HandoverOut)
 def show(number: int) -> dict[str, Any]:
     """Show one handover."""
-    return show_case(find_handover(number))
+    return look_at_case(find_handover(number))
 
 
 @blueprint.patch("/<int:number>")

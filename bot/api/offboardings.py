@@ -19,6 +19,7 @@ from bot.api.case_shapes import (
     find_offboarding,
     list_cases,
     list_items,
+    look_at_case,
     show_case,
 )
 from bot.api.paging import PageOut
@@ -103,7 +104,7 @@ def index(query_data: CasesQuery) -> dict[str, Any]:
 @blueprint.output(OffboardingOut)
 def show(number: int) -> dict[str, Any]:
     """Show one offboarding."""
-    return show_case(find_offboarding(number))
+    return look_at_case(find_offboarding(number))
 
 
 @blueprint.patch("/<int:number>")

@@ -63,7 +63,9 @@ def index(query_data: PageQuery) -> dict[str, Any]:
     rows, next_cursor = paging.page_of_query(
         Staff.select(), Staff.userid, query_data, newest_first=False
     )
-    loads = staff.customers_owned([member.userid for member in rows])
+    userids = [member.userid for member in rows]
+    context.record_page("staff.list", "staff", userids, {})
+    loads = staff.customers_owned(userids)
     return {"items": [_show(member, loads) for member in rows], "next_cursor": next_cursor}
 
 
@@ -73,6 +75,7 @@ def index(query_data: PageQuery) -> dict[str, Any]:
 def show(userid: str) -> dict[str, Any]:
     """Show one member."""
     member = _find(userid)
+    context.record_look("staff.look", f"staff {member.userid}")
     return _show(member, staff.customers_owned([member.userid]))
 
 

@@ -77,6 +77,8 @@ def index() -> str:
         query = query.where(Handover.kind == kind)
     page = page_of_query(query.order_by(Handover.id.desc()), page_number(), PAGE_SIZE)
     shown = cases(page.rows)
+    if shown:
+        gate.record_look("offboarding.list", "offboardings", kind=kind or None, page=page.number)
     return render_template(
         "offboardings/index.html",
         cases=shown,
@@ -113,8 +115,8 @@ def show(handover_id: int) -> str:
     shown = gate.customers_shown(item.subject for item in items if item.kind != GROUP)
     groups = [item.subject for item in items if item.kind == GROUP]
     groups = groups if sees_customers else []
-    if shown or groups:
-        gate.record_look(f"{handover.kind}.look", handover.subject)
+    # Those whom HR does not see are none: the log says who saw the customers, not only the leaver.
+    _record_look(handover, customers=len(shown))
     is_own = gate.me().actor == handover.userid
     may_cancel = gate.scope(Right.OPEN_OFFBOARDINGS).has(handover.userid) and not is_own
     return render_template(
@@ -190,6 +192,7 @@ def approve(handover_id: int) -> ResponseReturnValue:
             flash(_("这项交接已经结束，无需审批。"), "info")
         return redirect(back)
     by_successor = counts_by_successor(handover)
+    _record_look(handover)
     return render_template(
         "offboardings/approve.html",
         case=case,
@@ -224,6 +227,7 @@ def cancel(handover_id: int) -> ResponseReturnValue:
         except handovers.NotPossible:
             flash(_("这项交接已经结束，不能取消。"), "info")
         return redirect(back)
+    _record_look(handover)
     return render_template(
         "offboardings/cancel.html",
         case=cases([handover])[0],
@@ -276,6 +280,7 @@ def change(handover_id: int) -> ResponseReturnValue:
             except handovers.NotPossible:
                 flash(_("这项交接已经开始或结束，最后工作日不能再改。"), "bad")
                 return redirect(back)
+    _record_look(handover)
     page = render_template(
         "offboardings/change.html",
         handover=handover,
@@ -307,6 +312,10 @@ def mark_hand_work(handover_id: int, work_id: int) -> ResponseReturnValue:
     except hand_work.NotPossible:
         flash(_("这一项刚刚由他人更改，或交接已取消。"), "info")
     return redirect(url_for("console.offboardings.show", handover_id=handover.id))
+
+
+def _record_look(handover: Handover, **details: object) -> None:
+    gate.record_look(f"{handover.kind}.look", handover.subject, **details)
 
 
 def _open(

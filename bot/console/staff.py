@@ -20,6 +20,7 @@ from bot.console.words import BUSY, GOOD, QUIET, ROLES, WARN, Word
 from bot.models import Department, Staff
 from bot.models.handover import OFFBOARDING
 from bot.reports import members
+from bot.reports.audit_log import as_kept
 from bot.reports.members import Line
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_query
@@ -60,6 +61,14 @@ def index() -> str:
     within = None if department is None else members.with_below([department], known)
     query = members.find_members(text, state, within, scope)
     page = page_of_query(query, page_number(), PAGE_SIZE)
+    gate.record_look(
+        "staff.list",
+        "staff",
+        q=as_kept(text) or None,
+        state=state or None,
+        department_id=department,
+        page=page.number,
+    )
     found = members.lines(page.rows, kegui().settings.default_capacity)
     return render_template(
         "staff/index.html",
@@ -95,6 +104,7 @@ def departments() -> str:
 def show(userid: str) -> str:
     """One member: where, under whom, how many customers, what is under way."""
     member = _visible(userid, Right.SEE_STAFF)
+    gate.record_look("staff.look", f"staff {userid}")
     line = _line(member)
     known = members.departments()
     led = [row for row in known.values() if userid in row.leaders]
@@ -170,6 +180,7 @@ def _form(
     errors: Mapping[str, str],
     shown: Mapping[str, Any] | None = None,
 ) -> str:
+    gate.record_look("staff.look", f"staff {member.userid}")
     return render_template(
         "staff/edit.html",
         line=_line(member),

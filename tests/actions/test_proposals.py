@@ -105,6 +105,98 @@ def test_the_database_refuses_another_name_for_the_maker_of_what_is_decided(
         database.execute_sql("UPDATE proposal SET proposed_by = 'checker'")
 
 
+# What somebody tries who acts as the application does.
+ATTACKS = {
+    "another maker": "UPDATE proposal SET proposed_by = 'other'",
+    "another maker, and decided": (
+        "UPDATE proposal SET proposed_by = 'other', state = 'approved', decided_by = 'maker'"
+    ),
+    "other terms": """UPDATE proposal SET terms = '{"role": "auditor"}'""",
+    "no terms": "UPDATE proposal SET terms = '{}'",
+    "another kind": "UPDATE proposal SET kind = 'role.grant'",
+    "another subject": "UPDATE proposal SET subject = 'offboarding 8'",
+    "another time": "UPDATE proposal SET proposed_at = '2026-01-01 00:00:00+00'",
+    "another reason": "UPDATE proposal SET reason = 'x'",
+    "another number": "UPDATE proposal SET id = 99",
+    "removed": "DELETE FROM proposal",
+}
+ON_SQLITE = {
+    "another row number": "UPDATE proposal SET rowid = 99",
+    "replaced": (
+        "INSERT OR REPLACE INTO proposal SELECT id, kind, subject, terms, state, 'other',"
+        " proposed_at, reason, decided_by, decided_at, decision_reason FROM proposal"
+    ),
+    "changed where it is in the way": (
+        "INSERT INTO proposal SELECT * FROM proposal WHERE true"
+        " ON CONFLICT (id) DO UPDATE SET proposed_by = 'other'"
+    ),
+}
+INSTEAD_OF_AN_OPEN_ONE = {
+    "replaced by a new one": (
+        "INSERT OR REPLACE INTO proposal SELECT 99, kind, subject, terms, 'open', 'other',"
+        " proposed_at, reason, NULL, NULL, '' FROM proposal"
+    ),
+    "replaced by one without a number": (
+        "REPLACE INTO proposal (kind, subject, terms, state, proposed_by, proposed_at, reason,"
+        " decision_reason) SELECT kind, subject, terms, 'open', 'other', proposed_at, reason, ''"
+        " FROM proposal"
+    ),
+}
+ON_POSTGRES = {
+    "emptied": "TRUNCATE proposal",
+    "changed where it is in the way": (
+        "INSERT INTO proposal SELECT * FROM proposal"
+        " ON CONFLICT (id) DO UPDATE SET proposed_by = 'other'"
+    ),
+}
+AFTER_THE_DECISION = {
+    "decided otherwise": "UPDATE proposal SET state = 'rejected'",
+    "open again": "UPDATE proposal SET state = 'open', decided_by = NULL, decided_at = NULL",
+    "withdrawn after all": "UPDATE proposal SET state = 'withdrawn'",
+    "another decider": "UPDATE proposal SET decided_by = 'other'",
+    "decided at another time": "UPDATE proposal SET decided_at = '2026-01-01 00:00:00+00'",
+    "another reason to decide": "UPDATE proposal SET decision_reason = 'x'",
+}
+
+
+def survivors(attacks: dict[str, str]) -> list[str]:
+    """Try each of these; returns what the database let pass."""
+    before, passed = rows(), []
+    for name, statement in attacks.items():
+        with database.atomic() as tried:
+            try:
+                with database.atomic():
+                    database.execute_sql(statement)
+                passed.append(name)
+            except peewee.IntegrityError:
+                assert rows() == before
+            tried.rollback()
+    return passed
+
+
+def rows() -> list[Any]:
+    return list(Proposal.select().order_by(Proposal.id).tuples())
+
+
+def test_what_was_proposed_stands(kegui: Kegui, store: str) -> None:
+    propose(kegui, role="reviewer")
+    on_sqlite = ON_SQLITE | INSTEAD_OF_AN_OPEN_ONE
+
+    assert survivors(ATTACKS | (on_sqlite if store.startswith("sqlite") else ON_POSTGRES)) == []
+
+
+@pytest.mark.parametrize("decide", [proposals.approve, proposals.reject, proposals.withdraw])
+def test_what_is_decided_is_final_in_the_database_too(
+    kegui: Kegui, store: str, decide: Any
+) -> None:
+    proposal = propose(kegui, role="reviewer")
+    with transaction():
+        decide(proposal, CHECKER, kegui, "好")
+    attacks = ATTACKS | (ON_SQLITE if store.startswith("sqlite") else ON_POSTGRES)
+
+    assert survivors(attacks | AFTER_THE_DECISION) == []
+
+
 def test_the_act_falls_back_on_the_database_where_it_was_told_a_wrong_maker(
     kegui: Kegui, proposal: Proposal
 ) -> None:

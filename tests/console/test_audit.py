@@ -15,7 +15,7 @@ import bot
 from bot import clock
 from bot.audit import AuditLog, Who
 from bot.console.acts import ACTS
-from bot.db import transaction
+from bot.db import database, transaction
 from bot.models import AuditAnchor, AuditEntry, Ownership, Staff
 from bot.reports import audit_log
 from bot.rules.rights import Role
@@ -449,3 +449,79 @@ def test_a_look_at_a_list_says_which_customers_it_was(client: FlaskClient, firm:
     assert latest("conflict.list") == {"state": "open", "page": "1"}
     client.get("/")
     assert "wm_chen" in latest("home.look")["external_userids"].split(",")
+
+
+def looks(client: FlaskClient, path: str) -> list[tuple[str, str, dict[str, str]]]:
+    """What a page leaves in the log."""
+    before = AuditEntry.select().count()
+    assert client.get(path).status_code == 200
+    written = AuditEntry.select().order_by(AuditEntry.id).offset(before)
+    return [(entry.act, entry.subject, entry.details) for entry in written]
+
+
+PAGES_ABOUT_MEMBERS = {
+    "/staff?q=138-0013-8000": ("staff.list", "staff", {"q": "138…", "page": "1"}),
+    "/staff?q=10012345&state=left&department=1": (
+        "staff.list",
+        "staff",
+        {"q": "10012345", "state": "left", "department_id": "1", "page": "1"},
+    ),
+    "/staff/members/lihua": ("staff.look", "staff lihua", {}),
+    "/staff/members/lihua/edit": ("staff.look", "staff lihua", {}),
+    "/offboardings?kind=open": (
+        "offboarding.list",
+        "offboardings",
+        {"kind": "open", "page": "1"},
+    ),
+    "/offboardings/1": ("offboarding.look", "offboarding 1", {"customers": "4"}),
+    "/offboardings/1/change": ("offboarding.look", "offboarding 1", {}),
+    "/offboardings/1/cancel": ("offboarding.look", "offboarding 1", {}),
+    "/offboardings/1/approve": ("offboarding.look", "offboarding 1", {}),
+}
+
+
+@pytest.mark.parametrize("path", PAGES_ABOUT_MEMBERS)
+def test_a_look_at_members_and_leavers_is_written_down_once(
+    client: FlaskClient, firm: None, path: str
+) -> None:
+    Staff.update(departments=[1]).execute()
+    Staff.create(userid="10012345", name="工号", seen_at=MORNING)
+
+    assert looks(client, path) == [PAGES_ABOUT_MEMBERS[path]]
+
+
+@pytest.mark.parametrize("path", PAGES_ABOUT_MEMBERS)
+def test_what_cannot_be_written_down_is_not_shown(
+    client: FlaskClient, firm: None, path: str
+) -> None:
+    Staff.update(departments=[1]).execute()
+    database.execute_sql(
+        "CREATE TRIGGER full BEFORE INSERT ON audit_entry BEGIN SELECT RAISE(ABORT, 'full'); END"
+    )
+
+    response = client.get(path)
+
+    assert response.status_code == 503
+    text = response.get_data(as_text=True)
+    assert "审计日志" in text
+    assert "张三" not in text
+    assert "李华" not in text
+
+
+def test_hr_who_sees_no_customers_is_in_the_log_as_whoever_saw_none(
+    app: APIFlask, firm: None
+) -> None:
+    add_person("hr", "人事", Role.HR)
+    client = app.test_client()
+    log_in(client, "hr")
+
+    assert looks(client, "/offboardings/1") == [
+        ("offboarding.look", "offboarding 1", {"customers": "0"})
+    ]
+
+
+@pytest.mark.parametrize("path", ["/staff/departments", "/offboardings?kind=handover"])
+def test_names_of_leaders_and_an_empty_list_are_no_look(
+    client: FlaskClient, firm: None, path: str
+) -> None:
+    assert looks(client, path) == []

@@ -688,6 +688,31 @@ def test_every_page_with_a_customers_name_leaves_a_trace(
     assert named > 2
 
 
+# Of the pages about members and leavers these show no more than names to choose from.
+NAMES_ONLY = ("/staff/departments", "/offboardings/new")
+
+
+@pytest.mark.parametrize("person", ["root", "compliance", "north_lead", "hr", "auditor"])
+def test_every_page_about_a_member_or_a_leaver_leaves_one_trace(
+    app: APIFlask, given: dict[str, Any], person: str
+) -> None:
+    client = come_in(app, person)
+    doors = [door for door in TABLE if re.match("GET  */(staff|offboardings)", door)]
+    paths = [address(door, given) for door in doors]
+    paths += [path for path in ASKED if re.match("/(staff|offboardings)", path)]
+
+    traces = {}
+    for path in paths:
+        before = count_looks(person)
+        response = client.get(path)
+        if response.status_code == 200 and 'class="empty"' not in response.get_data(as_text=True):
+            traces[path] = count_looks(person) - before
+
+    assert traces == {path: 0 if path in NAMES_ONLY else 1 for path in traces}
+    assert "/staff/members/north_staff" in traces
+    assert person == "root" or f"/offboardings/{given['handover_id']}" in traces
+
+
 @pytest.mark.parametrize("person", ["compliance", "reviewer", "auditor"])
 def test_who_has_not_said_what_for_meets_no_customer_by_name(
     app: APIFlask, given: dict[str, Any], person: str
