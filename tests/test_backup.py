@@ -19,7 +19,7 @@ import pytest
 from bot import backup, clock, db, inbox_archive, migrations
 from bot.audit import AuditLog, AuditUnwritable, Who
 from bot.backup import BackupError
-from bot.models import AuditEntry, Customer, InboxArchive, InboxEvent, InboxHistory, Staff
+from bot.models import AuditEnd, AuditEntry, Customer, InboxArchive, InboxEvent, InboxHistory, Staff
 from bot.vault import Vault
 from tests.conftest import POSTGRES_URL
 
@@ -94,6 +94,35 @@ def test_a_backup_brings_back_the_state_of_its_moment(url: str, made: Path) -> N
     assert customers(url) == ["wm_1", "wm_2"]
     assert done.manifest.rows["customer"] == 2
     assert done.migrated == ()
+
+
+def test_the_audit_log_is_whole_after_a_restore_and_goes_on(url: str, tmp_path: Path) -> None:
+    log = AuditLog(Vault(KEY))
+    sealed(url, log)
+    backup.make(url, tmp_path / "backup", KEY, unrecorded)
+    sealed(url, log)
+
+    backup.restore(url, tmp_path / "backup", KEY, BY, replace=True)
+
+    pool = db.connect(url)
+    with db.connection():
+        assert (AuditEnd.get().position, list(log.verify()[1])) == (1, [])
+    pool.close_all()
+    sealed(url, log)
+    pool = db.connect(url)
+    with db.connection():
+        # With the entry of the restore.
+        assert (AuditEnd.get().position, list(log.verify()[1])) == (3, [])
+    pool.close_all()
+
+
+def sealed(url: str, log: AuditLog) -> None:
+    pool = db.connect(url)
+    with db.connection():
+        with db.transaction():
+            log.record(BY, "customer.look", "customer wm_1")
+        log.seal()
+    pool.close_all()
 
 
 def test_archived_events_are_in_the_backup(url: str, tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def audit_verify(
 @click.argument("to", type=click.File("x", encoding="utf-8"))
 def audit_export(to: IO[str]) -> None:
     """Write the whole log to the new file TO, for `audit verify --export` on another machine."""
-    from bot.audit import AuditLog, export, snapshot
+    from bot.audit import AuditLog, snapshot
 
     log = AuditLog(Vault(terminal.data_key(terminal.load())))
     with db.connection():
@@ -65,7 +65,7 @@ def audit_export(to: IO[str]) -> None:
             log.record(terminal.whoever(), "audit.export", "audit log")
         with db.database.atomic():
             snapshot()
-            count = export(to)
+            count = log.export(to)
     click.echo(f"{count} entries")
 
 
