@@ -245,6 +245,7 @@ def test_the_end_of_the_audit_log_is_made_anew_on_the_schema_of_before(
     while "0024_audit_end" not in migrations.down():
         pass
     assert AuditSeal.select().count() == 1
+    assert not db.database.table_exists("audit_end")
     migrations.up()
 
 
