@@ -4,6 +4,7 @@ An entry is written in the transaction of its act. A sealer chains what was comm
 anchor is signed. ``bot.rules.audit_chain`` says what that proves.
 """
 
+import itertools
 import json
 import os
 import re
@@ -14,28 +15,38 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import IO, Any
 
+import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from peewee import EXCLUDED, JOIN, PeeweeException, PostgresqlDatabase, Select, fn
 
 from bot import clock
 from bot.db import database, transaction
-from bot.models import AuditAnchor, AuditEntry, AuditSeal, AuditSealed, AuditWriter
+from bot.models import AuditAnchor, AuditEnd, AuditEntry, AuditSeal, AuditSealed, AuditWriter
 from bot.rules.audit_chain import (
     BEGINNING,
     CHAIN,
+    COUNT,
+    EXPORT,
+    KEEPING,
     Anchor,
+    End,
     Entry,
     Fault,
     Head,
     Kept,
     Verifier,
+    export_mac,
+    is_mac,
     link,
     sign,
     stand,
 )
 from bot.vault import Vault
 
-FORMAT = 1
+log = structlog.get_logger(__name__)
+
+# Before 2 the end line had no mac.
+FORMAT = 2
 SEALED_AT_ONCE = 500
 READ_AT_ONCE = 2000
 # However somebody writes one: 138 0013 8000, (0755) 2676-5114. A day is none.
@@ -112,8 +123,8 @@ class AuditLog:
         """
         if not database.in_transaction():
             raise RuntimeError("an audit entry belongs in the transaction of its act")
-        writer = _writer()
         try:
+            writer = _writer()
             number, chain = _stand(writer)
             if chain:
                 details |= {CHAIN: chain}
@@ -144,33 +155,81 @@ class AuditLog:
             IntegrityError: somebody else seals at this moment.
         """
         waiting = _waiting(limit)
-        if not waiting:
+        if not waiting and _is_end_kept():
             return 0
         with transaction():
-            last = AuditSeal.select().order_by(AuditSeal.position.desc()).first()
-            position, before = (last.position, last.link) if last else (0, BEGINNING)
+            before = end = _last_seal()
             seals, numbers = [], {}
             for row in waiting:
-                position, before = position + 1, link(before, _entry(row), row.mac)
-                seals.append({"position": position, "entry_id": row.id, "link": before})
+                end = End(end.position + 1, link(end.link, _entry(row), row.mac))
+                seals.append({"position": end.position, "entry_id": row.id, "link": end.link})
                 numbers[row.writer] = row.number
-            AuditSeal.insert_many(seals).execute()
-            rows = [{"writer": one, "number": number} for one, number in numbers.items()]
-            AuditSealed.insert_many(rows).on_conflict(
-                conflict_target=[AuditSealed.writer],
-                update={AuditSealed.number: EXCLUDED.number},
-            ).execute()
+            if seals:
+                AuditSeal.insert_many(seals).execute()
+                rows = [{"writer": one, "number": number} for one, number in numbers.items()]
+                AuditSealed.insert_many(rows).on_conflict(
+                    conflict_target=[AuditSealed.writer],
+                    update={AuditSealed.number: EXCLUDED.number},
+                ).execute()
+            self._move_end(before, end, waiting)
         return len(seals)
+
+    def _move_end(self, before: End, end: End, sealed: Iterable[AuditEntry]) -> None:
+        """Keep the end of the chain where it was kept before this batch, and nowhere else: whoever
+        cut the chain off must not have the sealer keep what is left."""
+        moved = (
+            AuditEnd.update(**self._kept(end))
+            .where(
+                AuditEnd.id == 1,
+                AuditEnd.position == before.position,
+                AuditEnd.link == before.link,
+                AuditEnd.mac == before.mac(self._key),
+            )
+            .execute()
+        )
+        if moved:
+            return
+        if _was_never_kept(before, sealed):
+            AuditEnd.insert(id=1, **self._kept(end)).execute()
+        else:
+            log.error("audit_end_lost", position=before.position)
+
+    def keep_end(self, who: Who) -> None:
+        """Keep the end of the chain as it is now, whatever became of the one before; the log says
+        who did so.
+
+        Raises:
+            IntegrityError: the clock seals at this moment.
+        """
+        with transaction():
+            was = _end()
+            self.record(who, "audit.keep_end", "audit log", was=was and was[0].position)
+            # With the entry itself: nobody can take it away without being told of.
+            while self.seal():
+                pass
+            AuditEnd.insert(id=1, **self._kept(_last_seal())).on_conflict(
+                conflict_target=[AuditEnd.id],
+                update={
+                    AuditEnd.position: EXCLUDED.position,
+                    AuditEnd.link: EXCLUDED.link,
+                    AuditEnd.mac: EXCLUDED.mac,
+                },
+            ).execute()
+
+    def _kept(self, end: End) -> dict[str, Any]:
+        return asdict(end) | {"mac": end.mac(self._key)}
 
     def anchor(self, now: datetime) -> Anchor | None:
         """Sign the chain as it is; None where nothing was added since the last time."""
-        last = AuditSeal.select().order_by(AuditSeal.position.desc()).first()
-        if last is None or AuditAnchor.get_or_none(AuditAnchor.position == last.position):
-            return None
-        made = Anchor(last.position, last.link, now)
-        AuditAnchor.insert(
-            **asdict(made), signature=sign(made, self._private)
-        ).on_conflict_ignore().execute()
+        # SQLite's trigger refuses what is there already, also where it would be ignored.
+        with transaction():
+            last = _last_seal()
+            if not last.position or AuditAnchor.get_or_none(AuditAnchor.position == last.position):
+                return None
+            made = Anchor(last.position, last.link, now)
+            AuditAnchor.insert(
+                **asdict(made), signature=sign(made, self._private)
+            ).on_conflict_ignore().execute()
         return made
 
     def verify(
@@ -184,35 +243,39 @@ class AuditLog:
             elsewhere: anchors that were kept outside of the database, link by position.
         """
         verifier = Verifier(_anchors(), self._key, self.public_key, elsewhere)
-        return verifier, verifier.faults(_log(), _heads())
+        faults = verifier.faults(_log(), _heads())
+        return verifier, itertools.chain(faults, verifier.faults_of_end(_end()))
+
+    def export(self, file: IO[str]) -> int:
+        """Write the whole log, one JSON object in a line; returns the number of entries.
+
+        The caller holds a ``snapshot``.
+        """
+
+        def write(kind: str, row: Mapping[str, Any]) -> None:
+            file.write(json.dumps({"kind": kind, **row}, ensure_ascii=False, default=_iso) + "\n")
+
+        count, at = 0, _iso(clock.now())
+        write("audit", {"format": FORMAT, "exported_at": at})
+        for anchor, signature in _anchors():
+            write("anchor", asdict(anchor) | {"signature": signature})
+        for kept in _log():
+            count += 1
+            write("entry", asdict(kept))
+        for head, mac in _heads():
+            write("head", asdict(head) | {"mac": mac})
+        # The end as the database has it: who exports a log that was cut off proves nothing new.
+        end = _end()
+        chain = end and asdict(end[0]) | {"mac": end[1]}
+        mac = export_mac(self._key, {"exported_at": at, "entries": count, "chain": chain})
+        write("end", {"entries": count, "chain": chain, "mac": mac})
+        return count
 
 
 def snapshot() -> None:
     """Let the transaction that was just begun see the log as it is now, to its end."""
     if isinstance(database.obj, PostgresqlDatabase):
         database.execute_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-
-
-def export(file: IO[str]) -> int:
-    """Write the whole log, one JSON object in a line; returns the number of entries.
-
-    The caller holds a ``snapshot``.
-    """
-
-    def write(kind: str, row: Mapping[str, Any]) -> None:
-        file.write(json.dumps({"kind": kind, **row}, ensure_ascii=False, default=_iso) + "\n")
-
-    count = 0
-    write("audit", {"format": FORMAT, "exported_at": clock.now()})
-    for anchor, signature in _anchors():
-        write("anchor", asdict(anchor) | {"signature": signature})
-    for kept in _log():
-        count += 1
-        write("entry", asdict(kept))
-    for head, mac in _heads():
-        write("head", asdict(head) | {"mac": mac})
-    write("end", {"entries": count})
-    return count
 
 
 def verify_export(
@@ -227,8 +290,11 @@ def verify_export(
         NotAnExport: while the faults are read, where the file is damaged.
     """
     rows = _rows(lines)
-    if next(rows)["kind"] != "audit":
+    header = next(rows)
+    if header["kind"] != "audit":
         raise NotAnExport("the first line does not name an audit export")
+    if header.get("format") not in (1, FORMAT):
+        raise NotAnExport("a newer Kegui made this export: verify it with that version")
     anchors: list[tuple[Anchor, str]] = []
     first: dict[str, Any] = {}
     for row in rows:
@@ -238,20 +304,49 @@ def verify_export(
         anchor = Anchor(row["position"], row["link"], datetime.fromisoformat(row["at"]))
         anchors.append((anchor, row["signature"]))
     heads: list[tuple[Head, str]] = []
-
-    def log() -> Iterator[Kept]:
-        row = first
-        while row["kind"] == "entry":
-            yield _kept(row)
-            row = next(rows)
-        while row["kind"] == "head":
-            heads.append((Head(row["writer"], row["number"]), row["mac"]))
-            row = next(rows)
-        if row["kind"] != "end":
-            raise NotAnExport(f"a line of the kind {row['kind']!r} stands where it must not")
-
     verifier = Verifier(anchors, key, public, elsewhere)
-    return verifier, verifier.faults(log(), heads)
+    verifier.is_end_proven = header["format"] != 1
+
+    def faults() -> Iterator[Fault]:
+        count, last = 0, first
+
+        def log() -> Iterator[Kept]:
+            nonlocal count, last
+            while last["kind"] == "entry":
+                count += 1
+                yield _kept(last)
+                last = next(rows)
+            while last["kind"] == "head":
+                heads.append((Head(last["writer"], last["number"]), last["mac"]))
+                last = next(rows)
+            if last["kind"] != "end":
+                raise NotAnExport(f"a line of the kind {last['kind']!r} stands where it must not")
+
+        yield from verifier.faults(log(), heads)
+        if last.get("entries") != count:
+            yield Fault(COUNT, f"the export has {count} entries and")
+        if verifier.is_end_proven:
+            yield from _faults_of_last_line(last, verifier, key, header.get("exported_at"))
+        elif any(head.writer.startswith(KEEPING) for head, _mac in heads):
+            # No older Kegui wrote these entries.
+            yield Fault(EXPORT, "the export")
+
+    return verifier, faults()
+
+
+def _faults_of_last_line(
+    row: Mapping[str, Any], verifier: Verifier, key: bytes | None, exported_at: object
+) -> Iterator[Fault]:
+    try:
+        chain = row["chain"]
+        end = chain and (End(int(chain["position"]), str(chain["link"])), str(chain["mac"]))
+        said = {"exported_at": exported_at, "entries": row["entries"], "chain": chain}
+        mac = str(row["mac"])
+    except (KeyError, TypeError, ValueError):
+        raise NotAnExport("the end line cannot be read") from None
+    if key is not None and not is_mac(mac, export_mac(key, said)):
+        yield Fault(EXPORT, "the export")
+    yield from verifier.faults_of_end(end)
 
 
 def _rows(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
@@ -287,8 +382,44 @@ _thread = _Thread()
 
 def _writer() -> str:
     if _thread.process != os.getpid():
-        _thread.process, _thread.writer = os.getpid(), secrets.token_hex(16)
+        _thread.process, _thread.writer = os.getpid(), ""
+    # Asked again only until the clock has kept an end for the first time.
+    if not _thread.writer.startswith(KEEPING):
+        if _is_end_kept():
+            _thread.writer = KEEPING + secrets.token_hex(16)[len(KEEPING) :]
+        elif not _thread.writer:
+            _thread.writer = secrets.token_hex(16)
     return _thread.writer
+
+
+def _is_end_kept() -> bool:
+    """Whether there is an end of the chain, or no chain yet."""
+    return AuditEnd.select().exists() or not AuditSeal.select().exists()
+
+
+def _was_never_kept(before: End, sealed: Iterable[AuditEntry]) -> bool:
+    """Whether no end of the chain was kept so far, by what the entries say under their macs.
+
+    Args:
+        before: the last seal before this batch.
+        sealed: the entries of the batch.
+    """
+    if AuditEnd.select().exists():
+        return False
+    if before.position:
+        # A log that an older version sealed.
+        return not AuditEntry.select().where(AuditEntry.writer >= KEEPING).exists()
+    return not any(CHAIN in row.details for row in sealed)
+
+
+def _last_seal() -> End:
+    last = AuditSeal.select().order_by(AuditSeal.position.desc()).first()
+    return End(last.position, last.link) if last else End(0, BEGINNING)
+
+
+def _end() -> tuple[End, str] | None:
+    row = AuditEnd.get_or_none(AuditEnd.id == 1)
+    return (End(row.position, row.link), row.mac) if row else None
 
 
 def _stand(writer: str) -> tuple[int, str]:

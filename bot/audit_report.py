@@ -10,12 +10,18 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from bot import audit, db
 from bot.audit import AuditLog
 from bot.rules.audit_chain import (
+    BEHIND,
     CHANGED,
+    COUNT,
     CUT,
+    CUT_OFF,
+    END,
+    EXPORT,
     FORGED,
     HEAD,
     MISSING,
     MOVED,
+    NO_END,
     PASSED_BY,
     REWRITTEN,
     Fault,
@@ -34,6 +40,18 @@ SENTENCES = {
     FORGED: "does not match the chain, or is not signed by this installation",
     REWRITTEN: "knew another chain than this one: what was sealed before it is no longer the same",
     PASSED_BY: "was never sealed, and much later ones were",
+    NO_END: (
+        "is missing: somebody took it away, or it was not made since the upgrade:"
+        " run the clock once (docs/audit.md)"
+    ),
+    END: "is not what the clock kept, or the chain is another one there",
+    CUT_OFF: "is missing in the chain: its last entries were removed",
+    BEHIND: (
+        "is older than the chain: somebody put it back, or a clock of an older version went on"
+        " (docs/audit.md)"
+    ),
+    COUNT: "its end line says another number: entries were removed or added",
+    EXPORT: "has no end line that this installation wrote: entries may have been removed",
 }
 
 
@@ -80,8 +98,12 @@ def verify_export(
     key = None if key_lines is None else _key("".join(key_lines))
     public = _public(public_key) if public_key else None
     verifier, faults = audit.verify_export(lines, key, public, _elsewhere(anchors))
-    unproven = "" if key else "; without --key-file nobody can tell whether entries were forged"
-    unproven += "" if public else "; without --public-key the anchors' signatures were not checked"
+    unproven = ""
+    if not key:
+        unproven += "; without --key-file nobody can tell whether entries were forged,"
+        unproven += " or removed at the end"
+    if not public:
+        unproven += "; without --public-key the anchors' signatures were not checked"
     return _describe(verifier, faults, show_all, unproven)
 
 
@@ -127,6 +149,9 @@ def _describe(verifier: Verifier, faults: Iterator[Fault], show_all: bool, unpro
     found = list(faults if show_all else islice(faults, 1))
     if found:
         return Found(False, [_sentence(fault) for fault in found])
+    if not verifier.is_end_proven:
+        unproven += "; an older Kegui made the export: nobody can tell whether its last entries"
+        unproven += " were removed"
     count = f"{verifier.sealed} entries sealed, {verifier.unsealed} not yet"
     return Found(True, [f"the audit log is whole: {count}{unproven}"])
 

@@ -4,6 +4,7 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -11,7 +12,7 @@ from peewee import PeeweeException, fn
 
 from bot import audit, clock, db
 from bot.audit import AuditLog, AuditUnwritable, NotAnExport, Who
-from bot.models import AuditAnchor, AuditEntry, AuditSeal, AuditWriter, Staff
+from bot.models import AuditAnchor, AuditEnd, AuditEntry, AuditSeal, AuditWriter, Staff
 from bot.models.audit import ADD_ONLY
 from bot.rules.audit_chain import Fault
 from bot.vault import Vault
@@ -118,6 +119,31 @@ def test_the_application_cannot_change_or_remove_an_entry(what: str) -> None:
         db.database.execute_sql(what)
 
     assert AuditEntry.get().actor == "api:anna"
+
+
+@pytest.mark.parametrize(
+    ("table", "values"),
+    [
+        ("audit_entry", "id, 'x', number, at, actor, act, subject, purpose, origin, details, mac"),
+        ("audit_entry", "9, writer, number, at, actor, act, subject, purpose, origin, '{}', mac"),
+        ("audit_seal", "position, 9, link"),
+        ("audit_seal", "9, entry_id, link"),
+        ("audit_anchor", "position, 'x', at, signature"),
+    ],
+)
+def test_sqlite_does_not_replace_what_is_only_added_to(store: str, table: str, values: str) -> None:
+    """It fires no trigger of the row that goes: here also one that another key would take away."""
+    if not store.startswith("sqlite"):
+        pytest.skip("PostgreSQL has no REPLACE; what it has fires the triggers")
+    act()
+    LOG.seal()
+    LOG.anchor(clock.now())
+    before = db.database.execute_sql(f"SELECT * FROM {table}").fetchall()
+
+    with pytest.raises(PeeweeException, match="only added to"), db.database.atomic():
+        db.database.execute_sql(f"INSERT OR REPLACE INTO {table} SELECT {values} FROM {table}")
+
+    assert db.database.execute_sql(f"SELECT * FROM {table}").fetchall() == before
 
 
 def test_what_was_committed_is_sealed_in_one_chain_of_all_writers() -> None:
@@ -263,6 +289,7 @@ def test_the_log_at_an_earlier_moment_is_told_by_an_anchor_kept_elsewhere(
 ) -> None:
     acts(1)
     LOG.seal()
+    older = AuditEnd.get()
     in_thread(act).result()
     LOG.seal()
     anchor = LOG.anchor(clock.now())
@@ -270,6 +297,7 @@ def test_the_log_at_an_earlier_moment_is_told_by_an_anchor_kept_elsewhere(
     kept = {anchor.position: anchor.link}
     assert list(LOG.verify(kept)[1]) == []
     other = AuditEntry.get(AuditEntry.id > AuditEntry.select(fn.MIN(AuditEntry.id))).writer
+    attack(f"UPDATE audit_end SET position = 1, link = '{older.link}', mac = '{older.mac}'")
 
     for table in ("audit_entry", "audit_writer"):
         attack(f"DELETE FROM {table} WHERE writer = '{other}'")
@@ -283,11 +311,173 @@ def test_the_log_at_an_earlier_moment_is_told_by_an_anchor_kept_elsewhere(
     assert [fault.kind for fault in LOG.verify(kept)[1]] == ["rewritten"]
 
 
+def cut_off_the_last(attack: Callable[[str], None]) -> None:
+    """Take the newest entry away with its seal and with all that is known of its writer."""
+    last = AuditEntry.select().order_by(AuditEntry.id.desc()).get()
+    attack(f"DELETE FROM audit_seal WHERE entry_id = {last.id}")
+    for table in ("audit_entry", "audit_writer", "audit_sealed"):
+        attack(f"DELETE FROM {table} WHERE writer = '{last.writer}'")
+
+
+def move_end_back(attack: Callable[[str], None]) -> None:
+    last = AuditSeal.select().order_by(AuditSeal.position.desc()).get()
+    attack(f"UPDATE audit_end SET position = {last.position}, link = '{last.link}'")
+
+
+@pytest.mark.parametrize("batches", [1, 3])
+@pytest.mark.parametrize(
+    ("more", "kind"),
+    [
+        (lambda attack: None, "cut off"),
+        (lambda attack: attack("DELETE FROM audit_end"), "no end"),
+        (lambda attack: attack("UPDATE audit_end SET id = 2"), "no end"),
+        (move_end_back, "end"),
+    ],
+)
+def test_the_last_entry_cannot_be_removed_with_all_its_traces(
+    attack: Callable[[str], None],
+    batches: int,
+    more: Callable[[Callable[[str], None]], None],
+    kind: str,
+) -> None:
+    """Each is of a writer of its own, as those of commands are."""
+    for number in range(3):
+        in_thread(act).result()
+        if number >= 3 - batches:
+            LOG.seal()
+    assert verify() == []
+
+    cut_off_the_last(attack)
+    more(attack)
+
+    assert [fault.kind for fault in verify()] == [kind]
+    # Nor does the sealer keep what is left as if it were all.
+    for _ in range(2):
+        LOG.seal()
+        in_thread(act).result()
+        LOG.seal()
+        assert verify() != []
+
+
+def test_an_older_end_that_was_put_back_hides_nothing_but_all_that_came_after_it(
+    attack: Callable[[str], None],
+) -> None:
+    in_thread(act).result()
+    LOG.seal()
+    older = AuditEnd.get()
+    for _ in range(2):
+        in_thread(act).result()
+        LOG.seal()
+
+    cut_off_the_last(attack)
+    attack(f"UPDATE audit_end SET position = 1, link = '{older.link}', mac = '{older.mac}'")
+
+    assert [fault.kind for fault in verify()] == ["behind"]
+    in_thread(act).result()
+    LOG.seal()
+    assert [fault.kind for fault in verify()] == ["behind"]
+
+
+def test_another_chain_of_the_same_length_is_found_at_its_end(
+    attack: Callable[[str], None],
+) -> None:
+    acts(1)
+    LOG.seal()
+    end = AuditEnd.get()
+    cut_off_the_last(attack)
+    in_thread(act).result()
+    seal_anew(attack)
+
+    assert (AuditEnd.get().link, AuditEnd.get().mac) == (end.link, end.mac)
+    assert [fault.kind for fault in verify()] == ["end"]
+
+
+def test_a_chain_made_anew_without_its_end_gets_none(attack: Callable[[str], None]) -> None:
+    for _ in range(3):
+        in_thread(act).result()
+        LOG.seal()
+
+    cut_off_the_last(attack)
+    attack("DELETE FROM audit_end")
+    seal_anew(attack)
+
+    assert AuditSeal.select().count() == 2
+    assert [fault.kind for fault in verify()] == ["no end"]
+
+
+def sealed_by_an_older_version(
+    attack: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(audit, "_writer", lambda: "0" * 32)
+        acts(3)
+    LOG.seal()
+    attack("DELETE FROM audit_end")
+
+
+def test_a_log_that_an_older_version_sealed_gets_an_end_as_soon_as_the_clock_runs(
+    attack: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed_by_an_older_version(attack, monkeypatch)
+    in_thread(act).result()
+    assert [fault.kind for fault in verify()] == ["no end"]
+    LOG.seal()
+    assert verify() == []
+
+    attack("DELETE FROM audit_end")
+    # Also when nothing waits.
+    assert LOG.seal() == 0
+    assert (AuditEnd.get().position, verify()) == (4, [])
+
+
+def test_a_thread_that_began_before_there_was_an_end_goes_on_under_a_name_that_says_so(
+    attack: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed_by_an_older_version(attack, monkeypatch)
+
+    def names() -> list[str]:
+        act()
+        before = audit._writer()
+        LOG.seal()
+        act()
+        return [before, audit._writer()]
+
+    before, after = in_thread(names).result()
+    LOG.seal()
+
+    assert (len(before), len(after)) == (32, 32)
+    assert not before.startswith("k")
+    assert after.startswith("k")
+    assert verify() == []
+    attack("DELETE FROM audit_end")
+    LOG.seal()
+    assert [fault.kind for fault in verify()] == ["no end"]
+
+
+def test_an_end_that_was_lost_is_kept_anew_when_somebody_says_so(
+    attack: Callable[[str], None],
+) -> None:
+    acts(2)
+    LOG.seal()
+    attack("DELETE FROM audit_end")
+    acts(1)
+
+    LOG.keep_end(Who("cli:kegui"))
+
+    assert verify() == []
+    last = AuditEntry.select().order_by(AuditEntry.id.desc()).get()
+    assert (last.act, last.actor) == ("audit.keep_end", "cli:kegui")
+    assert AuditEnd.get().position == AuditSeal.get(AuditSeal.entry_id == last.id).position == 4
+    acts(1)
+    LOG.seal()
+    assert (AuditEnd.get().position, verify()) == (5, [])
+
+
 def exported() -> list[str]:
     file = io.StringIO()
     with db.database.atomic():
         audit.snapshot()
-        audit.export(file)
+        LOG.export(file)
     return file.getvalue().splitlines()
 
 
@@ -322,6 +512,120 @@ def test_a_changed_export_is_found_and_a_damaged_one_refused() -> None:
     for broken in (lines[:-1], lines[1:], [*lines[:2], "{"], [], ["[]"]):
         with pytest.raises(NotAnExport):
             faults_of(broken)
+
+
+def cut_export(lines: list[str], keep: Callable[[dict[str, Any]], bool]) -> list[str]:
+    return [line for line in lines if keep(json.loads(line))]
+
+
+def test_an_export_that_was_cut_off_is_found() -> None:
+    acts(1)
+    in_thread(act).result()
+    LOG.seal()
+    in_thread(lambda: act(9)).result()
+    lines = exported()
+    last = AuditEntry.get(AuditEntry.subject == "customer wm_9").writer
+
+    def is_not_of_the_last(row: dict[str, Any]) -> bool:
+        return last not in (row.get("writer"), (row.get("entry") or {}).get("writer"))
+
+    without_last = cut_export(lines, is_not_of_the_last)
+    assert len(without_last) == len(lines) - 2
+    without_all = cut_export(lines, lambda row: row["kind"] not in ("entry", "head"))
+    for cut in (without_last, without_all):
+        assert faults_of(cut)[0].kind == "count"
+        assert faults_of(cut, None, None)[0].kind == "count"
+        # And somebody who has no key mends the end line as well.
+        end = json.loads(cut[-1])
+        cut[-1] = json.dumps(end | {"entries": len(cut_export(cut, is_an_entry))})
+        assert faults_of(cut)[0].kind == "export"
+    with pytest.raises(NotAnExport, match="before its end line"):
+        faults_of(lines[:-1])
+
+
+def is_an_entry(row: dict[str, Any]) -> bool:
+    return bool(row["kind"] == "entry")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"mac": "0" * 64},
+        {"mac": "\u00fc"},
+        {"chain": None},
+        {"chain": {"position": 1, "link": "0" * 64, "mac": "0" * 64}},
+    ],
+)
+def test_an_end_line_that_somebody_else_wrote_is_found(change: dict[str, object]) -> None:
+    acts(1)
+    LOG.seal()
+    lines = exported()
+    lines[-1] = json.dumps(json.loads(lines[-1]) | change)
+
+    assert faults_of(lines)[0].kind == "export"
+
+
+def test_an_export_of_another_moment_is_found() -> None:
+    acts(1)
+    lines = exported()
+    lines[0] = json.dumps(json.loads(lines[0]) | {"exported_at": "2026-12-01T00:00:00+00:00"})
+
+    assert faults_of(lines)[0].kind == "export"
+
+
+@pytest.mark.parametrize("end", [{}, {"chain": 1, "mac": ""}, {"chain": {"position": 1}}])
+def test_an_end_line_that_cannot_be_read_is_refused(end: dict[str, object]) -> None:
+    acts(1)
+    lines = [*exported()[:-1], json.dumps({"kind": "end", "entries": 1} | end)]
+
+    with pytest.raises(NotAnExport, match="end line"):
+        faults_of(lines)
+
+
+def test_an_export_of_a_log_that_was_cut_off_is_not_whole(attack: Callable[[str], None]) -> None:
+    acts(1)
+    in_thread(act).result()
+    LOG.seal()
+    cut_off_the_last(attack)
+
+    assert [fault.kind for fault in faults_of(exported())] == ["cut off"]
+    assert [fault.kind for fault in faults_of(exported(), None, None)] == ["cut off"]
+    attack("DELETE FROM audit_end")
+    assert [fault.kind for fault in faults_of(exported())] == ["no end"]
+
+
+def as_of_before(lines: list[str]) -> list[str]:
+    header, end = json.loads(lines[0]), json.loads(lines[-1])
+    end = {"kind": "end", "entries": end["entries"]}
+    return [json.dumps(header | {"format": 1}), *lines[1:-1], json.dumps(end)]
+
+
+def test_an_export_of_an_older_version_is_read_and_its_end_not_believed(
+    attack: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sealed_by_an_older_version(attack, monkeypatch)
+    lines = as_of_before(exported())
+
+    verifier, faults = audit.verify_export(lines, LOG.key, LOG.public_key)
+    assert list(faults) == []
+    assert not verifier.is_end_proven
+    lines[-1] = lines[-1].replace("3", "4")
+    assert [fault.kind for fault in faults_of(lines)] == ["count"]
+
+
+def test_an_export_that_was_made_to_look_older_is_found() -> None:
+    acts(3)
+    LOG.seal()
+
+    assert [fault.kind for fault in faults_of(as_of_before(exported()))] == ["export"]
+
+
+def test_an_export_of_a_newer_version_is_refused() -> None:
+    lines = exported()
+    lines[0] = json.dumps(json.loads(lines[0]) | {"format": 3})
+
+    with pytest.raises(NotAnExport, match="newer"):
+        faults_of(lines)
 
 
 def test_an_empty_log_is_whole() -> None:

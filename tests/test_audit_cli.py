@@ -3,13 +3,17 @@
 import os
 import pwd
 import stat
+from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from peewee import PostgresqlDatabase
 
 from bot import db
-from bot.models import AuditEntry
+from bot.audit import AuditLog, AuditUnwritable
+from bot.models import AuditEnd, AuditEntry
+from bot.vault import Vault
 from tests.test_cli import Kegui, environment, kegui, network, remembered
 
 __all__ = ["environment", "kegui", "network"]
@@ -155,6 +159,99 @@ def test_wrong_keys_are_named(kegui: Kegui, tmp_path: Path) -> None:
     assert "kegui audit keys" in kegui(*asked, "--key-file", str(key)).stderr
     assert "kegui audit keys" in kegui(*asked, "--public-key", "ab").stderr
     assert kegui("audit", "export", str(export)).exit_code == 2
+
+
+def test_an_export_that_cannot_be_written_leaves_no_file_behind(
+    kegui: Kegui, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export = tmp_path / "audit.jsonl"
+
+    def fail(error: Exception) -> Callable[..., NoReturn]:
+        def raise_it(*_arguments: object, **_details: object) -> NoReturn:
+            raise error
+
+        return raise_it
+
+    for name, error in (
+        ("record", AuditUnwritable("OperationalError")),
+        ("export", OSError(28, "No space left on device")),
+    ):
+        with monkeypatch.context() as patch:
+            patch.setattr(AuditLog, name, fail(error))
+            refused = kegui("audit", "export", str(export))
+        assert refused.exit_code == 1
+        assert list(tmp_path.glob("audit*")) == []
+
+    assert "No space left" in refused.stderr
+    assert kegui("audit", "export", str(export)).exit_code == 0
+
+
+def test_what_stands_in_the_way_of_an_export_stays(kegui: Kegui, tmp_path: Path) -> None:
+    export = tmp_path / "audit.jsonl"
+    export.write_text("of before")
+
+    refused = kegui("audit", "export", str(export))
+
+    assert (refused.exit_code, export.read_text()) == (2, "of before")
+    assert kegui("audit", "export", str(tmp_path / "none" / "audit.jsonl")).exit_code == 2
+    assert remembered(lambda: AuditEntry.select().count()) == 0
+
+
+def seal(environment: dict[str, str | None]) -> None:
+    remembered(AuditLog(Vault(str(environment["KEGUI_DATA_KEY"]))).seal)
+
+
+def test_an_end_that_was_lost_is_a_fault_until_somebody_keeps_it_anew(
+    kegui: Kegui, environment: dict[str, str | None]
+) -> None:
+    make_entries(kegui)
+    seal(environment)
+    assert kegui("audit", "verify").exit_code == 0
+    remembered(lambda: AuditEnd.delete().execute())
+    seal(environment)
+
+    lost = kegui("audit", "verify")
+    assert lost.exit_code == 1
+    assert lost.stdout.startswith("the kept end of the chain (position 3) is missing: somebody")
+
+    assert kegui("audit", "keep-end").exit_code == 0
+    whole = kegui("audit", "verify")
+    assert whole.stdout == "the audit log is whole: 4 entries sealed, 0 not yet\n"
+
+
+def test_the_end_of_an_export_is_proven_by_the_key(kegui: Kegui, tmp_path: Path) -> None:
+    make_entries(kegui)
+    export, key = tmp_path / "audit.jsonl", tmp_path / "audit.key"
+    kegui("audit", "export", str(export))
+    kegui("audit", "keys", "--key-file", str(key))
+    asked = ["audit", "verify", "--export", str(export), "--key-file", str(key)]
+    header, *entries, head, end = export.read_text().splitlines()
+
+    export.write_text("\n".join([header, end]))
+    cut = kegui(*asked)
+    assert (cut.exit_code, cut.stdout) == (
+        1,
+        "the export has 0 entries and its end line says another number:"
+        " entries were removed or added\n",
+    )
+    export.write_text("\n".join([header, *entries, head]))
+    endless = kegui(*asked)
+    assert endless.exit_code == 1
+    assert "before its end line" in endless.stderr
+    export.write_text("\n".join([header, *entries, head, end.replace('"mac": "', '"mac": "0')]))
+    forged = kegui(*asked)
+    assert forged.exit_code == 1
+    assert forged.stdout.startswith("the export has no end line that this installation wrote")
+
+
+def test_an_export_of_an_older_version_is_called_one(kegui: Kegui, tmp_path: Path) -> None:
+    export = tmp_path / "audit.jsonl"
+    export.write_text('{"kind": "audit", "format": 1}\n{"kind": "end", "entries": 0}\n')
+
+    found = kegui("audit", "verify", "--export", str(export))
+
+    assert found.exit_code == 0
+    assert "an older Kegui made the export: nobody can tell whether its last" in found.stdout
 
 
 def test_the_key_file_of_before_is_not_written_over(kegui: Kegui, tmp_path: Path) -> None:

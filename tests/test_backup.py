@@ -21,6 +21,7 @@ from bot import backup, clock, db, inbox_archive, migrations
 from bot.audit import AuditLog, AuditUnwritable, Who
 from bot.backup import BackupError
 from bot.models import (
+    AuditEnd,
     AuditEntry,
     Customer,
     InboxArchive,
@@ -122,6 +123,35 @@ def test_proposals_stand_after_a_restore_too(url: str, tmp_path: Path) -> None:
         for act in (Proposal.update(state="rejected"), Proposal.delete()):
             with pytest.raises(IntegrityError), db.transaction():
                 act.execute()
+    pool.close_all()
+
+
+def test_the_audit_log_is_whole_after_a_restore_and_goes_on(url: str, tmp_path: Path) -> None:
+    log = AuditLog(Vault(KEY))
+    sealed(url, log)
+    backup.make(url, tmp_path / "backup", KEY, unrecorded)
+    sealed(url, log)
+
+    backup.restore(url, tmp_path / "backup", KEY, BY, replace=True)
+
+    pool = db.connect(url)
+    with db.connection():
+        assert (AuditEnd.get().position, list(log.verify()[1])) == (1, [])
+    pool.close_all()
+    sealed(url, log)
+    pool = db.connect(url)
+    with db.connection():
+        # With the entry of the restore.
+        assert (AuditEnd.get().position, list(log.verify()[1])) == (3, [])
+    pool.close_all()
+
+
+def sealed(url: str, log: AuditLog) -> None:
+    pool = db.connect(url)
+    with db.connection():
+        with db.transaction():
+            log.record(BY, "customer.look", "customer wm_1")
+        log.seal()
     pool.close_all()
 
 

@@ -12,9 +12,14 @@ import psycopg
 import pytest
 from playhouse.schema_diff import diff_models
 
-from bot import clock, db, inbox_archive, migrations
+from bot import audit, clock, db, inbox_archive, migrations
+from bot.audit import AuditLog, Who
 from bot.models import (
     TABLES,
+    AuditEnd,
+    AuditEntry,
+    AuditSeal,
+    AuditSealed,
     Customer,
     Handover,
     HandWork,
@@ -25,6 +30,8 @@ from bot.models import (
     Proposal,
     Staff,
 )
+from bot.rules.audit_chain import BEGINNING, link
+from bot.vault import Vault
 
 BIGRAMS = {"customer_name_bigrams", "customer_external_userid_bigrams"}
 
@@ -72,7 +79,13 @@ def test_whoever_was_given_all_rights_may_only_add_to_the_audit_log(postgres_dat
                     "SELECT has_table_privilege(%s, %s, %s)", (role, table, right)
                 ).fetchone()
                 == (True,)
-                for table in ("audit_entry", "audit_seal", "audit_anchor", "audit_writer")
+                for table in (
+                    "audit_entry",
+                    "audit_seal",
+                    "audit_anchor",
+                    "audit_writer",
+                    "audit_end",
+                )
                 for right in ("SELECT", "INSERT", "UPDATE", "DELETE")
             }
         server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
@@ -265,6 +278,33 @@ def test_whoever_was_given_all_rights_may_only_decide_on_proposals(postgres_url:
             server.execute("RESET ROLE")
             server.execute(f"DROP OWNED BY {role}".encode())
             server.execute(f"DROP ROLE {role}".encode())
+
+
+def test_the_end_of_the_audit_log_is_made_anew_on_the_schema_of_before(
+    store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = AuditLog(Vault("A" * 43 + "="))
+    while "0024_audit_end" not in migrations.down():
+        pass
+    # As the version before wrote and sealed it.
+    monkeypatch.setattr(audit, "_writer", lambda: "0" * 32)
+    with db.transaction():
+        log.record(Who("cli:kegui"), "customer.look", "customer wm_1")
+    entry = AuditEntry.get()
+    sealed = link(BEGINNING, audit._entry(entry), entry.mac)
+    AuditSeal.insert(position=1, entry_id=entry.id, link=sealed).execute()
+    AuditSealed.insert(writer=entry.writer, number=1).execute()
+
+    migrations.up()
+
+    assert AuditEnd.select().count() == 0
+    log.seal()
+    assert (AuditEnd.get().position, list(log.verify()[1])) == (1, [])
+    while "0024_audit_end" not in migrations.down():
+        pass
+    assert AuditSeal.select().count() == 1
+    assert not db.database.table_exists("audit_end")
+    migrations.up()
 
 
 def _rows(table: Any) -> list[dict[str, Any]]:

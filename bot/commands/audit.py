@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import IO
 
 import click
+from peewee import IntegrityError
 
 from bot import db, terminal
 from bot.vault import Vault
@@ -54,19 +55,44 @@ def audit_verify(
 
 
 @audit.command("export")
-@click.argument("to", type=click.File("x", encoding="utf-8"))
-def audit_export(to: IO[str]) -> None:
+@click.argument("to", type=click.Path(path_type=Path))
+def audit_export(to: Path) -> None:
     """Write the whole log to the new file TO, for `audit verify --export` on another machine."""
-    from bot.audit import AuditLog, export, snapshot
+    from bot.audit import AuditLog, snapshot
 
     log = AuditLog(Vault(terminal.data_key(terminal.load())))
-    with db.connection():
-        with db.transaction():
-            log.record(terminal.whoever(), "audit.export", "audit log")
-        with db.database.atomic():
-            snapshot()
-            count = export(to)
+    try:
+        file = to.open("x", encoding="utf-8")
+    except OSError as error:
+        raise click.BadParameter(f"{to}: {error.strerror}", param_hint="TO") from None
+    try:
+        with file, db.connection():
+            with db.transaction():
+                log.record(terminal.whoever(), "audit.export", "audit log")
+            with db.database.atomic():
+                snapshot()
+                count = log.export(file)
+    except OSError as error:
+        to.unlink()
+        raise click.ClickException(f"{to}: {error.strerror}") from None
+    except BaseException:
+        # Also when it is interrupted: half a log is none, and the next try needs the name.
+        to.unlink()
+        raise
     click.echo(f"{count} entries")
+
+
+@audit.command("keep-end")
+def audit_keep_end() -> None:
+    """Keep the end of the chain as it is now, when it is known why the one before was lost."""
+    from bot.audit import AuditLog
+
+    log = AuditLog(Vault(terminal.data_key(terminal.load())))
+    try:
+        with db.connection():
+            log.keep_end(terminal.whoever())
+    except IntegrityError:
+        raise click.ClickException("the clock seals at this moment: try again") from None
 
 
 @audit.command("keys")

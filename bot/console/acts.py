@@ -62,6 +62,7 @@ ACTS: Mapping[str, LazyString] = {
     "audit.look": _l("查阅审计日志"),
     "audit.export": _l("导出审计日志"),
     "audit.take_key": _l("导出审计条目密钥"),
+    "audit.keep_end": _l("重新确认审计链末端"),
     "backup.make": _l("备份数据库"),
     "backup.restore": _l("从备份恢复数据库"),
     "login.begin": _l("登录"),

@@ -4,7 +4,14 @@ from bot.db import Model
 from bot.models.alarm import Alarm
 from bot.models.allocation import Allocation
 from bot.models.api_access import ApiToken, IdempotencyKey
-from bot.models.audit import AuditAnchor, AuditEntry, AuditSeal, AuditSealed, AuditWriter
+from bot.models.audit import (
+    AuditAnchor,
+    AuditEnd,
+    AuditEntry,
+    AuditSeal,
+    AuditSealed,
+    AuditWriter,
+)
 from bot.models.conflict import Conflict
 from bot.models.consent import Consent
 from bot.models.contact_way import ContactWay
@@ -31,6 +38,7 @@ TABLES: tuple[type[Model], ...] = (
     Allocation,
     ApiToken,
     AuditAnchor,
+    AuditEnd,
     AuditEntry,
     AuditSeal,
     AuditSealed,
@@ -81,6 +89,7 @@ __all__ = [
     "Allocation",
     "ApiToken",
     "AuditAnchor",
+    "AuditEnd",
     "AuditEntry",
     "AuditSeal",
     "AuditSealed",

@@ -1,10 +1,10 @@
 """The audit log: rows that are only added; see ``bot.rules.audit_chain``."""
 
-from peewee import BigAutoField, BigIntegerField, CharField, JSONField, TextField
+from peewee import BigAutoField, BigIntegerField, CharField, IntegerField, JSONField, TextField
 
 from bot.db import Model, UTCDateTimeField
 
-# What nobody may change; migrations/0016_audit.py sees to that.
+# What nobody may change; migrations/0016_audit.py and 0024_audit_end.py see to that.
 ADD_ONLY = ("audit_entry", "audit_seal", "audit_anchor")
 
 
@@ -53,6 +53,15 @@ class AuditSealed(Model):
 
     writer = CharField(max_length=32, primary_key=True)
     number = BigIntegerField()
+
+
+class AuditEnd(Model):
+    """The last seal of the chain; one row, which moves with every seal."""
+
+    id = IntegerField(primary_key=True)
+    position = BigIntegerField()
+    link = CharField(max_length=64)
+    mac = CharField(max_length=64)
 
 
 class AuditAnchor(Model):

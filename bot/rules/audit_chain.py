@@ -10,6 +10,9 @@ Pure: an auditor runs this over an export on another machine, with or without th
 - Anybody can compute links. So an entry says, under its mac, where the chain stood when it was
   written (its detail ``chain``): who makes a part of the chain anew, without some entries or in
   another order, is told of by every entry that was written afterwards.
+- The end of the chain is kept in one row, keyed as well, and moved in the transaction of the
+  seals: a chain that stops before it, or goes on behind it, is told of. The sealer makes a missing
+  row only where no entry is of a writer that began when there was one (``KEEPING``).
 - An anchor is a signed link; a copy kept elsewhere shows that the end of the chain was cut off, or
   that all of it was made anew by somebody who has the key.
 """
@@ -25,11 +28,15 @@ from datetime import UTC, datetime, timedelta
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
+THE_END = "the kept end of the chain"
 # The link before the first.
 BEGINNING = "0" * 64
 # The detail of an entry that says where the chain stood, and how much of the link it names.
 CHAIN = "chain"
 NAMED_BYTES = 16
+# With this begins the name of a writer that began when the end of the chain was kept, or before
+# there was a chain. Other names are hexadecimal: they sort before.
+KEEPING = "k"
 POSITION = re.compile("[0-9]{1,18}")
 # No transaction is open for as long: what the sealer passed by until then, it was kept from.
 LONGEST_UNSEALED = timedelta(hours=1)
@@ -71,6 +78,17 @@ class Head:
 
 
 @dataclass(frozen=True)
+class End:
+    """The last seal of the chain."""
+
+    position: int
+    link: str
+
+    def mac(self, key: bytes) -> str:
+        return hmac.new(key, b"end " + _canonical(asdict(self)), hashlib.sha256).hexdigest()
+
+
+@dataclass(frozen=True)
 class Anchor:
     """The chain as it was at a moment, up to and with ``position``."""
 
@@ -106,7 +124,22 @@ class Fault:
     position: int | None = None
 
 
-CHANGED, MISSING, MOVED, HEAD, CUT, FORGED, REWRITTEN, PASSED_BY = (
+(
+    CHANGED,
+    MISSING,
+    MOVED,
+    HEAD,
+    CUT,
+    FORGED,
+    REWRITTEN,
+    PASSED_BY,
+    NO_END,
+    END,
+    CUT_OFF,
+    BEHIND,
+    COUNT,
+    EXPORT,
+) = (
     "changed",
     "missing",
     "moved",
@@ -115,6 +148,12 @@ CHANGED, MISSING, MOVED, HEAD, CUT, FORGED, REWRITTEN, PASSED_BY = (
     "anchor",
     "rewritten",
     "passed by",
+    "no end",
+    "end",
+    "cut off",
+    "behind",
+    "count",
+    "export",
 )
 
 
@@ -126,6 +165,16 @@ def link(before: str, entry: Entry, mac: str) -> str:
 def stand(position: int, last: str) -> str:
     """Return what an entry says of the chain that ended with the link ``last``."""
     return f"{position} {last[: 2 * NAMED_BYTES]}"
+
+
+def export_mac(key: bytes, said: Mapping[str, object]) -> str:
+    """Return the mac of what the last line of an export says of all of it."""
+    return hmac.new(key, b"export " + _canonical(said), hashlib.sha256).hexdigest()
+
+
+def is_mac(given: str, expected: str) -> bool:
+    # Bytes: what somebody else wrote need not be ASCII.
+    return hmac.compare_digest(given.encode(), expected.encode())
 
 
 def sign(anchor: Anchor, private: Ed25519PrivateKey) -> str:
@@ -167,6 +216,8 @@ class Verifier:
         self._newest = datetime.min.replace(tzinfo=UTC)
         self.sealed = 0
         self.unsealed = 0
+        # An export of an older version does not say under a mac where it ends.
+        self.is_end_proven = True
 
     def faults(self, log: Iterable[Kept], heads: Iterable[tuple[Head, str]]) -> Iterator[Fault]:
         """Yield what is wrong in the order in which it is met; what follows the first fault may
@@ -186,6 +237,22 @@ class Verifier:
         for position in sorted(self._elsewhere):
             if position > self.sealed:
                 yield Fault(CUT, f"anchor {position}", position)
+
+    def faults_of_end(self, end: tuple[End, str] | None) -> Iterator[Fault]:
+        """Yield what is wrong with the kept end of the chain, after all of it was gone through."""
+        if end is None:
+            if self.sealed:
+                yield Fault(NO_END, THE_END, self.sealed)
+            return
+        kept, mac = end
+        if self._key is not None and not is_mac(mac, kept.mac(self._key)):
+            yield Fault(END, THE_END, kept.position)
+        elif kept.position > self.sealed:
+            yield Fault(CUT_OFF, THE_END, kept.position)
+        elif kept.position < self.sealed:
+            yield Fault(BEHIND, THE_END, kept.position)
+        elif kept.link != self._link:
+            yield Fault(END, THE_END, kept.position)
 
     def _check(self, kept: Kept) -> Iterator[Fault]:
         if kept.position is not None:
@@ -214,7 +281,7 @@ class Verifier:
             yield Fault(REWRITTEN, f"anchor {kept.position}", kept.position)
 
     def _check_entry(self, entry: Entry, kept: Kept) -> Iterator[Fault]:
-        if self._key is not None and not hmac.compare_digest(entry.mac(self._key), kept.mac):
+        if self._key is not None and not is_mac(kept.mac, entry.mac(self._key)):
             yield Fault(CHANGED, kept.place, kept.position)
         expected = self._numbers.get(entry.writer, 0) + 1
         if entry.number != expected:
@@ -235,7 +302,7 @@ class Verifier:
 
     def _check_head(self, head: Head, mac: str) -> Iterator[Fault]:
         found = self._numbers.pop(head.writer, 0)
-        if self._key is not None and not hmac.compare_digest(head.mac(self._key), mac):
+        if self._key is not None and not is_mac(mac, head.mac(self._key)):
             yield Fault(HEAD, f"writer {head.writer}")
         elif found < head.number:
             yield Fault(MISSING, f"writer {head.writer}: {head.number - found} at its end")
