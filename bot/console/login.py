@@ -217,9 +217,9 @@ def _page(target: str) -> str:
 def _too_many(wait: timedelta, name: str) -> ResponseReturnValue:
     seconds = max(1, round(wait.total_seconds()))
     flash(_("尝试次数过多，请在 %(seconds)s 秒后再试。", seconds=seconds), "bad")
-    # The other end of the wait: only whoever sits at the server's terminal ends it earlier.
-    command = f"kegui user unlock NAME --address {request.remote_addr}"
-    page = render_template("login/local.html", target=_target(), name=name, unlock=command)
+    page = render_template(
+        "login/local.html", target=_target(), name=name, slowed_down=request.remote_addr
+    )
     return page, 429, {"Retry-After": str(seconds)}
 
 
