@@ -49,6 +49,16 @@ def test_the_list_says_of_each_token_what_it_is_worth(kegui: Kegui) -> None:
     assert lines[2][4] == "without an end"
 
 
+def test_the_list_marks_a_token_that_may_more_than_its_owner(kegui: Kegui) -> None:
+    employ("zhangsan")
+    remembered(lambda: create_token("all", ["admin"], owner="zhangsan", days=90))
+    remembered(lambda: create_token("ours", ["admin"], owner="cli:ops", days=90))
+
+    ends = [line.split("\t")[-1] for line in kegui("token", "list").stdout.splitlines()]
+
+    assert ends == ["holds, owner is no administrator", "holds"]
+
+
 def test_a_token_is_revoked_by_name_or_by_number(kegui: Kegui) -> None:
     make("crm")
     make("hr")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from peewee import PostgresqlDatabase, fn
+from peewee import Expression, ModelSelect, PostgresqlDatabase, fn
 
 from bot import clock
 from bot.audit import Who
@@ -21,6 +21,8 @@ OAUTH, QR, LOCAL, SANDBOX = "oauth", "qr", "local", "sandbox"
 STRONG = (QR, LOCAL)
 STATE_LASTS = timedelta(minutes=10)
 STEP_UP_LASTS = timedelta(minutes=10)
+# Why a login ended that its owner did not end.
+BY_AN_ADMINISTRATOR = "by an administrator"
 # A login is looked at with each request and written at most so often.
 SEEN_EVERY = timedelta(minutes=1)
 
@@ -79,12 +81,13 @@ def current(token: str, kegui: Kegui) -> Login | None:
 
 def open_logins(actor: str, kegui: Kegui) -> list[Login]:
     """Return where somebody is in now, the latest first."""
-    now = clock.now()
-    idle = now - timedelta(minutes=kegui.settings.session_idle_minutes)
-    query = Login.select().where(
-        Login.actor == actor, Login.ended_at.is_null(), Login.expires_at > now, Login.seen_at > idle
-    )
+    query = Login.select().where(Login.actor == actor, *_is_open(kegui))
     return list(query.order_by(Login.seen_at.desc()))
+
+
+def everybodys_open_logins(kegui: Kegui) -> "ModelSelect[Any]":
+    """Who is in now, and where: all logins that hold, the latest used first."""
+    return Login.select().where(*_is_open(kegui)).order_by(Login.seen_at.desc(), Login.id.desc())
 
 
 def end(logins: Sequence[Login], by: Who, kegui: Kegui, why: str = "") -> int:
@@ -103,6 +106,12 @@ def end(logins: Sequence[Login], by: Who, kegui: Kegui, why: str = "") -> int:
                     by, "login.end", f"login {login.id}", person=login.actor, why=why or None
                 )
     return ended
+
+
+def end_all_of(actor: str, by: Who, kegui: Kegui) -> int:
+    """End all logins of somebody else, as after a stolen phone; returns how many were open."""
+    with transaction():
+        return end(open_logins(actor, kegui), by, kegui, BY_AN_ADMINISTRATOR)
 
 
 def step_up(login: Login, by: Who, method: str, kegui: Kegui) -> None:
@@ -176,15 +185,51 @@ def failed(actor: str, address: str, what: str, kegui: Kegui) -> None:
         kegui.audit.record(Who(actor, address), "login.fail", what)
 
 
-def forget_failures(*keys: str) -> None:
-    """Somebody was right."""
-    LoginFailure.delete().where(LoginFailure.key.in_(keys)).execute()
+def forget_failures(*keys: str) -> bool:
+    """Somebody was right; False when nothing was remembered."""
+    return bool(LoginFailure.delete().where(LoginFailure.key.in_(keys)).execute())
+
+
+def unlock(subject: str, keys: Sequence[str], by: Who, kegui: Kegui) -> bool:
+    """Slow nobody down any more under these keys; False when no failure was remembered.
+
+    Args:
+        subject: whom or what that frees, as the audit log calls it.
+    """
+    with transaction():
+        were_remembered = forget_failures(*keys)
+        if were_remembered:
+            kegui.audit.record(by, "login.unlock", subject)
+    return were_remembered
+
+
+def name_key(name: str) -> str:
+    """Under which a local administrator's failures count; a digest, for somebody may have typed a
+    password where the name belongs."""
+    return f"local {digest(name)}"
+
+
+def address_key(address: str) -> str:
+    """Under which the failures from an address count."""
+    return f"address {address}"
+
+
+def code_key(actor: str) -> str:
+    """Under which the wrong codes of somebody who is in count."""
+    return f"code {actor}"[:160]
 
 
 def refused(actor: str, address: str, why: str, kegui: Kegui) -> None:
     """Write down that somebody whom WeCom knows was not let in."""
     with transaction():
         kegui.audit.record(Who(actor, address), "login.refuse", actor, why=why)
+
+
+def _is_open(kegui: Kegui) -> tuple[Expression, ...]:
+    """What is true of a login that ``current`` would return."""
+    now = clock.now()
+    idle = now - timedelta(minutes=kegui.settings.session_idle_minutes)
+    return Login.ended_at.is_null(), Login.expires_at > now, Login.seen_at > idle
 
 
 def _is_fresh(at: datetime, lasts: timedelta, now: datetime) -> bool:

@@ -56,6 +56,8 @@ def token_list() -> None:
             used = f"used {row.last_used_at:%Y-%m-%d %H:%M} UTC" if row.last_used_at else "unused"
             scopes = ",".join(row.scopes)
             state = one.state.replace("_", " ")
+            if one.exceeds_owner:
+                state += ", owner is no administrator"
             click.echo(f"{row.id}\t{row.name}\t{row.owner}\t{scopes}\t{end}\t{used}\t{state}")
 
 

@@ -3,19 +3,24 @@
 import getpass
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import date
 from typing import TextIO
 
 import click
 import segno
 
-from bot import db, setup, terminal
-from bot.access import LOCAL, people_with_roles
+from bot import clock, db, setup, terminal
+from bot.access import LOCAL, not_of_the_firm, people_with_roles
 from bot.actions import local_users, logins, roles, second_factors
 from bot.kegui import Kegui
 from bot.models import LocalUser, Staff
+from bot.reports.tokens import live_tokens_of
 from bot.rules.rights import FROM_WECOM, Role
+from config.settings import Settings
 
 TRIES = 3
+# What WeCom's own states of an account mean for a login.
+OUT = {2: "disabled", 4: "not activated"}
 GRANTED = [str(role) for role in Role if role not in FROM_WECOM]
 
 
@@ -68,6 +73,58 @@ def disable(name: str) -> None:
     click.echo(f"{LOCAL}{name} is disabled")
 
 
+@user.command("unlock")
+@click.argument("name")
+@click.option("--address", help="Also forget the failures from this address.")
+def unlock(name: str, address: str | None) -> None:
+    """Forget the wrong passwords and codes that slow a local administrator down."""
+    kegui = _kegui()
+    name = name.removeprefix(LOCAL)
+    actor = LOCAL + name
+    asked = {actor: [logins.name_key(name), logins.code_key(actor)]}
+    if address:
+        key = logins.address_key(address)
+        asked[key] = [key]
+    with db.connection():
+        if not local_users.exists(name):
+            raise click.ClickException(f"there is no user {name}: see `kegui user list`")
+        for subject, keys in asked.items():
+            if logins.unlock(subject, keys, terminal.whoever(), kegui):
+                click.echo(f"the failures of {subject} are forgotten")
+            else:
+                click.echo(f"no failure of {subject} is remembered")
+
+
+@user.command("logins")
+@click.argument("name")
+def list_logins(name: str) -> None:
+    """Print where somebody is logged in now; NAME is a userid or a local administrator's name."""
+    kegui = _kegui()
+    with db.connection():
+        actor = _known_actor(name)
+        found = logins.open_logins(actor, kegui)
+    for one in found:
+        began, seen = (f"{at:%Y-%m-%d %H:%M} UTC" for at in (one.began_at, one.seen_at))
+        browser = one.browser or "no browser"
+        click.echo(f"{actor}\t{one.address}\tsince {began}\tseen {seen}\t{one.method}\t{browser}")
+    if not found:
+        click.echo(f"{actor} is logged in nowhere", err=True)
+
+
+@user.command("end-logins")
+@click.argument("name")
+def end_logins(name: str) -> None:
+    """End all logins of somebody, as after a stolen phone; NAME as for `logins`."""
+    kegui = _kegui()
+    with db.connection():
+        actor = _known_actor(name)
+        ended = logins.end_all_of(actor, terminal.whoever(), kegui)
+    if ended:
+        click.echo(f"{ended} {'login' if ended == 1 else 'logins'} of {actor} ended")
+    else:
+        click.echo(f"{actor} is logged in nowhere")
+
+
 @user.command("grant")
 @click.argument("person", metavar="USERID")
 @click.argument("role", type=click.Choice(GRANTED))
@@ -101,17 +158,24 @@ def revoke(person: str, role: str, department: int | None) -> None:
                 break
         else:
             raise click.ClickException(f"{person} is not {role}: see `kegui user list`")
+        left = len(live_tokens_of(Staff.spelled(person), clock.now(), _today(kegui.settings)))
     click.echo(f"{person} is {role} no more")
+    if left:
+        click.echo(
+            f"{person} still answers for {left} API {'token' if left == 1 else 'tokens'}, whose"
+            " scopes do not follow roles: see `kegui token list` and `kegui token revoke`",
+            err=True,
+        )
 
 
 @user.command("list")
 def list_people() -> None:
-    """Print who has which role, their second factor, and when they were last seen."""
-    terminal.load()
+    """Print who has which role, their second factor, when they were last seen, who is out."""
+    loaded = terminal.load()
     with db.connection():
         people = people_with_roles()
         seen = logins.last_seen(list(people))
-        disabled = {LOCAL + row.name for row in LocalUser.select() if row.disabled_at is not None}
+        states = _why_out(list(people), _today(loaded))
         for actor, granted in people.items():
             held = ", ".join(
                 row.role if row.department_id is None else f"{row.role} over {row.department_id}"
@@ -119,8 +183,44 @@ def list_people() -> None:
             )
             app = "app" if second_factors.has_one(actor) else "no app"
             last = f"seen {seen[actor]:%Y-%m-%d %H:%M} UTC" if actor in seen else "never seen"
-            state = "\tdisabled" if actor in disabled else ""
+            state = f"\t{states[actor]}" if actor in states else ""
             click.echo(f"{actor}\t{held}\t{app}\t{last}{state}")
+
+
+def _why_out(actors: list[str], today: date) -> dict[str, str]:
+    """Say in a word why those of these people who may not come in may not."""
+    members = {row.userid: row for row in Staff.select().where(Staff.userid.in_(actors))}
+    words = {}
+    for actor in not_of_the_firm(actors, today):
+        member = members.get(actor)
+        if actor.startswith(LOCAL):
+            words[actor] = "disabled"
+        elif member is None:
+            words[actor] = "unknown"
+        else:
+            # WeCom may keep the account of a leaver for long.
+            words[actor] = "left" if member.left_at else OUT.get(member.status, "left")
+    return words
+
+
+def _known_actor(name: str) -> str:
+    """Return a member's userid, or the actor of the local administrator of this name.
+
+    Where both are called so it is the member; the other is ``local:`` and the name.
+    """
+    if not name.startswith(LOCAL):
+        userid = Staff.spelled(name)
+        if Staff.get_or_none(userid=userid) is not None:
+            return userid
+    local = name.removeprefix(LOCAL)
+    if local_users.exists(local):
+        return LOCAL + local
+    raise click.ClickException(f"no member and no local administrator is called {name}")
+
+
+def _today(loaded: Settings) -> date:
+    """The day it is in the firm."""
+    return clock.now().astimezone(loaded.zone).date()
 
 
 def _kegui() -> Kegui:

@@ -135,8 +135,7 @@ def local() -> ResponseReturnValue:
 def local_enter() -> ResponseReturnValue:
     """Name, password and the app's code, all at once: nobody learns which of them was wrong."""
     name = request.form.get("name", "").strip()
-    # A digest: somebody may have typed a password here.
-    keys = (f"local {logins.digest(name)}", f"address {request.remote_addr}")
+    keys = (logins.name_key(name), logins.address_key(request.remote_addr or ""))
     try:
         logins.begin_try(*keys)
     except logins.TooManyTries as many:
@@ -218,7 +217,9 @@ def _page(target: str) -> str:
 def _too_many(wait: timedelta, name: str) -> ResponseReturnValue:
     seconds = max(1, round(wait.total_seconds()))
     flash(_("尝试次数过多，请在 %(seconds)s 秒后再试。", seconds=seconds), "bad")
-    page = render_template("login/local.html", target=_target(), name=name)
+    page = render_template(
+        "login/local.html", target=_target(), name=name, slowed_down=request.remote_addr
+    )
     return page, 429, {"Retry-After": str(seconds)}
 
 

@@ -63,6 +63,7 @@ SENTENCES: Mapping[str, LazyString] = {
     "not of the firm": _l("不是本企业成员"),
     "unknown or has left": _l("客规不认识，或已离职、已停用"),
     "by its owner": _l("由本人结束"),
+    "by an administrator": _l("由管理员结束"),
     "has left": _l("已离职或已停用"),
     "new second factor": _l("更换了动态码"),
     # notice

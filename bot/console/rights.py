@@ -9,9 +9,11 @@ from flask.typing import ResponseReturnValue
 from flask_babel import LazyString
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
+from markupsafe import Markup
 
+from bot import clock
 from bot.access import LOCAL
-from bot.actions import roles
+from bot.actions import logins, roles
 from bot.actions.proposals import AlreadyProposed, NotOpen, SamePerson
 from bot.actions.roles import GRANT, REVOKE, NotPossible, NotTheirs, Obstacle, OwnRole
 from bot.console import gate
@@ -19,7 +21,7 @@ from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.console.typed import Unclear, account_of
 from bot.console.words import REACHES, RIGHTS, ROLES
-from bot.models import Proposal
+from bot.models import Login, Proposal
 from bot.models.proposal import OPEN
 from bot.reports.names import Names, names_of
 from bot.reports.paging import page_of_list, page_of_query
@@ -32,6 +34,7 @@ from bot.reports.roles import (
     open_proposals,
 )
 from bot.reports.roles import proposal as proposal_of
+from bot.reports.tokens import live_tokens_of
 from bot.rules.rights import FROM_WECOM, OVER_DEPARTMENTS, Right, Role
 from bot.rules.rights import RIGHTS as TABLE
 
@@ -43,7 +46,7 @@ GRANTABLE = tuple(role for role in Role if role not in FROM_WECOM)
 TOPICS: Mapping[LazyString, tuple[str, ...]] = {
     _l("客户与渠道"): ("customers", "phones", "conflicts", "gaps", "contact_ways", "sidebar"),
     _l("成员与交接"): ("offboardings", "staff"),
-    _l("合规与权限"): ("audit", "rights", "roles"),
+    _l("合规与权限"): ("audit", "rights", "roles", "logins"),
     _l("系统运维"): ("alarms", "events", "operation", "pauses", "tokens", "settings"),
 }
 MEANINGS: Mapping[Role, LazyString] = {
@@ -118,6 +121,55 @@ def table() -> str:
         meanings=MEANINGS,
         open_count=count_open(),
     )
+
+
+@blueprint.get("/logins")
+@allow(Right.SEE_LOGINS)
+def open_logins() -> str:
+    """Who is in now, where and since when: everybody, or one person."""
+    text = request.args.get("q", "").strip()
+    errors: dict[str, str] = {}
+    query = logins.everybodys_open_logins(kegui())
+    if text:
+        actor = _person(text, errors)
+        query = query.where(Login.actor.in_((actor, LOCAL + actor)))
+    page = page_of_query(query, page_number(), PAGE_SIZE)
+    return render_template(
+        "rights/logins.html",
+        page=page,
+        text=text,
+        error=errors.get("person", ""),
+        me=gate.me().actor,
+        names=names_of(staff=[login.actor for login in page.rows]),
+        open_count=count_open(),
+    )
+
+
+@blueprint.get("/logins/<actor>/end")
+@allow(Right.END_LOGINS, step_up=True)
+def ending_of_logins(actor: str) -> ResponseReturnValue:
+    """What it means to end all logins of somebody."""
+    if actor == gate.me().actor:
+        return redirect(url_for("console.account.show"))
+    found = logins.open_logins(actor, kegui())
+    if not found:
+        return _logged_in_nowhere()
+    return render_template(
+        "rights/end_logins.html", actor=actor, logins=found, names=names_of(staff=[actor])
+    )
+
+
+@blueprint.post("/logins/<actor>/end")
+@allow(Right.END_LOGINS, step_up=True)
+def end_logins(actor: str) -> ResponseReturnValue:
+    """End all logins of somebody else; one's own are ended on the page of the account."""
+    if actor == gate.me().actor:
+        return redirect(url_for("console.account.show"))
+    number = logins.end_all_of(actor, gate.who(), kegui())
+    if not number:
+        return _logged_in_nowhere()
+    flash(_("已结束其 %(number)s 个登录，立即生效。", number=number), "good")
+    return redirect(url_for("console.rights.open_logins"))
 
 
 @blueprint.get("/proposals")
@@ -214,6 +266,8 @@ def decide(number: int) -> ResponseReturnValue:
         return _decision(proposal, reason, text), UNFIT_FOR_THIS
     else:
         flash(_("已批准，立即生效。") if is_approved else _("已驳回，没有任何变更。"), "good")
+        if is_approved and proposal.kind == REVOKE:
+            _tell_of_tokens(proposal.terms["actor"])
     return redirect(url_for("console.rights.proposals"))
 
 
@@ -228,6 +282,27 @@ def withdraw(number: int) -> ResponseReturnValue:
     else:
         flash(_("已撤回。"), "good")
     return redirect(url_for("console.rights.proposals"))
+
+
+def _logged_in_nowhere() -> ResponseReturnValue:
+    flash(_("对方目前没有登录，无需结束。"), "warn")
+    return redirect(url_for("console.rights.open_logins"))
+
+
+def _tell_of_tokens(actor: str) -> None:
+    """A token's rights are its scopes: say how many still call in the name of this person."""
+    number = len(live_tokens_of(actor, clock.now(), gate.today()))
+    if not number:
+        return
+    text = _(
+        "对方仍是 %(number)s 个有效接口令牌的负责人。令牌的权限不随角色变化，不再需要的请作废。",
+        number=number,
+    )
+    if gate.me().may(Right.SEE_TOKENS):
+        text = Markup('{} <a href="{}">{}</a>').format(
+            text, url_for("console.tokens.index"), _("查看接口令牌")
+        )
+    flash(text, "warn")
 
 
 def _topics() -> Any:

@@ -26,6 +26,7 @@ ACTS: Mapping[str, LazyString] = {
     "console.offboardings.approve": _l("审批超过 20 位客户的交接"),
     "console.offboardings.change": _l("修改超过 20 位客户的交接"),
     "console.rights.decision": _l("复核角色变更"),
+    "console.rights.ending_of_logins": _l("结束他人的登录"),
     "console.tokens.new": _l("新建接口令牌"),
     "console.tokens.revocation": _l("作废接口令牌"),
 }
@@ -45,13 +46,13 @@ def show() -> str:
 def enter() -> ResponseReturnValue:
     """Take a code of the person's app."""
     actor = gate.me().actor
-    key = f"code {actor}"[:160]
+    key = logins.code_key(actor)
     try:
         logins.begin_try(key)
     except logins.TooManyTries as many:
         seconds = max(1, round(many.wait.total_seconds()))
         flash(_("尝试次数过多，请在 %(seconds)s 秒后再试。", seconds=seconds), "bad")
-        return _page(), 429
+        return _page(), 429, {"Retry-After": str(seconds)}
     if not second_factors.proves(actor, request.form.get("code", ""), kegui().vault):
         logins.failed(actor, request.remote_addr or "", f"step-up of {actor}"[:160], kegui())
         flash(_("动态码不正确或已使用过，请等下一个动态码。"), "bad")

@@ -312,6 +312,8 @@ RIGHTS: Mapping[Right, LazyString] = {
     Right.SEE_RIGHTS: _l("查看角色与权限"),
     Right.PROPOSE_ROLES: _l("提议角色变更"),
     Right.DECIDE_ROLES: _l("复核角色变更"),
+    Right.SEE_LOGINS: _l("查看所有人的登录"),
+    Right.END_LOGINS: _l("结束他人的登录"),
     Right.SEE_TOKENS: _l("查看接口令牌"),
     Right.CHANGE_TOKENS: _l("新建与作废接口令牌"),
     Right.SEE_SETTINGS: _l("查看设置"),

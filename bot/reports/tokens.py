@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from bot.access import not_of_the_firm
-from bot.actions.tokens import TERMINAL
-from bot.models import ApiToken
+from bot.actions.tokens import ADMIN, TERMINAL
+from bot.models import ApiToken, RoleGrant
+from bot.rules.rights import Role
 
 HOLDS, EXPIRES_SOON, EXPIRED, ORPHANED, REVOKED = (
     "holds",
@@ -21,10 +22,14 @@ SOON = timedelta(days=30)
 
 @dataclass(frozen=True)
 class Token:
-    """A token and what it is worth now; orphaned: its owner has left, so it ended."""
+    """A token and what it is worth now; orphaned: its owner has left, so it ended.
+
+    ``exceeds_owner``: it may do everything, and whoever answers for it is no administrator.
+    """
 
     row: ApiToken
     state: str
+    exceeds_owner: bool = False
 
 
 def tokens(now: datetime, today: date) -> list[Token]:
@@ -32,11 +37,25 @@ def tokens(now: datetime, today: date) -> list[Token]:
     rows: list[ApiToken] = list(ApiToken.select().order_by(ApiToken.id.desc()))
     people = {row.owner for row in rows if row.owner and not row.owner.startswith(TERMINAL)}
     gone = not_of_the_firm(people, today)
-    found = [Token(row, state_of(row, now, gone)) for row in rows]
+    administrators = _administrators()
+    found = []
+    for row in rows:
+        state = state_of(row, now, gone)
+        # Whoever sat at a terminal has no roles.
+        is_person = bool(row.owner) and not row.owner.startswith(TERMINAL)
+        exceeds = is_person and ADMIN in row.scopes and row.owner not in administrators
+        found.append(Token(row, state, exceeds and state in MAY_CALL))
     may_call = [one for one in found if one.state in MAY_CALL]
     for_ever = datetime.max.replace(tzinfo=now.tzinfo)
     may_call.sort(key=lambda one: one.row.expires_at or for_ever)
     return may_call + [one for one in found if one.state not in MAY_CALL]
+
+
+def live_tokens_of(owner: str, now: datetime, today: date) -> list[ApiToken]:
+    """Return the tokens that may call and for which this person answers."""
+    gone = not_of_the_firm([owner], today)
+    rows = ApiToken.select().where(ApiToken.owner == owner, ApiToken.revoked_at.is_null())
+    return [row for row in rows.order_by(ApiToken.id) if state_of(row, now, gone) in MAY_CALL]
 
 
 def state_of(token: ApiToken, now: datetime, gone: Collection[str]) -> str:
@@ -54,3 +73,10 @@ def state_of(token: ApiToken, now: datetime, gone: Collection[str]) -> str:
     if token.expires_at is not None and token.expires_at - now <= SOON:
         return EXPIRES_SOON
     return HOLDS
+
+
+def _administrators() -> set[str]:
+    granted = RoleGrant.select(RoleGrant.actor).where(
+        RoleGrant.role == str(Role.ADMINISTRATOR), RoleGrant.revoked_at.is_null()
+    )
+    return {row.actor for row in granted}

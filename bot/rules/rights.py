@@ -50,6 +50,8 @@ class Right(StrEnum):
     SEE_RIGHTS = "rights.see"
     PROPOSE_ROLES = "roles.propose"
     DECIDE_ROLES = "roles.decide"
+    SEE_LOGINS = "logins.see"
+    END_LOGINS = "logins.end"
     SEE_TOKENS = "tokens.see"
     CHANGE_TOKENS = "tokens.change"
     SEE_SETTINGS = "settings.see"
@@ -111,6 +113,8 @@ RIGHTS: Mapping[Right, Mapping[Role, Reach]] = {
     Right.SEE_RIGHTS: {_ADMINISTRATOR: _FIRM, _COMPLIANCE: _FIRM, _AUDITOR: _FIRM},
     Right.PROPOSE_ROLES: {_ADMINISTRATOR: _FIRM, _COMPLIANCE: _FIRM},
     Right.DECIDE_ROLES: {_ADMINISTRATOR: _FIRM, _COMPLIANCE: _FIRM},
+    Right.SEE_LOGINS: {_ADMINISTRATOR: _FIRM, _AUDITOR: _FIRM},
+    Right.END_LOGINS: {_ADMINISTRATOR: _FIRM},
     Right.SEE_TOKENS: {_ADMINISTRATOR: _FIRM, _AUDITOR: _FIRM},
     Right.CHANGE_TOKENS: {_ADMINISTRATOR: _FIRM},
     Right.SEE_SETTINGS: {_ADMINISTRATOR: _FIRM, _AUDITOR: _FIRM},

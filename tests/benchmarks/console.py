@@ -113,6 +113,7 @@ PAGES = {
         "/settings/tables",
         "/rights",
         "/rights?role=sales_manager",
+        "/rights/logins",
     ),
 }
 

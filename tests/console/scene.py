@@ -62,6 +62,7 @@ CHANNELS = ("pudong-branch", "app-banner", "seminar")
 
 # What stands in an address that asks for something, by the name of the argument.
 EXAMPLES: dict[str, str | int] = {
+    "actor": "zhangsan",
     "conflict_id": 1,
     "event_id": 1,
     "external_userid": "wm_chen",
@@ -241,6 +242,34 @@ def _add_colleagues() -> None:
             actor=actor, role=str(role), granted_by="local:ops", granted_at=at(-60 * 24 * 30)
         )
     LocalUser.create(name="ops", password_hash="x", created_at=at(-60 * 24 * 40))
+    _add_logins()
+
+
+def _add_logins() -> None:
+    """Who is in beside the browser of a test: a member on a phone and a desk, an administrator."""
+    phone = (
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like"
+        " Gecko) Mobile/15E148 wxwork/4.1.32 MicroMessenger/7.0.1 Language/zh"
+    )
+    desk = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/142.0"
+    now = clock.now()
+    for number, (actor, method, browser) in enumerate(
+        (
+            (STAFF, logins.OAUTH, phone),
+            (STAFF, logins.QR, desk),
+            ("local:ops", logins.LOCAL, desk),
+        )
+    ):
+        Login.create(
+            digest=f"login {number}",
+            actor=actor,
+            method=method,
+            began_at=now - timedelta(minutes=95 + number),
+            seen_at=now - timedelta(minutes=3 * number),
+            expires_at=now + timedelta(hours=8),
+            address=f"10.0.3.{20 + number}",
+            browser=browser,
+        )
 
 
 def _add_customers() -> None:
@@ -374,12 +403,16 @@ def _add_paper(qr_code: str) -> None:
             updated_at=at(-9000),
         )
     for number, (name, owner, revoked) in enumerate(
-        (("CRM 同步", "guyan", None), ("数据平台", "local:ops", at(-200)))
+        (
+            ("CRM 同步", "guyan", None),
+            ("数据平台", "local:ops", at(-200)),
+            ("旧脚本", "guyan", None),
+        )
     ):
         ApiToken.create(
             name=name,
             digest=str(number) * 64,
-            scopes=["read"],
+            scopes=["admin"] if name == "旧脚本" else ["read"],
             owner=owner,
             created_at=at(-60 * 24 * 20),
             expires_at=clock.now() + timedelta(days=70),

@@ -574,6 +574,19 @@ def test_who_guesses_from_an_address_waits_under_whatever_name(
     assert log_in_as(client, code=now(app_code), address="192.0.2.2").status_code == 302
 
 
+def test_who_waits_reads_what_lifts_it_at_a_terminal(
+    client: FlaskClient, app_code: pyotp.TOTP
+) -> None:
+    guess(client, 5)
+
+    page = log_in_as(client, code=now(app_code)).get_data(as_text=True)
+
+    assert "能登录服务器终端的人可以立即解除" in page
+    [command] = re.findall("<code>(.*)</code>", page)
+    assert re.sub("<.*?>", "", command) == "kegui user unlock NAME --address 192.0.2.1"
+    assert "kegui user unlock" not in client.get("/login/local").get_data(as_text=True)
+
+
 def test_of_many_guesses_at_once_only_a_few_are_compared(
     app: APIFlask, app_code: pyotp.TOTP, time: Clock
 ) -> None:
@@ -647,8 +660,9 @@ def test_the_codes_of_a_step_up_are_not_guessed_either(
     for _ in range(5):
         assert send(client, "/step-up", token, code="000000").status_code == 403
 
-    assert send(client, "/step-up", token, code=now(app_code)).status_code == 429
+    waiting = send(client, "/step-up", token, code=now(app_code))
 
+    assert (waiting.status_code, waiting.headers["Retry-After"]) == (429, "2")
     time.passes(seconds=2)
     answer = send(client, "/step-up", token, code=now(app_code), next="/tokens/new")
     assert answer.location == "/tokens/new"

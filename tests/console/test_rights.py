@@ -10,8 +10,10 @@ from werkzeug.test import TestResponse
 
 from bot import clock
 from bot.access import access_of
+from bot.actions.tokens import create_token
 from bot.console.words import RIGHTS, ROLES
 from bot.models import (
+    ApiToken,
     AuditEntry,
     Department,
     Handover,
@@ -211,6 +213,48 @@ def test_a_role_is_taken_back_in_the_same_way(client: FlaskClient, officer: Flas
 
     assert roles_of("lihua") == []
     assert RoleGrant.get(RoleGrant.actor == "lihua").revoked_by == "chenmin"
+
+
+def revoke_from_wang(client: FlaskClient, officer: FlaskClient, answer: str = "approve") -> str:
+    """Let the boss propose that Wang Wu is no reviewer, the officer decide; what is said then."""
+    add_person("wangwu", "王五", Role.REVIEWER)
+    propose(client, "wangwu", Role.REVIEWER, kind="role.revoke")
+    answered = decide(officer, Proposal.get().id, answer)
+    return text_of(officer, answered.location)
+
+
+def test_who_takes_a_role_back_is_told_of_the_tokens_that_still_call(
+    client: FlaskClient, officer: FlaskClient
+) -> None:
+    for name, owner in (("CRM", "wangwu"), ("HR", "wangwu"), ("old", "wangwu"), ("other", "boss")):
+        create_token(name, ["read"], owner=owner, days=9)
+    ApiToken.update(revoked_at=MORNING).where(ApiToken.name == "old").execute()
+
+    text = revoke_from_wang(client, officer)
+
+    assert "对方仍是 2 个有效接口令牌的负责人" in text
+    # A compliance officer may not see the tokens.
+    assert '<a href="/tokens">' not in text
+
+
+def test_an_administrator_is_led_to_the_tokens_that_still_call(
+    client: FlaskClient, officer: FlaskClient
+) -> None:
+    create_token("CRM", ["read"], owner="wangwu", days=9)
+    RoleGrant.create(actor="chenmin", role="administrator", granted_by="test", granted_at=MORNING)
+
+    text = revoke_from_wang(client, officer)
+
+    assert '<a href="/tokens">查看接口令牌</a>' in text
+
+
+@pytest.mark.parametrize(("owner", "answer"), [("boss", "approve"), ("wangwu", "reject")])
+def test_where_no_token_is_concerned_nobody_is_told_of_any(
+    client: FlaskClient, officer: FlaskClient, owner: str, answer: str
+) -> None:
+    create_token("CRM", ["read"], owner=owner, days=9)
+
+    assert "有效接口令牌的负责人" not in revoke_from_wang(client, officer, answer)
 
 
 def test_the_last_administrator_stays_one(client: FlaskClient, officer: FlaskClient) -> None:
@@ -465,7 +509,7 @@ def test_without_the_forms_token_nothing_is_proposed(client: FlaskClient) -> Non
 
 @pytest.mark.parametrize(
     "path",
-    ["/rights", "/rights/table", "/rights/proposals", "/rights/proposals/new"],
+    ["/rights", "/rights/table", "/rights/logins", "/rights/proposals", "/rights/proposals/new"],
 )
 def test_the_pages_are_english_for_who_reads_english(client: FlaskClient, path: str) -> None:
     Department.update(name="Sales").execute()

@@ -25,6 +25,7 @@ from bot.models import (
 from bot.rules.rights import Role
 from tests import leavers
 from tests.console.conftest import MORNING, add_person
+from tests.console.test_every_page import queries_of
 from tests.console.two_departments import come_in, open_house, send, token_of
 
 COOKIE = "kegui"
@@ -320,3 +321,163 @@ def test_what_somebody_looks_for_is_asked_anew_in_the_next_login(app: APIFlask) 
     enter(client, "bert")
 
     assert client.get("/customers").location.startswith("/purpose")
+
+
+# ------------------------------------------------------------------- the logins of others
+
+
+def rows_of(client: FlaskClient, path: str = "/rights/logins") -> list[str]:
+    """The rows of the list of logins."""
+    text = client.get(path).get_data(as_text=True)
+    return [part.partition("</tr>")[0] for part in text.split("<tr>")[2:]]
+
+
+@pytest.fixture
+def admin(app: APIFlask) -> FlaskClient:
+    """The browser of an administrator who has just proved a second factor."""
+    with db.connection():
+        add_person("root", "管理员甲", Role.ADMINISTRATOR)
+        LocalUser.create(name="ops", password_hash="x", created_at=MORNING)
+    return come_in(app, "root")
+
+
+def test_an_administrator_sees_who_is_in_where_and_since_when(
+    app: APIFlask, admin: FlaskClient
+) -> None:
+    come_in(app, "anna")
+    come_in(app, "local:ops")
+    with db.connection():
+        began = clock.now().replace(hour=1, minute=7) - timedelta(days=1)
+        Login.update(began_at=began, address="10.9.8.7", browser="A phone").where(
+            Login.actor == "anna"
+        ).execute()
+
+    [row] = [row for row in rows_of(admin) if "安娜" in row]
+
+    assert "10.9.8.7" in row
+    assert "A phone" in row
+    assert f"{began:%Y-%m-%d} 09:07" in row
+    assert 'href="/rights/logins/anna/end"' in row
+    assert len(rows_of(admin)) == 3
+    assert not any('href="/rights/logins/root/end"' in row for row in rows_of(admin))
+
+
+@pytest.mark.parametrize("typed", ["安娜", "anna", "ANNA"])
+def test_the_logins_of_one_person_are_found_by_name_or_account(
+    app: APIFlask, admin: FlaskClient, typed: str
+) -> None:
+    come_in(app, "anna")
+
+    [row] = rows_of(admin, f"/rights/logins?q={typed}")
+
+    assert "安娜" in row
+
+
+@pytest.mark.parametrize("typed", ["ops", "local:ops"])
+def test_the_logins_of_a_local_administrator_are_found(
+    app: APIFlask, admin: FlaskClient, typed: str
+) -> None:
+    come_in(app, "local:ops")
+
+    [row] = rows_of(admin, f"/rights/logins?q={typed}")
+
+    assert "/rights/logins/local:ops/end" in row
+
+
+@pytest.mark.parametrize(
+    "over",
+    [
+        {"ended_at": MORNING},
+        {"expires_at": MORNING},
+        {"seen_at": MORNING - timedelta(days=1)},
+    ],
+)
+def test_a_login_that_is_over_is_not_listed(
+    app: APIFlask, admin: FlaskClient, over: dict[str, Any]
+) -> None:
+    come_in(app, "anna")
+    with db.connection():
+        Login.update(over).where(Login.actor == "anna").execute()
+
+    assert "目前没有登录" in admin.get("/rights/logins?q=anna").get_data(as_text=True)
+
+
+def test_many_logins_take_no_more_queries(app: APIFlask, admin: FlaskClient) -> None:
+    come_in(app, "anna")
+    few = queries_of(admin, "/rights/logins")
+    for number in range(60):
+        with db.connection():
+            add_person(f"person{number}", f"成员{number}")
+        come_in(app, f"person{number}")
+
+    assert queries_of(admin, "/rights/logins") == few < 15
+
+
+@pytest.mark.parametrize("actor", ["anna", "local:ops"])
+def test_an_administrator_ends_all_logins_of_a_person(
+    app: APIFlask, admin: FlaskClient, actor: str
+) -> None:
+    phone, desk, other = (come_in(app, one) for one in (actor, actor, "bert"))
+    page = admin.get(f"/rights/logins/{actor}/end").get_data(as_text=True)
+    assert "全部 2 个登录" in page
+    assert is_in(phone)
+
+    answer = send(admin, f"/rights/logins/{actor}/end", token_of(admin))
+
+    assert answer.location == "/rights/logins"
+    assert "已结束其 2 个登录" in admin.get(answer.location).get_data(as_text=True)
+    assert (is_in(phone), is_in(desk)) == (False, False)
+    assert (is_in(other), is_in(admin)) == (True, True)
+    ended = [(one.actor, one.details["person"], one.details["why"]) for one in entries("login.end")]
+    assert ended == [("root", actor, "by an administrator")] * 2
+
+
+def test_ending_logins_again_ends_and_writes_down_nothing(
+    app: APIFlask, admin: FlaskClient
+) -> None:
+    come_in(app, "anna")
+    token = token_of(admin)
+    send(admin, "/rights/logins/anna/end", token)
+
+    again = send(admin, "/rights/logins/anna/end", token)
+
+    assert "目前没有登录" in admin.get(again.location).get_data(as_text=True)
+    assert admin.get("/rights/logins/anna/end").location == "/rights/logins"
+    assert len(entries("login.end")) == 1
+
+
+def test_ones_own_logins_are_ended_on_the_page_of_the_account(
+    app: APIFlask, admin: FlaskClient
+) -> None:
+    shown = admin.get("/rights/logins/root/end")
+    sent = send(admin, "/rights/logins/root/end", token_of(admin))
+
+    assert shown.location == sent.location == "/account"
+    assert is_in(admin)
+
+
+def test_the_audit_log_says_in_words_who_ended_a_login(app: APIFlask, admin: FlaskClient) -> None:
+    come_in(app, "anna")
+    send(admin, "/rights/logins/anna/end", token_of(admin))
+
+    log = come_in(app, "bert").get("/audit?act=login.end").get_data(as_text=True)
+
+    assert "由管理员结束" in log
+
+
+def test_who_may_only_see_logins_is_offered_no_end(app: APIFlask, admin: FlaskClient) -> None:
+    come_in(app, "anna")
+
+    rows = rows_of(come_in(app, "bert"))
+
+    assert any("安娜" in row for row in rows)
+    assert not any("/end" in row for row in rows)
+
+
+def test_the_page_of_logins_is_there_for_who_may_open_it_alone(
+    app: APIFlask, admin: FlaskClient
+) -> None:
+    link = 'href="/rights/logins"'
+
+    assert link in admin.get("/rights").get_data(as_text=True)
+    assert link not in come_in(app, "anna").get("/rights").get_data(as_text=True)

@@ -11,7 +11,7 @@ from werkzeug.test import TestResponse
 from bot import clock
 from bot.actions.tokens import SCOPES, create_token, digest
 from bot.console import tokens as screen
-from bot.models import ApiToken, AuditEntry, Staff
+from bot.models import ApiToken, AuditEntry, RoleGrant, Staff
 from bot.rules.rights import Role
 from tests.console.conftest import MORNING, add_person, log_in
 from tests.console.test_every_page import queries_of
@@ -285,12 +285,41 @@ def test_a_token_that_is_not_there_is_a_page_that_is_not_there(admin: FlaskClien
     assert admin.get("/tokens/9/revocation").status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("scope", "owner", "is_marked"),
+    [
+        ("admin", "shen", True),
+        ("admin", "boss", False),
+        ("admin", "former", True),
+        ("admin", "cli:deploy", False),
+        ("read", "shen", False),
+    ],
+)
+def test_a_token_that_may_more_than_its_owner_is_marked(
+    admin: FlaskClient, scope: str, owner: str, is_marked: bool
+) -> None:
+    add_person("shen", "沈", Role.AUDITOR)
+    add_person("former", "前任", Role.ADMINISTRATOR)
+    RoleGrant.update(revoked_at=MORNING).where(RoleGrant.actor == "former").execute()
+    create_token("CRM", [scope], owner=owner, days=9)
+
+    assert ("负责人不是管理员" in _row(text_of(admin), "CRM")) == is_marked
+
+
+def test_a_token_that_ended_is_not_marked(admin: FlaskClient) -> None:
+    add_person("shen", "沈", Role.AUDITOR)
+    create_token("CRM", ["admin"], owner="shen", days=9)
+    ApiToken.update(revoked_at=MORNING).execute()
+
+    assert "负责人不是管理员" not in text_of(admin, "/tokens?state=ended")
+
+
 def test_many_tokens_take_no_more_queries(admin: FlaskClient) -> None:
     create_token("first", ["read"], owner="boss", days=9)
     few = queries_of(admin, "/tokens")
     for number in range(60):
         add_person(f"owner{number}", f"负责人{number}")
-        create_token(f"token {number}", ["read"], owner=f"owner{number}", days=9)
+        create_token(f"token {number}", ["admin"], owner=f"owner{number}", days=9)
 
     assert queries_of(admin, "/tokens") == few < 15
 

@@ -83,6 +83,8 @@ GET  /offboardings/new                             . . . o o o . . . . . >
 GET  /operation                                    o . . . . . o . . . o >
 GET  /purpose                                      o o o o o o o o o o o >
 GET  /rights                                       o o . . . . o . . . o >
+GET  /rights/logins                                o . . . . . o . . . o >
+GET  /rights/logins/<actor>/end                    o . . . . . . . . . o >
 GET  /rights/proposals                             o o . . . . o . . . o >
 GET  /rights/proposals/<number>/decision           o o . . . . . . . . o >
 GET  /rights/proposals/new                         o o . . . . . . . . o >
@@ -123,6 +125,7 @@ POST /offboardings/<handover_id>/hand-work/<work_id> . o . o - . . . . . . >
 POST /offboardings/new                             . . . o o o . . . . . >
 POST /operation/pauses/lift                        o . . . . . . . . . o >
 POST /purpose                                      o o o o o o o o o o o >
+POST /rights/logins/<actor>/end                    o . . . . . . . . . o >
 POST /rights/proposals                             o o . . . . . . . . o >
 POST /rights/proposals/<number>/decision           o o . . . . . . . . o >
 POST /rights/proposals/<number>/withdrawal         o o . . . . . . . . o >
@@ -150,6 +153,8 @@ DANGEROUS = {
     "POST /account/second-factor",
     "POST /account/second-factor/remove",
     "POST /audit/export",
+    "GET /rights/logins/<actor>/end",
+    "POST /rights/logins/<actor>/end",
     "GET /rights/proposals/<number>/decision",
     "POST /rights/proposals/<number>/decision",
     "GET /tokens/new",

@@ -224,6 +224,7 @@ def _add_department(name: str, sign: str) -> dict[str, Any]:
     return {
         "external_userid": f"wm_{name}_1",
         "userid": f"{name}_staff",
+        "actor": f"{name}_staff",
         "conflict_id": conflict.id,
         "handover_id": handover.id,
         "work_id": work.id,
