@@ -1,6 +1,6 @@
 """Logins: who is in the console, since when and from where, and what they proved."""
 
-from peewee import BigAutoField, BigIntegerField, BlobField, BooleanField, CharField
+from peewee import SQL, BigAutoField, BigIntegerField, BlobField, BooleanField, CharField
 
 from bot.db import Model, UTCDateTimeField
 
@@ -41,6 +41,12 @@ class Login(Model):
     stepped_up_at = UTCDateTimeField(null=True)
     address = CharField(max_length=64, default="")
     browser = CharField(max_length=255, default="")
+
+
+# Logins are kept, and those that hold are asked for each minute.
+Login.add_index(
+    Login.index(Login.expires_at, name="login_open", where=SQL("ended_at IS NULL")),
+)
 
 
 class LoginState(Model):

@@ -143,6 +143,8 @@ def house(
         with db.connection():
             given = add_two_departments()
             _add_more(app, given)
+            # Whoever owns the database may write what it refuses to others.
+            db.database.execute_sql("DROP TRIGGER proposal_no_change")
             for table, names in WRITTEN.items():
                 for name in names:
                     table.update(**{name: evil(f"{table.__name__}.{name}")}).execute()
