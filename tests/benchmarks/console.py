@@ -44,6 +44,7 @@ PAGES = {
         "/customers?q=成员77",
         "/customers?owner=any",
         "/customers?owner=none",
+        "/customers?owner=left",
         "/customers?consent=agreed",
         "/customers?channel=web7",
         "/customers/wm_77",
@@ -51,6 +52,8 @@ PAGES = {
         "/gaps",
         "/offboardings",
         "/offboardings?kind=open",
+        "/offboardings?kind=by_hand",
+        "/offboardings?kind=done_with_exceptions",
         "/offboardings/1",
         "/staff",
         "/staff?q=成员77",
@@ -80,11 +83,13 @@ PAGES = {
         "/customers?q=wm",
         "/customers?q=成员77",
         "/customers?owner=none",
+        "/customers?owner=left",
         "/customers/wm_9",
         "/conflicts",
         "/conflicts/6/resolve",
         "/gaps",
         "/offboardings",
+        "/offboardings?kind=by_hand",
         "/offboardings/1",
         "/offboardings/1/approve",
         "/offboardings/new",
@@ -118,7 +123,7 @@ PAGES = {
 }
 
 # 1 in 50 has no owner, 1 in 2000 a conflict; each has one contact, who told them of the archive
-# (1 in 20000 was not told), as a minute's round of the clock has noted.
+# (1 in 20000 was not told), as a minute's round of the clock has noted. 1 member in 500 has left.
 FILL = """
 INSERT INTO department (id, name, parent_id, leaders)
   SELECT n, '部门' || n, CASE WHEN n = 1 THEN 0 ELSE n / 10 + 1 END,
@@ -166,9 +171,14 @@ INSERT INTO contact_way
 INSERT INTO handover (kind, userid, last_day, mode, state, reason, source, successors, full_userids,
                       transfer_success_msg, created_at, updated_at)
   SELECT 'offboarding', 'staff' || lpad((n * 10 - 1)::text, 5, '0'), now()::date + 7, 'approve',
-         CASE WHEN mod(n, 10) = 1 THEN 'awaiting_approval' ELSE 'done' END, '', 'api', '[]'::jsonb,
-         '[]'::jsonb, '', now(), now()
+         CASE WHEN mod(n, 10) = 1 THEN 'awaiting_approval'
+              WHEN mod(n, 10) = 2 THEN 'done_with_exceptions' ELSE 'done' END, '', 'api',
+         '[]'::jsonb, '[]'::jsonb, '', now(), now()
   FROM generate_series(1, 400) AS n;
+INSERT INTO hand_work (handover_id, kind, subject, text)
+  SELECT id, 'contact_way', 'config' || id, '' FROM handover WHERE mod(id, 2) = 0;
+UPDATE staff SET left_at = now(), status = 5, serves = false
+  WHERE right(userid, 3) IN ('002', '502');
 INSERT INTO handover_item (handover_id, kind, subject, state, takeover_userid, reason, updated_at)
   SELECT handover.id, 'customer', 'wm_' || (handover.id * 10 - 2 + n * {staff}),
          CASE WHEN handover.state = 'done' THEN 'done' ELSE 'planned' END, 'staff00002', '', now()
