@@ -187,10 +187,10 @@ def not_of_the_firm(actors: Iterable[str], today: date) -> set[str]:
 
 def who_left(userids: Iterable[str], today: date) -> set[str]:
     """Return those of these members who have left for good: the account is gone, or the last day is
-    over; not those whose account is only disabled."""
+    over; not those whose account is disabled, or whom WeCom only does not show."""
     asked = Staff.select().where(Staff.userid.in_(sorted(set(userids))))
     members = list(asked)
-    gone = {one.userid for one in members if one.left_at is not None or one.status == LEFT}
+    gone = {one.userid for one in members if one.status == LEFT}
     return gone | _offboarded(members, today)
 
 

@@ -236,11 +236,12 @@ def _account_is_gone(userid: str, kegui: Kegui) -> bool:
     own answer (40097: has not resigned) turns the endpoint round.
     """
     user = staff.refresh(userid, kegui)
-    if user is None or user.status == LEFT:
+    if user is None:
+        staff.mark_left(userid, clock.now(), is_proven=False)
+    elif user.status == LEFT:
         staff.mark_left(userid, clock.now())
         lost_access.take_from(userid, Who("wecom"), kegui)
-        return True
-    return False
+    return user is None or user.status == LEFT
 
 
 def _is_due(handover: Handover, kegui: Kegui) -> bool:

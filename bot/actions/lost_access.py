@@ -31,11 +31,11 @@ def take_from(userid: str, by: Who, kegui: Kegui) -> None:
         )
         for grant in list(granted):
             roles.revoke(userid, Role(grant.role), grant.department_id, by, kegui)
-        departments = list(locked(Department.select().order_by(Department.id)))
-        for department in departments:
-            if userid in department.leaders:
-                department.leaders = [one for one in department.leaders if one != userid]
-                department.save(only=[Department.leaders])
+        led = [one.id for one in Department.select() if userid in one.leaders]
+        for number in led:
+            department = locked(Department.select().where(Department.id == number)).get()
+            department.leaders = [one for one in department.leaders if one != userid]
+            department.save(only=[Department.leaders])
 
 
 def take_from_all(kegui: Kegui) -> None:

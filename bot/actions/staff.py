@@ -110,11 +110,17 @@ def _note_leader(department_id: int, userid: str) -> None:
             department.save(only=[Department.leaders])
 
 
-def mark_left(userid: str, at: datetime) -> None:
-    """Remember that the member's account is gone."""
+def mark_left(userid: str, at: datetime, *, is_proven: bool = True) -> None:
+    """Remember that the member's account is gone.
+
+    Args:
+        is_proven: not only that WeCom does not show the member: then the next reading may find
+            them again, and they have all that they had.
+    """
     _upsert(userid, clock.now())
-    Staff.update(status=LEFT, serves=False, left_at=at).where(
-        Staff.userid == userid, Staff.left_at.is_null()
+    known: dict[str, int] = {"status": LEFT} if is_proven else {}
+    Staff.update(serves=False, left_at=at, **known).where(
+        Staff.userid == userid, Staff.left_at.is_null() | (Staff.status != LEFT)
     ).execute()
 
 

@@ -59,7 +59,8 @@ def read_departments(reading: Reading) -> DepartmentsRead | None:
     listed = [_with_leaders(department, spelled) for department in listed]
     known = {department.id: department for department in Department.select()}
     with reading.writing():
-        for department in listed:
+        # In one order, as whoever else changes several.
+        for department in sorted(listed, key=lambda one: one.id):
             reading.note(_heal_department(known.get(department.id), department))
     reading.each(
         [str(one.id) for one in listed if not reading.is_finished(STEP, str(one.id))],

@@ -7,14 +7,14 @@ from typing import Any
 
 import structlog
 from apiflask import APIBlueprint, APIFlask
-from flask import render_template, request
+from flask import make_response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_babel import Babel
 from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFError
 from peewee import OperationalError
 from playhouse.pool import MaxConnectionsExceeded
-from werkzeug.exceptions import HTTPException, default_exceptions
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_exceptions
 
 from bot import db
 from bot.audit import AuditUnwritable
@@ -216,8 +216,11 @@ def _for_people(
     page: Callable[[], ResponseReturnValue], before: Callable[[Any], ResponseReturnValue] | None
 ) -> Callable[[Any], ResponseReturnValue]:
     def answer(error: HTTPException) -> ResponseReturnValue:
-        if pages.is_page(request.path) or before is None:
-            return page()
-        return before(error)
+        if not pages.is_page(request.path) and before is not None:
+            return before(error)
+        shown = make_response(page())
+        if isinstance(error, MethodNotAllowed) and error.valid_methods:
+            shown.headers["Allow"] = ", ".join(sorted(error.valid_methods))
+        return shown
 
     return answer

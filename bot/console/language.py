@@ -4,7 +4,7 @@ from urllib.parse import quote, urlencode
 
 from flask import Response, current_app, request
 from flask_babel import get_locale
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 CHINESE = "zh"
 ENGLISH = "en"
@@ -54,16 +54,21 @@ def first_page(**changes: str) -> str:
 
 def page_at(path: str) -> str:
     """A path as it is, unless only a form can be sent there: then the page above it."""
-    pages = current_app.url_map.bind("")
-    while path not in ("", "/"):
+    pages, above = current_app.url_map.bind(""), path
+    while above not in ("", "/"):
         try:
-            pages.match(path, method="GET")
+            pages.match(above, method="GET")
         except MethodNotAllowed:
-            path = path.rpartition("/")[0]
+            above = above.rpartition("/")[0]
             continue
+        except NotFound:
+            # What is not there at all is left as it is: the reader is told so.
+            if above != path:
+                above = above.rpartition("/")[0]
+                continue
         except HTTPException:
             pass
-        return path
+        return above
     return "/"
 
 

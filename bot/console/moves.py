@@ -50,7 +50,13 @@ def new() -> ResponseReturnValue:
         flash(_("请先选择要转接的客户。"), "info")
         return redirect(url_for("console.customers.index"))
     key = request.form.get("key", "") or secrets.token_hex(8)
-    by_owner, moving = _without_moving(_by_owner(asked, owner), _source(key))
+    opened = list(Handover.select().where(Handover.source == _source(key)))
+    done = {one for handover in opened for one in handover.scope or ()}
+    asked = [one for one in asked if one not in done]
+    if opened and not asked:
+        # The form was sent twice.
+        return redirect(url_for("console.offboardings.show", handover_id=opened[0].id))
+    by_owner, moving = _without_moving(_by_owner(asked, owner))
     number = sum(len(customers) for customers in by_owner.values())
     if number > MOST_WITHOUT_PROOF and not gate.is_stepped_up():
         return gate.to_step_up()
@@ -113,12 +119,11 @@ def _by_owner(asked: Sequence[str], owner: str) -> dict[str, list[str]]:
 
 
 def _without_moving(
-    by_owner: dict[str, list[str]], source: str
+    by_owner: dict[str, list[str]],
 ) -> tuple[dict[str, list[str]], dict[str, Handover]]:
-    """Leave out whom another form's handover is moving already: WeCom moves a customer once at a
-    time, and two successors would wait for the same one."""
-    known = under_way(by_owner).items()
-    moving = {customer: handover for customer, handover in known if handover.source != source}
+    """Leave out who is being moved already: WeCom moves a customer once at a time, and two
+    successors would wait for the same one."""
+    moving = under_way(by_owner)
     left = {
         owner: [one for one in customers if one not in moving]
         for owner, customers in by_owner.items()

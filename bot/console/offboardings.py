@@ -160,7 +160,6 @@ def new() -> ResponseReturnValue:
         "offboardings/new.html",
         form=form,
         errors=errors,
-        today=gate.today(),
         members=listed(serving_members(gate.scope(Right.OPEN_OFFBOARDINGS)), MOST_LISTED),
         heirs=listed(serving_members(), MOST_LISTED),
     )
@@ -199,6 +198,7 @@ def approve(handover_id: int) -> ResponseReturnValue:
         number=number,
         back=back,
         proposal=proposal,
+        today=gate.today(),
         by_successor=by_successor,
         is_own=gate.me().actor in (handover.userid, proposal and proposal.proposed_by),
         names=names_of(

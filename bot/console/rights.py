@@ -17,6 +17,7 @@ from bot.actions import logins, roles
 from bot.actions.proposals import AlreadyProposed, NotOpen, SamePerson
 from bot.actions.roles import GRANT, REVOKE, NotPossible, NotTheirs, Obstacle, OwnRole
 from bot.console import gate
+from bot.console.acts import who
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.console.typed import Unclear, account_of
@@ -140,6 +141,7 @@ def open_logins() -> str:
         text=text,
         error=errors.get("person", ""),
         me=gate.me().actor,
+        mine=gate.my_login().id,
         names=names_of(staff=[login.actor for login in page.rows]),
         open_count=count_open(),
     )
@@ -168,7 +170,8 @@ def end_logins(actor: str) -> ResponseReturnValue:
     number = logins.end_all_of(actor, gate.who(), kegui())
     if not number:
         return _logged_in_nowhere()
-    flash(_("已结束其 %(number)s 个登录，立即生效。", number=number), "good")
+    name = who(actor, names_of(staff=[actor]))
+    flash(_("已结束 %(name)s 的 %(number)s 个登录，立即生效。", name=name, number=number), "good")
     return redirect(url_for("console.rights.open_logins"))
 
 

@@ -17,7 +17,9 @@ from bot.models.handover import (
     DONE,
     FAILED,
     HANDOVER_OPEN,
+    IN_SERVICE,
     ITEM_EXCEPTIONS,
+    ITEM_IN_FLIGHT,
     ITEM_OPEN,
     LIMIT,
     PLANNED,
@@ -155,18 +157,27 @@ def with_hand_work(query: "ModelSelect[Handover]") -> "ModelSelect[Handover]":
 
 
 def under_way(userids: Collection[str]) -> dict[str, Handover]:
-    """Name the customers whom running handovers of these members are moving, with the handover."""
+    """Name the customers of these members who are being moved, with the handover."""
     query = (
-        HandoverItem.select(HandoverItem.subject, Handover)
+        HandoverItem.select(HandoverItem, Handover)
         .join(Handover)
         .where(
             Handover.userid.in_(list(userids)),
-            Handover.state == RUNNING,
             HandoverItem.kind == CUSTOMER,
             HandoverItem.state.in_(ITEM_OPEN),
+            Handover.state.in_(HANDOVER_OPEN) | HandoverItem.state.in_(ITEM_IN_FLIGHT),
         )
     )
-    return {item.subject: item.handover for item in query}
+    return {item.subject: item.handover for item in query if is_moving(item)}
+
+
+def is_moving(item: HandoverItem) -> bool:
+    """Whether an item is on its way, or will be as soon as somebody has time: what a leaver's plan
+    has before it begins can still be moved by a manager, and what was sent has no recall."""
+    handover = item.handover
+    begins = handover.state == RUNNING or handover.kind == IN_SERVICE
+    is_open = handover.state in HANDOVER_OPEN and begins and item.state in ITEM_OPEN
+    return is_open or item.state in ITEM_IN_FLIGHT
 
 
 def said_full(since: datetime) -> set[str]:
@@ -176,7 +187,7 @@ def said_full(since: datetime) -> set[str]:
     return {
         attempt.takeover_userid
         for attempt in query
-        if attempt.status == LIMIT and attempt.submitted_at > since
+        if attempt.status == LIMIT and (attempt.settled_at or attempt.submitted_at) > since
     }
 
 

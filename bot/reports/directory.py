@@ -13,7 +13,7 @@ from bot.access import EVERYBODY, Scope
 from bot.db import database, is_one_of
 from bot.models import Consent, Customer, Handover, Ownership, Relation, Staff
 from bot.models.customer import LIVE_RELATIONS
-from bot.models.handover import HANDOVER_OPEN, OFFBOARDING
+from bot.models.handover import DONE_WITH_EXCEPTIONS, HANDOVER_OPEN, OFFBOARDING
 
 NOBODY = "none"
 ANYBODY = "any"
@@ -55,7 +55,9 @@ def find_customers(text: str, owner: str, scope: Scope = EVERYBODY) -> "ModelSel
     elif owner == ANYBODY:
         query = query.where(fn.COALESCE(owner_now, "") != "")
     elif owner == LEAVERS:
-        behind = left_behind().select(Ownership.external_userid)
+        # Those whom the number on the home page counts.
+        behind = scope.of_members(left_behind(), Ownership.userid)
+        behind = behind.select(Ownership.external_userid)
         query = query.where(Customer.external_userid.in_(behind))
     elif owner:
         query = query.where(Customer.external_userid.in_(_owned_by([Staff.spelled(owner)])))
@@ -117,15 +119,24 @@ def without_owner() -> Any:
 
 
 def left_behind() -> "ModelSelect[Ownership]":
-    """Select the ownerships of members who have left, where no offboarding is open that moves them:
-    what it could not move waits for a person."""
+    """Select the ownerships of members who have left, or whose offboarding could not move all,
+    where none is open that moves them: those wait for a person."""
     left = Staff.select(Staff.userid).where(Staff.left_at.is_null(False))
+    tried = (
+        Handover.select(Handover.userid)
+        .join(Staff, on=(Staff.userid == Handover.userid))
+        .where(
+            Handover.kind == OFFBOARDING,
+            Handover.state == DONE_WITH_EXCEPTIONS,
+            Staff.returned_at.is_null() | (Staff.returned_at < Handover.created_at),
+        )
+    )
     moving = Handover.select(Handover.userid).where(
         Handover.kind == OFFBOARDING, Handover.state.in_(HANDOVER_OPEN)
     )
     return Ownership.select().where(
         Ownership.until.is_null(),
-        Ownership.userid.in_(left),
+        Ownership.userid.in_(left) | Ownership.userid.in_(tried),
         Ownership.userid.not_in(moving),
     )
 

@@ -23,9 +23,9 @@ from bot.models import (
     Relation,
     TransferAttempt,
 )
-from bot.models.handover import CUSTOMER, ITEM_OPEN, RUNNING
+from bot.models.handover import CUSTOMER
 from bot.models.notice import ARRIVED
-from bot.reports.cases import attempts_of
+from bot.reports.cases import attempts_of, is_moving
 from bot.reports.home import EVENT_COLUMNS
 
 EVENT = "event"
@@ -78,10 +78,9 @@ class Journey:
     steps: list[Step]
 
     def under_way(self) -> HandoverItem | None:
-        """Return the item of a running handover that moves the customer now."""
+        """Return the item of a handover that moves the customer now."""
         items: list[Any] = [step.row for step in self.steps if step.kind == HANDOVER]
-        running = (one for one in items if one.state in ITEM_OPEN and one.handover.state == RUNNING)
-        return next(running, None)
+        return next(filter(is_moving, items), None)
 
     def needless_notices(self) -> set[int]:
         """Name the notices that did not arrive where another of the same contact did."""

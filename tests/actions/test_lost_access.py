@@ -8,7 +8,7 @@ import pytest
 
 from bot import clock
 from bot.access import Access, access_of
-from bot.actions import handovers, logins, lost_access, roles, second_factors, tokens
+from bot.actions import handover_run, handovers, logins, lost_access, roles, second_factors, tokens
 from bot.audit import Who
 from bot.db import transaction
 from bot.kegui import Kegui
@@ -24,6 +24,7 @@ from bot.models import (
 from bot.queue import Queue
 from bot.rules.rights import Role
 from bot.vault import Vault
+from bot.wecom import Refused
 from config import settings
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -33,6 +34,9 @@ VISITOR = logins.Visitor("10.0.0.9", "a browser")
 
 class FakeWeCom:
     """Shows nobody."""
+
+    def user(self, _userid: str) -> Any:
+        raise Refused("user/get", 60111)
 
     def unassigned_of(self, _userid: str) -> list[Any]:
         return []
@@ -128,6 +132,20 @@ def test_a_leave_that_waits_for_its_approval_takes_nothing(kegui: Kegui) -> None
     lost_access.take_from_all(kegui)
 
     assert still_has("anna") == EVERYTHING
+
+
+def test_whom_wecom_only_does_not_show_has_lost_nothing(kegui: Kegui) -> None:
+    """Somebody says that she leaves; she is outside the app's visible range, or was."""
+    assert handover_run._account_is_gone("anna", kegui)
+
+    lost_access.take_from_all(kegui)
+
+    assert access_of("anna", clock.now().date()) is None
+    assert still_has("anna") == EVERYTHING
+    Staff.update(left_at=None, returned_at=clock.now()).where(Staff.userid == "anna").execute()
+    found = access_of("anna", clock.now().date())
+    assert found is not None
+    assert Role.REVIEWER in found.roles
 
 
 def test_a_login_that_ended_by_itself_is_not_ended_again(kegui: Kegui) -> None:

@@ -256,21 +256,41 @@ def test_a_customer_who_is_being_moved_is_not_moved_once_more(client: FlaskClien
     assert Handover.select().count() == before
 
 
-def test_a_form_that_is_sent_twice_moves_once_and_shows_the_same(client: FlaskClient) -> None:
+@pytest.mark.parametrize(
+    ("state", "item_state"),
+    [("planned", "planned"), ("running", "waiting"), ("cancelled", "waiting")],
+)
+def test_a_form_that_is_sent_twice_moves_once_and_shows_the_same(
+    client: FlaskClient, state: str, item_state: str
+) -> None:
+    """Before anybody had time to begin it, while it runs, and while WeCom has no recall."""
     Ownership.update(userid="zhangsan").execute()
     form = {"external_userid": "wm_chen", "takeover_userid": "lihua", "key": "k"}
     first = submit(client, "/moves/new", **form)
     opened = Handover.get(Handover.source == "console k")
-    Handover.update(state="running").where(Handover.id == opened.id).execute()
-    HandoverItem.get_or_create(
-        handover=opened, kind="customer", subject="wm_chen", defaults={"updated_at": MORNING}
-    )
+    Handover.update(state=state).where(Handover.id == opened.id).execute()
+    HandoverItem.update(state=item_state).where(HandoverItem.handover == opened).execute()
 
     again = submit(client, "/moves/new", **form)
     other = submit(client, "/moves/new", **form | {"key": "another"})
 
     assert first.location == again.location == f"/offboardings/{opened.id}"
     assert "不能再次转接" in other.get_data(as_text=True)
+    assert Handover.select().where(Handover.source.startswith("console")).count() == 1
+
+
+def test_a_form_that_is_sent_again_when_all_is_done_moves_nobody_back(client: FlaskClient) -> None:
+    Ownership.update(userid="zhangsan").execute()
+    form = {"external_userid": "wm_chen", "takeover_userid": "by rule", "key": "k"}
+    first = submit(client, "/moves/new", **form)
+    Handover.update(state="done").where(Handover.source == "console k").execute()
+    HandoverItem.update(state="done").where(HandoverItem.subject == "wm_chen").execute()
+    Ownership.update(userid="lihua").execute()
+
+    again = submit(client, "/moves/new", **form)
+
+    assert again.location == first.location
+    assert Handover.select().where(Handover.source.startswith("console")).count() == 1
 
 
 def test_whom_wecom_called_full_today_is_marked_where_one_chooses(client: FlaskClient) -> None:
@@ -280,10 +300,13 @@ def test_whom_wecom_called_full_today_is_marked_where_one_chooses(client: FlaskC
     TransferAttempt.update(status="limit", submitted_at=clock.now()).execute()
 
     now = client.get("/moves/new?external_userid=wm_chen").get_data(as_text=True)
-    TransferAttempt.update(submitted_at=clock.now() - timedelta(days=2)).execute()
+    two_days_ago = clock.now() - timedelta(days=2)
+    TransferAttempt.update(submitted_at=two_days_ago, settled_at=clock.now()).execute()
+    polled = client.get("/moves/new?external_userid=wm_chen").get_data(as_text=True)
+    TransferAttempt.update(settled_at=two_days_ago).execute()
     later = client.get("/moves/new?external_userid=wm_chen").get_data(as_text=True)
 
-    assert [full in page for page in (before, now, later)] == [False, True, False]
+    assert [full in page for page in (before, now, polled, later)] == [False, True, True, False]
 
 
 def test_what_a_leaver_left_behind_waits_on_the_home_page(client: FlaskClient) -> None:

@@ -425,7 +425,7 @@ def test_an_administrator_ends_all_logins_of_a_person(
     answer = send(admin, f"/rights/logins/{actor}/end", token_of(admin))
 
     assert answer.location == "/rights/logins"
-    assert "已结束其 2 个登录" in admin.get(answer.location).get_data(as_text=True)
+    assert "的 2 个登录，立即生效" in admin.get(answer.location).get_data(as_text=True)
     assert (is_in(phone), is_in(desk)) == (False, False)
     assert (is_in(other), is_in(admin)) == (True, True)
     ended = [(one.actor, one.details["person"], one.details["why"]) for one in entries("login.end")]

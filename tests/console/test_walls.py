@@ -17,6 +17,7 @@ from werkzeug.test import TestResponse
 from bot import access, db, migrations
 from bot.console import contact_ways, step_up
 from bot.console.gate import PUBLIC, SIGNED_IN
+from bot.console.language import page_at
 from bot.models import (
     TABLES,
     ApiToken,
@@ -839,6 +840,19 @@ def test_what_cannot_be_asked_for_so_is_a_page_too(
     assert (answer.status_code, answer.mimetype) == (status, "text/html")
     assert said in answer.get_data(as_text=True)
     assert answer.headers["Cache-Control"] == "no-store"
+    assert (status == 405) == ("POST" in answer.headers.get("Allow", ""))
+
+
+@both_ways
+def test_above_every_form_there_is_a_page(app: APIFlask, given: dict[str, Any]) -> None:
+    """Where the reader goes who changes the language there."""
+    pages = app.url_map.bind("")
+
+    for door in TABLE:
+        above = "/"
+        with app.test_request_context():
+            above = page_at(address(door, given).partition("?")[0])
+        pages.match(above, method="GET")
 
 
 @pytest.mark.parametrize(
