@@ -55,13 +55,12 @@ def find_customers(text: str, owner: str, scope: Scope = EVERYBODY) -> "ModelSel
     elif owner == ANYBODY:
         query = query.where(fn.COALESCE(owner_now, "") != "")
     elif owner == LEAVERS:
-        # Those whom the number on the home page counts.
-        behind = scope.of_members(left_behind(), Ownership.userid)
-        behind = behind.select(Ownership.external_userid)
+        behind = left_behind(scope).select(Ownership.external_userid)
         query = query.where(Customer.external_userid.in_(behind))
     elif owner:
         query = query.where(Customer.external_userid.in_(_owned_by([Staff.spelled(owner)])))
-    query = scope.of_customers(query, Customer.external_userid)
+    if owner != LEAVERS:
+        query = scope.of_customers(query, Customer.external_userid)
     # Both the same way round: so an index has them.
     return query.order_by(Customer.met_at.desc(), Customer.external_userid.desc()).objects()
 
@@ -118,10 +117,9 @@ def without_owner() -> Any:
     return ~Customer.is_owned & (fn.COALESCE(_owner_now(), "") == "")
 
 
-def left_behind() -> "ModelSelect[Ownership]":
+def left_behind(scope: Scope = EVERYBODY) -> "ModelSelect[Ownership]":
     """Select the ownerships of members who have left, or whose offboarding could not move all,
     where none is open that moves them: those wait for a person."""
-    left = Staff.select(Staff.userid).where(Staff.left_at.is_null(False))
     tried = (
         Handover.select(Handover.userid)
         .join(Staff, on=(Staff.userid == Handover.userid))
@@ -134,11 +132,12 @@ def left_behind() -> "ModelSelect[Ownership]":
     moving = Handover.select(Handover.userid).where(
         Handover.kind == OFFBOARDING, Handover.state.in_(HANDOVER_OPEN)
     )
-    return Ownership.select().where(
-        Ownership.until.is_null(),
-        Ownership.userid.in_(left) | Ownership.userid.in_(tried),
-        Ownership.userid.not_in(moving),
+    members = Staff.select(Staff.userid).where(
+        Staff.left_at.is_null(False) | Staff.userid.in_(tried), Staff.userid.not_in(moving)
     )
+    # Named one by one: otherwise the planner reads every ownership there is.
+    gone = [member.userid for member in scope.of_members(members, Staff.userid)]
+    return Ownership.select().where(Ownership.until.is_null(), is_one_of(Ownership.userid, gone))
 
 
 def _owner_now() -> Any:

@@ -97,7 +97,7 @@ def numbers(now: datetime, zone: tzinfo, scopes: Scopes = WHOLE_FIRM) -> Numbers
     return Numbers(
         customers=_count_customers(scopes.customers),
         without_owner=_up_to_most(customers.where(without_owner())),
-        left_behind=_up_to_most(scopes.customers.of_members(left_behind(), Ownership.userid)),
+        left_behind=_up_to_most(left_behind(scopes.customers)),
         serving=Staff.select().where(Staff.serves, Staff.left_at.is_null()).count(),
         conflicts=_up_to_most(_open_conflicts(scopes.conflicts)),
         gaps=count_gaps(now, scopes.gaps),
