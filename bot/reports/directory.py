@@ -136,8 +136,9 @@ def left_behind(scope: Scope = EVERYBODY) -> "ModelSelect[Ownership]":
         Staff.left_at.is_null(False) | Staff.userid.in_(tried), Staff.userid.not_in(moving)
     )
     # Named one by one: otherwise the planner reads every ownership there is.
-    gone = [member.userid for member in scope.of_members(members, Staff.userid)]
-    return Ownership.select().where(Ownership.until.is_null(), is_one_of(Ownership.userid, gone))
+    gone = [member.userid for member in members]
+    behind = Ownership.select().where(Ownership.until.is_null(), is_one_of(Ownership.userid, gone))
+    return scope.of_members(behind, Ownership.userid)
 
 
 def _owner_now() -> Any:

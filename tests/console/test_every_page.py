@@ -280,6 +280,8 @@ def test_the_rest_api_describes_itself_without_the_console(app: APIFlask) -> Non
 @pytest.mark.usefixtures("firm")
 def test_two_thousand_of_everything_take_no_more_queries(client: FlaskClient) -> None:
     add_many(0, 150)
+    # The first entry of a thread in the audit log asks more.
+    client.get("/")
     few = {path: queries_of(client, path) for path in PAGES + DEEP_PAGES}
 
     add_many(150, 2000)
@@ -291,7 +293,7 @@ def test_two_thousand_of_everything_take_no_more_queries(client: FlaskClient) ->
     }
     # The list of gaps is read in chunks of 500.
     assert queries_of(client, "/gaps") <= few["/gaps"] + 4
-    assert max(few.values()) < 35
+    assert max(few.values()) < 36
 
 
 def queries_of(client: FlaskClient, path: str) -> int:
