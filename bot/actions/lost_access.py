@@ -1,14 +1,12 @@
 """Whoever leaves loses for good what let them in: an account made anew begins with nothing."""
 
-from typing import Any
-
 from bot import clock
 from bot.access import LOCAL, who_left
 from bot.actions import logins, roles, second_factors, tokens
 from bot.audit import Who
 from bot.db import locked, transaction
 from bot.kegui import Kegui
-from bot.models import ApiToken, Department, Login, RoleGrant, SecondFactor
+from bot.models import ApiToken, Department, RoleGrant, SecondFactor
 from bot.rules.rights import Role
 
 WHY = "has left"
@@ -20,8 +18,7 @@ def take_from(userid: str, by: Who, kegui: Kegui) -> None:
     That they lead a department is forgotten as well: WeCom says it again, should it be so.
     """
     with transaction():
-        open_now = Login.select().where(Login.actor == userid, _is_open())
-        logins.end(list(open_now), by, kegui, WHY)
+        logins.end(logins.open_logins(userid, kegui), by, kegui, WHY)
         second_factors.remove(userid, by, kegui)
         held = ApiToken.select().where(ApiToken.owner == userid, ApiToken.revoked_at.is_null())
         for token in list(held):
@@ -42,20 +39,15 @@ def take_from_all(kegui: Kegui) -> None:
     """Do so with everybody who has left by now: also whose last day is over while WeCom keeps the
     account."""
     today = clock.now().astimezone(kegui.settings.zone).date()
-    for userid in sorted(who_left(_holders(), today)):
+    for userid in sorted(who_left(_holders(kegui), today)):
         take_from(userid, Who("wecom"), kegui)
 
 
-def _is_open() -> Any:
-    return Login.ended_at.is_null() & (Login.expires_at > clock.now())
-
-
-def _holders() -> set[str]:
+def _holders(kegui: Kegui) -> set[str]:
     """The members who have anything that lets them in."""
-    open_now = Login.select(Login.actor).where(_is_open())
     granted = RoleGrant.select(RoleGrant.actor).where(RoleGrant.revoked_at.is_null())
     held = ApiToken.select(ApiToken.owner).where(ApiToken.revoked_at.is_null())
-    found = {row.actor for row in open_now.distinct()}
+    found = {login.actor for login in logins.everybodys_open_logins(kegui)}
     found |= {row.actor for row in granted}
     found |= {row.actor for row in SecondFactor.select(SecondFactor.actor)}
     found |= {row.owner for row in held}
