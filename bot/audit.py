@@ -395,7 +395,8 @@ def _writer() -> str:
 
 def _is_end_kept() -> bool:
     """Whether there is an end of the chain, or no chain yet."""
-    return AuditEnd.select().exists() or not AuditSeal.select().exists()
+    # In this order: the first batch and its end are committed together, maybe between the two.
+    return not AuditSeal.select().exists() or AuditEnd.select().exists()
 
 
 def _was_never_kept(before: End, sealed: Iterable[AuditEntry]) -> bool:
