@@ -19,11 +19,13 @@ from bot.cli import main
 from bot.models import ApiToken, Handover, Lease, Staff
 from bot.stores import DatabasePauseStore
 from bot.wecom import Pause
+from tests.api.conftest import in_days
 from tests.wecom.speaking import API, give_token, refuse
 
 Kegui = Callable[..., Result]
 MIGRATIONS = [path.stem for path in sorted(migrations.DIRECTORY.glob("0*.py"))]
-LAST_DAY = ("--last-day", "2026-12-31")
+THE_DAY, LATER = in_days(30), in_days(60)
+LAST_DAY = ("--last-day", THE_DAY)
 
 
 @pytest.fixture(autouse=True)
@@ -187,14 +189,14 @@ def test_offboard_opens_one_case_and_prints_its_number(kegui: Kegui) -> None:
     employ("zhangsan", "lihua")
 
     first = kegui("offboard", "zhangsan", *LAST_DAY, "--successor", "lihua")
-    second = kegui("offboard", "zhangsan", "--last-day", "2027-01-31", "--auto")
+    second = kegui("offboard", "zhangsan", "--last-day", LATER, "--auto")
 
     assert (first.exit_code, second.exit_code) == (0, 0)
     [case] = [remembered(lambda: Handover.get())]
     assert isinstance(case, Handover)
     assert first.stdout.startswith(f"{case.id} opened: ")
     assert second.stdout.startswith(f"{case.id} was open already: ")
-    assert (case.userid, str(case.last_day), case.mode) == ("zhangsan", "2026-12-31", "approve")
+    assert (case.userid, str(case.last_day), case.mode) == ("zhangsan", THE_DAY, "approve")
     assert (case.successors, case.source) == (["lihua"], "cli")
 
 

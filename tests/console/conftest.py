@@ -69,6 +69,11 @@ def at(minutes: float) -> datetime:
     return MORNING + timedelta(minutes=minutes)
 
 
+def in_days(days: int) -> date:
+    """So many days from today in Shanghai, whenever the tests run."""
+    return (clock.now() + timedelta(hours=8, days=days)).date()
+
+
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[str]:
     """A fresh migrated database, open for the test itself."""
@@ -257,7 +262,7 @@ def _add_offboarding() -> None:
     handover = Handover.create(
         kind="offboarding",
         userid="wangwu",
-        last_day=date(2026, 11, 30),
+        last_day=in_days(30),
         mode="approve",
         state="running",
         source="unassigned_list",

@@ -4,7 +4,7 @@ import io
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +50,7 @@ from tests.console.conftest import (
     add_relation,
     add_troubles,
     at,
+    in_days,
 )
 from tests.stack import free_port
 
@@ -341,7 +342,7 @@ def _add_waiting_leaver() -> None:
     waiting = Handover.create(
         kind="offboarding",
         userid="zhouba",
-        last_day=date(2026, 12, 4),
+        last_day=in_days(10),
         mode="approve",
         state="awaiting_approval",
         reason="个人原因",

@@ -35,11 +35,10 @@ from bot.models import (
 )
 from bot.rules.rights import Role
 from tests.conftest import in_thread
-from tests.console.conftest import MORNING, add_relation
+from tests.console.conftest import MORNING, add_relation, in_days
 from tests.console.two_departments import (
     add_two_departments,
     come_in,
-    in_days,
     open_house,
     send,
     token_of,

@@ -31,6 +31,7 @@ from bot.models import (
 )
 from bot.rules.rights import Right
 from bot.wecom.images import Image
+from tests.console.conftest import in_days
 from tests.console.two_departments import (
     NORTHERN,
     NORTHERN_PHONE,
@@ -174,7 +175,7 @@ FORMS: Mapping[str, Mapping[str, Any]] = {
     "POST /login/sandbox": {"userid": "north_lead"},
     "POST /moves/new": {"owner": "north_staff", "takeover_userid": "by rule", "key": "k"},
     "POST /offboardings/<handover_id>/change": {
-        "last_day": "2026-12-24",
+        "last_day": str(in_days(30)),
         "successors": "north_staff",
     },
     "POST /operation/pauses/lift": {"name": "app message/send"},
@@ -404,7 +405,7 @@ FOREIGN: list[tuple[str, dict[str, Any], int]] = [
         {"external_userid": "wm_south_1", "takeover_userid": "north_staff", "key": "k"},
         422,
     ),
-    ("/offboardings/new", {"userid": "north_staff", "last_day": "2026-12-24"}, 422),
+    ("/offboardings/new", {"userid": "north_staff", "last_day": str(in_days(30))}, 422),
     ("/contact-ways/new", {"userids": ["north_staff"], "state": "mine"}, 422),
     ("/contact-ways/new", {"userids": ["south_staff", "north_staff"], "state": "mine"}, 422),
 ]

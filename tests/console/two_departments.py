@@ -2,7 +2,7 @@
 
 import re
 from dataclasses import replace
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any, cast
 
 from apiflask import APIFlask
@@ -42,6 +42,7 @@ from tests.console.conftest import (
     add_event,
     add_notice,
     add_relation,
+    in_days,
     log_in,
 )
 
@@ -285,7 +286,3 @@ def _add_handovers(name: str, sign: str) -> Handover:
         )
     HandoverItem.create(handover=leaving, kind="group", subject=f"wr_{name}", updated_at=MORNING)
     return leaving
-
-
-def in_days(days: int) -> date:
-    return (clock.now() + timedelta(hours=8, days=days)).date()
