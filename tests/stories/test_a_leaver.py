@@ -1,12 +1,14 @@
 """A member leaves, however WeCom lets us know, and all that was theirs finds somebody."""
 
 from collections import Counter
+from datetime import timedelta
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
 import pytest
 
+from bot import clock
 from tests.stack import Stack, until
 
 DAY = 86_401
@@ -301,7 +303,8 @@ def test_who_knows_an_heir_already_is_not_transferred(stack: Stack) -> None:
 def test_what_is_not_due_waits_and_can_be_cancelled(stack: Stack) -> None:
     stack.hire("xu", "xu_a", department=52)
     stack.customers("xu", ["wm_xu"])
-    case = stack.offboard("xu", ["xu_a"], last_day="2027-06-30")
+    in_half_a_year = (clock.now() + timedelta(days=180)).date()
+    case = stack.offboard("xu", ["xu_a"], last_day=str(in_half_a_year))
 
     stack.case("xu", "scheduled")
     cancelled = stack.api.post(f"/offboardings/{case['id']}/cancel")
