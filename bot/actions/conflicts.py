@@ -1,5 +1,7 @@
 """撞单: a second member in contact with an owned customer, told to all and settled by one."""
 
+from datetime import datetime
+
 from peewee import DoesNotExist
 
 from bot import clock
@@ -107,7 +109,7 @@ def resolve(conflict_id: int, owner: str, reason: str, by: Who, kegui: Kegui) ->
     now = clock.now()
     with transaction():
         conflict = _held(Conflict.id == conflict_id)
-        settled = _close(conflict, owner, reason, by.actor)
+        settled = _close(conflict, owner, reason, by.actor, now)
         held = Ownership.current(conflict.external_userid)
         moved = (held is not None and held.userid == owner) or Ownership.move(
             conflict.external_userid,
@@ -134,15 +136,15 @@ def settle_by_handover(external_userid: str, former: str, owner: str, reason: st
     """``owner`` has taken over from ``former``, who was after the customer no more."""
     conflict = Conflict.get_or_none(external_userid=external_userid, state=OPEN, owner=former)
     if conflict is not None:
-        _close(conflict, owner, reason, "handover")
+        _close(conflict, owner, reason, "handover", clock.now())
 
 
-def _close(conflict: Conflict, owner: str, reason: str, by: str) -> bool:
+def _close(conflict: Conflict, owner: str, reason: str, by: str, at: datetime) -> bool:
     """Settle an open conflict; False when somebody did before."""
     return bool(
         Conflict.update(
             state=RESOLVED,
-            resolved_at=clock.now(),
+            resolved_at=at,
             resolution={"owner": owner, "reason": reason, "by": by},
             owner=owner,
             contenders=sorted({conflict.owner, *conflict.contenders} - {owner, None}),

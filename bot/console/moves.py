@@ -67,7 +67,7 @@ def new() -> ResponseReturnValue:
         opened, error = _move(by_owner, takeover, _source(key))
         if opened and not error:
             flash(
-                _("转接已提交，结果显示在本页。企业微信接受后会通知客户，24 小时内客户可以拒绝。"),
+                _("转接已受理，结果显示在本页。企业微信接受后会通知客户，24 小时内客户可以拒绝。"),
                 "good",
             )
             return redirect(url_for("console.offboardings.show", handover_id=opened[0].id))

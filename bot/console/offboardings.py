@@ -1,5 +1,6 @@
 """交接: leavers' cases and managers' handovers, to the last customer."""
 
+from collections.abc import Iterable
 from datetime import date
 from urllib.parse import urlencode
 
@@ -11,6 +12,7 @@ from flask_babel import gettext as _
 from bot.access import Scope
 from bot.actions import alarms, hand_work, handovers
 from bot.actions.proposals import SamePerson, open_one, proposer_of
+from bot.actions.staff import candidates
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
@@ -37,6 +39,7 @@ from bot.reports.cases import (
     hand_work_counts,
     hand_work_of,
     items_of,
+    opened_by,
     with_hand_work,
 )
 from bot.reports.names import names_of
@@ -98,7 +101,7 @@ def show(handover_id: int) -> str:
     page = page_of_query(items_of(handover, state), page_number(), PAGE_SIZE)
     items: list[HandoverItem] = list(page.rows)
     attempts = attempts_of(items)
-    proposer = proposer_of(handover.kind, handover.subject)
+    proposer = proposer_of(handover.kind, handover.subject) or opened_by(handover)
     by_hand = hand_work_of(handover)
     sees_customers = gate.scope(Right.SEE_CUSTOMERS).has(handover.userid)
     by_successor = [] if sees_customers else counts_by_successor(handover, state)
@@ -134,6 +137,7 @@ def show(handover_id: int) -> str:
         hand_work=by_hand,
         states=ITEM_STATES,
         by_successor=by_successor,
+        sees_customers=sees_customers,
         proposer=proposer,
         names=names_of(
             staff=members,
@@ -200,6 +204,7 @@ def approve(handover_id: int) -> ResponseReturnValue:
         proposal=proposal,
         today=gate.today(),
         by_successor=by_successor,
+        unfit=_unfit_by_now(userid for userid, _counts in by_successor),
         is_own=gate.me().actor in (handover.userid, proposal and proposal.proposed_by),
         names=names_of(
             staff=[
@@ -312,6 +317,13 @@ def mark_hand_work(handover_id: int, work_id: int) -> ResponseReturnValue:
     except hand_work.NotPossible:
         flash(_("这一项刚刚由他人更改，或交接已取消。"), "info")
     return redirect(url_for("console.offboardings.show", handover_id=handover.id))
+
+
+def _unfit_by_now(planned: Iterable[str | None]) -> dict[str, str]:
+    """Why those of these members cannot take over whom the plan still names: the last look is taken
+    when it begins, and others are chosen then."""
+    found = candidates(kegui(), [userid for userid in planned if userid])
+    return {one.userid: one.unfit for one in found if one.unfit}
 
 
 def _record_look(handover: Handover, **details: object) -> None:

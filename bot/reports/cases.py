@@ -9,7 +9,7 @@ import peewee
 from peewee import Expression, ModelSelect, fn
 
 from bot.access import EVERYBODY, Scope
-from bot.models import Handover, HandoverItem, HandWork, Relation, TransferAttempt
+from bot.models import AuditEntry, Handover, HandoverItem, HandWork, Relation, TransferAttempt
 from bot.models.customer import LIVE_RELATIONS
 from bot.models.handover import (
     CANCELLED,
@@ -34,6 +34,8 @@ ITEM_STATES = (DONE, WAITING, SUBMITTED, PLANNED, REFUSED, LIMIT, FAILED, CANCEL
 LOOKED_AT = (FAILED, LIMIT, REFUSED, PLANNED, SUBMITTED, WAITING, DONE, CANCELLED)
 # Among which a form looks for those whom WeCom called full.
 LATEST_ATTEMPTS = 1_000
+# What opens handovers by itself: the rules, and what WeCom reports.
+KEGUI_ITSELF = ("rules", "wecom")
 SETTLED = (DONE, REFUSED, LIMIT, FAILED, CANCELLED)
 
 
@@ -208,6 +210,14 @@ def hand_work_of(handover: Handover) -> list[HandWork]:
     """Return what a person must do for this handover, because no API can; what is done last."""
     query = HandWork.select().where(HandWork.handover == handover)
     return list(query.order_by(HandWork.done_at.is_null(False), HandWork.id))
+
+
+def opened_by(handover: Handover) -> str | None:
+    """Return who opened a handover, by the audit log; None where no person or system did."""
+    entry = AuditEntry.get_or_none(
+        AuditEntry.subject == handover.subject, AuditEntry.act == f"{handover.kind}.open"
+    )
+    return entry.actor if entry is not None and entry.actor not in KEGUI_ITSELF else None
 
 
 def customers_now(handover: Handover) -> set[str]:

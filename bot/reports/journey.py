@@ -40,7 +40,7 @@ MESSAGE = "message"
 DIGEST = "digest"
 # What of one moment comes first: the cause before its consequence.
 _ORDER = (
-    EVENT, NOTICE, CONSENT, ALLOCATION, OWNERSHIP, CONFLICT, MESSAGE, DIGEST, HANDOVER, SETTLEMENT
+    EVENT, NOTICE, CONSENT, ALLOCATION, SETTLEMENT, OWNERSHIP, CONFLICT, MESSAGE, DIGEST, HANDOVER
 )  # fmt: skip
 # A customer of many years must not make a page without end.
 LATEST_EVENTS = 500

@@ -143,6 +143,17 @@ def test_the_customers_story_has_the_messages_that_told_of_the_decision(
     assert messages_in_the_story() == wecom.told == ["anna", "bert", "anna", "bert"]
 
 
+def test_a_decision_stands_in_the_story_before_the_owner_whom_it_made(kegui: Kegui) -> None:
+    allocate(added(clock.now()), kegui)
+
+    conflicts.resolve(Conflict.get().id, "bert", "先接待", MANAGER, kegui)
+
+    journey = journey_of("wm_1")
+    assert journey is not None
+    kinds = [step.kind for step in journey.steps if step.kind in ("settlement", "ownership")]
+    assert kinds[-2:] == ["settlement", "ownership"]
+
+
 def test_a_contact_that_is_over_is_no_conflict_any_more(kegui: Kegui) -> None:
     Relation.finish("wm_1", "bert", at=clock.now(), end="deleted")
 

@@ -339,6 +339,38 @@ def test_the_approver_sees_who_gets_how_many(client: FlaskClient) -> None:
     assert re.search(r"目前的计划</span> 李华 4 位", text)
 
 
+def test_the_approver_sees_who_of_the_plan_cannot_take_over_any_more(client: FlaskClient) -> None:
+    Handover.update(state="awaiting_approval").execute()
+    Staff.update(on_leave=True).where(Staff.userid == "lihua").execute()
+
+    text = client.get("/offboardings/1/approve").get_data(as_text=True)
+
+    assert re.search(r"李华 4 位 <span[^>]*>休假或不当班，开始时另选接替成员</span>", text)
+
+
+def test_a_move_names_who_began_it(client: FlaskClient) -> None:
+    Ownership.update(userid="zhangsan").execute()
+
+    moved = submit(client, "/moves/new", external_userid="wm_chen", takeover_userid="lihua")
+    text = client.get(moved.location).get_data(as_text=True)
+
+    assert "发起人 88" in text
+
+
+def test_who_sees_no_customers_is_not_promised_any(client: FlaskClient, app: APIFlask) -> None:
+    TransferAttempt.delete().execute()
+    HandoverItem.delete().execute()
+    hr = app.test_client()
+    add_person("heping", "何平", Role.HR, Role.STAFF)
+    log_in(hr, "heping")
+
+    told = hr.get("/offboardings/1").get_data(as_text=True)
+    mine = client.get("/offboardings/1").get_data(as_text=True)
+
+    assert "计划做好后，这里按接替成员汇总" in told
+    assert "每位客户和每个客户群都会列在这里" in mine
+
+
 def test_home_leads_straight_to_what_is_to_be_decided(client: FlaskClient) -> None:
     text = client.get("/").get_data(as_text=True)
 

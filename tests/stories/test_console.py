@@ -249,7 +249,7 @@ def test_a_manager_on_a_phone_moves_a_customer(stack: Stack, open_browser: Open)
     assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
     page.get_by_role("button", name="开始转接").click()
 
-    expect(page.get_by_role("status")).to_contain_text("转接已提交")
+    expect(page.get_by_role("status")).to_contain_text("转接已受理")
     stack.transferred("zhangsan", 1)
     stack.pass_time(DAY)
     [case, *_] = stack.api.get("/handovers", userid="zhangsan")["items"]
