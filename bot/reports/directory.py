@@ -56,7 +56,7 @@ def find_customers(text: str, owner: str, scope: Scope = EVERYBODY) -> "ModelSel
         query = query.where(fn.COALESCE(owner_now, "") != "")
     elif owner == LEAVERS:
         behind = left_behind(scope).select(Ownership.external_userid)
-        query = query.where(Customer.external_userid.in_(behind))
+        query = query.where(_is_among(Customer.external_userid, behind))
     elif owner:
         query = query.where(Customer.external_userid.in_(_owned_by([Staff.spelled(owner)])))
     if owner != LEAVERS:
@@ -100,6 +100,14 @@ def _few(query: "ModelSelect[Any]", most: int) -> list[str] | None:
     return ids if len(ids) <= most else None
 
 
+def _is_among(field: Field, query: "ModelSelect[Any]") -> Any:
+    """Return the SQL of a field that has one of what a query gives; PostgreSQL runs it first, and
+    does not go through all customers, the latest first, until a page of them is found."""
+    if isinstance(database.obj, PostgresqlDatabase):
+        return field == fn.ANY(fn.ARRAY(query))
+    return field.in_(query)
+
+
 def _with(field: Field, text: str) -> "ModelSelect[Any]":
     """Return the query of ids whose field has a text in it."""
     query = Customer.select(Customer.external_userid).where(_has(field, text))
@@ -135,10 +143,9 @@ def left_behind(scope: Scope = EVERYBODY) -> "ModelSelect[Ownership]":
     members = Staff.select(Staff.userid).where(
         Staff.left_at.is_null(False) | Staff.userid.in_(tried), Staff.userid.not_in(moving)
     )
-    # Named one by one: otherwise the planner reads every ownership there is.
-    gone = [member.userid for member in members]
-    behind = Ownership.select().where(Ownership.until.is_null(), is_one_of(Ownership.userid, gone))
-    return scope.of_members(behind, Ownership.userid)
+    # Named one by one, those within: otherwise the planner reads every ownership there is.
+    gone = [member.userid for member in scope.of_members(members, Staff.userid)]
+    return Ownership.select().where(Ownership.until.is_null(), is_one_of(Ownership.userid, gone))
 
 
 def _owner_now() -> Any:

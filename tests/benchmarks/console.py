@@ -123,7 +123,8 @@ PAGES = {
 }
 
 # 1 in 50 has no owner, 1 in 2000 a conflict; each has one contact, who told them of the archive
-# (1 in 20000 was not told), as a minute's round of the clock has noted. 1 member in 500 has left.
+# (1 in 20000 was not told), as a minute's round of the clock has noted. 1 member in 500 has left;
+# what leavers left behind are the oldest customers.
 FILL = """
 INSERT INTO department (id, name, parent_id, leaders)
   SELECT n, '部门' || n, CASE WHEN n = 1 THEN 0 ELSE n / 10 + 1 END,
@@ -179,6 +180,10 @@ INSERT INTO hand_work (handover_id, kind, subject, text)
   SELECT id, 'contact_way', 'config' || id, '' FROM handover WHERE mod(id, 2) = 0;
 UPDATE staff SET left_at = now(), status = 5, serves = false
   WHERE right(userid, 3) IN ('002', '502');
+UPDATE customer SET met_at = met_at - interval '20 years' WHERE external_userid IN (
+  SELECT external_userid FROM ownership WHERE until IS NULL AND userid IN (
+    SELECT userid FROM staff WHERE left_at IS NOT NULL
+    UNION SELECT userid FROM handover WHERE state = 'done_with_exceptions'));
 INSERT INTO handover_item (handover_id, kind, subject, state, takeover_userid, reason, updated_at)
   SELECT handover.id, 'customer', 'wm_' || (handover.id * 10 - 2 + n * {staff}),
          CASE WHEN handover.state = 'done' THEN 'done' ELSE 'planned' END, 'staff00002', '', now()
