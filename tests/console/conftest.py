@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -13,7 +12,7 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from bot import clock, console, db, migrations
+from bot import clock, console, db
 from bot.actions import logins
 from bot.console import gate
 from bot.kegui import Kegui
@@ -75,13 +74,11 @@ def in_days(days: int) -> date:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[str]:
+def database(sqlite_url: str) -> Iterator[str]:
     """A fresh migrated database, open for the test itself."""
-    url = f"sqlite:///{tmp_path / 'kegui.db'}"
-    made = cast(Any, db.connect(url))
-    migrations.up()
+    made = cast(Any, db.connect(sqlite_url))
     with db.connection():
-        yield url
+        yield sqlite_url
     made.close_all()
 
 

@@ -62,13 +62,9 @@ def wecom() -> WeComOfLogins:
 
 
 @pytest.fixture
-def app(
-    tmp_path: Path, wecom: WeComOfLogins, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[APIFlask]:
-    monkeypatch.setitem(db.SQLITE_PRAGMAS, "synchronous", "off")
-    made = open_house(f"sqlite:///{tmp_path / 'kegui.db'}")
+def app(sqlite_url: str, wecom: WeComOfLogins) -> Iterator[APIFlask]:
+    made = open_house(sqlite_url)
     made.extensions["console"] = replace(made.extensions["console"], wecom=cast(Any, wecom))
-    migrations.up()
     with db.connection():
         add_person("anna", "安娜", Role.AUDITOR)
         add_person("bert", "贝特", Role.AUDITOR)

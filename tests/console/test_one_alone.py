@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from threading import Barrier, BrokenBarrierError
 from typing import Any, cast
 from urllib.parse import parse_qs, urlsplit
@@ -13,7 +12,7 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from bot import clock, db, migrations
+from bot import clock, db
 from bot.access import access_of
 from bot.actions import roles, second_factors
 from bot.actions.proposals import open_one
@@ -73,9 +72,8 @@ class House:
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
-    app = open_house(f"sqlite:///{tmp_path}/kegui.db")
-    migrations.up()
+def house(sqlite_url: str) -> Iterator[House]:
+    app = open_house(sqlite_url)
     with db.connection():
         given = add_two_departments()
     yield House(app, given)

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
-from bot import clock, db, migrations
+from bot import clock, db
 from bot.actions import logins, roles
 from bot.audit import Who
 from bot.db import transaction
@@ -54,11 +53,9 @@ def time(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 @pytest.fixture
-def app(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[APIFlask]:
+def app(sqlite_url: str) -> Iterator[APIFlask]:
     """The whole application beside the sandbox, in which one can be whoever one likes."""
-    monkeypatch.setitem(db.SQLITE_PRAGMAS, "synchronous", "off")
-    made = open_house(f"sqlite:///{tmp_path / 'kegui.db'}", KEGUI_SANDBOX="1")
-    migrations.up()
+    made = open_house(sqlite_url, KEGUI_SANDBOX="1")
     with db.connection():
         add_person("anna", "安娜", Role.COMPLIANCE_OFFICER)
         add_person("bert", "贝特", Role.AUDITOR)
