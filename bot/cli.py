@@ -381,6 +381,8 @@ def offboard(userid: str, last_day: datetime, successors: tuple[str, ...], auto:
             )
     except handovers.UnknownStaff:
         raise click.ClickException(f"WeCom shows no member {userid}") from None
+    except handovers.LastDayTooFar as too_far:
+        raise click.BadParameter(str(too_far), param_hint="--last-day") from None
     except handovers.UnfitSuccessor as unfit:
         raise click.ClickException(f"successor {unfit}") from None
     click.echo(f"{handover.id} {'opened' if is_new else 'was open already'}: {handover.state}")

@@ -244,6 +244,26 @@ def test_offboard_with_an_unfit_successor_opens_nothing_and_says_why(kegui: Kegu
     assert remembered(lambda: Handover.select().count()) == 0
 
 
+@pytest.mark.parametrize("mode", [(), ("--auto",)])
+@pytest.mark.parametrize("last_day", ["0001-01-01", "0202-12-31", "9999-12-31", in_days(-367)])
+def test_a_last_day_that_nobody_can_mean_is_refused_as_the_api_refuses_it(
+    kegui: Kegui, last_day: str, mode: tuple[str, ...]
+) -> None:
+    employ("zhangsan")
+
+    result = kegui("offboard", "zhangsan", "--last-day", last_day, *mode)
+
+    assert_one_clear_line(result, "--last-day", last_day, "too far", exit_code=2)
+    assert remembered(lambda: Handover.select().count()) == 0
+
+
+@pytest.mark.parametrize("days", [-366, -1, 0, 400])
+def test_a_last_day_within_a_year_is_taken(kegui: Kegui, days: int) -> None:
+    employ("zhangsan")
+
+    assert kegui("offboard", "zhangsan", "--last-day", in_days(days)).exit_code == 0
+
+
 @pytest.mark.parametrize("last_day", ["tomorrow", "2026-02-30", "31.12.2026"])
 def test_a_last_day_that_is_no_date_is_refused(kegui: Kegui, last_day: str) -> None:
     result = kegui("offboard", "zhangsan", "--last-day", last_day)

@@ -25,16 +25,22 @@ from bot.models.handover import (
     SCHEDULED,
 )
 from bot.queue import Lane
+from bot.rules.handover import LastDay, judge_last_day
 
 BEFORE_IT_RUNS = (PLANNED, AWAITING_APPROVAL, SCHEDULED)
-# A last day further away is a slip of the pen.
-LONGEST_AGO = timedelta(days=366)
-LONGEST_AHEAD = timedelta(days=400)
 ROWS_AT_ONCE = 500
 
 
 class UnknownStaff(Exception):
     """WeCom shows no such member."""
+
+
+class LastDayTooFar(ValueError):
+    """The last day is so far from today that nobody can mean it."""
+
+    def __init__(self, day: date) -> None:
+        super().__init__(f"the last day {day} is too far from today: check it")
+        self.day = day
 
 
 class UnfitSuccessor(Exception):
@@ -70,9 +76,11 @@ def open_offboarding(
     A leaver has one open case: opening it again gives the existing one, unchanged.
 
     Raises:
+        LastDayTooFar: the day cannot be meant.
         UnknownStaff: no such member is known.
         UnfitSuccessor: a named successor may not take over.
     """
+    _check_last_day(last_day, kegui)
     member = staff.find(userid, kegui)
     if member is None:
         raise UnknownStaff(userid)
@@ -329,10 +337,13 @@ def change(
     as long as nobody has approved the leave; an approval that was given outlasts it.
 
     Raises:
+        LastDayTooFar: the day cannot be meant.
         NotPossible: it is over, or runs already and the day would change.
         UnfitSuccessor: a named successor may not take over.
         SamePerson: nobody changes their own leave.
     """
+    if last_day is not None:
+        _check_last_day(last_day, kegui)
     if by.is_person(handover.userid):
         raise proposals.SamePerson
     if handover.state not in HANDOVER_OPEN:
@@ -434,6 +445,12 @@ def wake_soon(handover: Handover, kegui: Kegui) -> None:
     )
     if not recent.exists():
         wake(handover, kegui)
+
+
+def _check_last_day(day: date, kegui: Kegui) -> None:
+    today = clock.now().astimezone(kegui.settings.zone).date()
+    if judge_last_day(day, today) is LastDay.TOO_FAR:
+        raise LastDayTooFar(day)
 
 
 def _is_open_case(userid: str) -> object:

@@ -7,7 +7,6 @@ from apiflask import APIBlueprint
 from pydantic import Field, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from bot import clock
 from bot.actions import handovers
 from bot.api import context
 from bot.api.auth import READ, needs
@@ -23,7 +22,6 @@ from bot.api.case_shapes import (
     show_case,
 )
 from bot.api.paging import PageOut
-from bot.api.problems import invalid
 from bot.api.schemas import Asked, Day, Member, Members, Words, may_be_left_out, refuse_null
 from bot.models.handover import OFFBOARDING
 
@@ -76,7 +74,6 @@ OPEN_ALREADY: Any = {
 @blueprint.output(OffboardingOut, status_code=201)
 def create(json_data: OffboardingIn) -> tuple[dict[str, Any], int]:
     """Open the offboarding of a member."""
-    _check_day(json_data.last_day)
     case, is_new = handovers.open_offboarding(
         json_data.userid,
         json_data.last_day,
@@ -114,8 +111,6 @@ def show(number: int) -> dict[str, Any]:
 def change(number: int, json_data: OffboardingChange) -> dict[str, Any]:
     """Change the last day or the successors; what is submitted stays as it is."""
     case = find_offboarding(number)
-    if json_data.last_day is not None:
-        _check_day(json_data.last_day)
     changed = handovers.change(
         case,
         context.who(),
@@ -150,13 +145,3 @@ def cancel(number: int) -> dict[str, Any]:
 def items(number: int, query_data: ItemsQuery) -> dict[str, Any]:
     """List the customers and groups, where each stands, and every try to move it."""
     return list_items(find_offboarding(number), query_data)
-
-
-def _check_day(day: date) -> None:
-    today = clock.now().astimezone(context.kegui().settings.zone).date()
-    if not today - handovers.LONGEST_AGO <= day <= today + handovers.LONGEST_AHEAD:
-        raise invalid(
-            "last_day",
-            f"最后工作日 {day} 距今过远，请核对",
-            f"the last day {day} is too far from today: check it",
-        )

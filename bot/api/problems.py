@@ -19,7 +19,7 @@ from bot import clock, db
 from bot.actions.alarms import report
 from bot.actions.conflicts import NotOpen
 from bot.actions.contact_ways import Changed
-from bot.actions.handovers import NotPossible, UnfitSuccessor, UnknownStaff
+from bot.actions.handovers import LastDayTooFar, NotPossible, UnfitSuccessor, UnknownStaff
 from bot.actions.proposals import SamePerson
 from bot.api import context, field_errors, obstacles
 from bot.audit import AuditUnwritable
@@ -132,6 +132,7 @@ def translate(api: APIBlueprint) -> None:
     api.register_error_handler(HTTPError, _invalid_request)
     api.register_error_handler(RecursionError, _too_deep)
     api.register_error_handler(UnknownStaff, _unknown_staff)
+    api.register_error_handler(LastDayTooFar, _last_day_too_far)
     api.register_error_handler(UnfitSuccessor, _unfit_successor)
     api.register_error_handler(NotPossible, _not_possible)
     api.register_error_handler(SamePerson, _same_person)
@@ -213,6 +214,11 @@ def _too_deep(_error: RecursionError) -> Response:
 
 def _unknown_staff(error: UnknownStaff) -> Response:
     return respond(missing("成员", "member", error))
+
+
+def _last_day_too_far(error: LastDayTooFar) -> Response:
+    chinese = f"最后工作日 {error.day} 距今过远，请核对"
+    return respond(invalid("last_day", chinese, str(error)))
 
 
 def _unfit_successor(error: UnfitSuccessor) -> Response:

@@ -45,6 +45,7 @@ from bot.reports.cases import (
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_query
 from bot.reports.people import listed, serving_members
+from bot.rules.handover import LastDay, judge_last_day
 from bot.rules.rights import Right
 from bot.wecom import WeComError
 
@@ -393,7 +394,7 @@ def _read_day(form: Form) -> tuple[date | None, Errors]:
         day = date.fromisoformat(form.get("last_day", ""))
     except ValueError:
         return None, {"last_day": _("请填写最后工作日，例如 2026-11-30。")}
-    if not -handovers.LONGEST_AGO <= day - gate.today() <= handovers.LONGEST_AHEAD:
+    if judge_last_day(day, gate.today()) is LastDay.TOO_FAR:
         return None, {"last_day": _("最后工作日距今过远，请核对。")}
     return day, {}
 

@@ -4,12 +4,15 @@ import heapq
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any
 
 BATCH = 100
 GROUPS_PER_OWNER_AND_DAY = 300
 REFUSALS_BEFORE_GIVING_UP = 2
+# A last day further away is a slip of the pen.
+LONGEST_AGO = timedelta(days=366)
+LONGEST_AHEAD = timedelta(days=400)
 
 
 @dataclass(frozen=True)
@@ -209,6 +212,26 @@ def outcome_of(status: int) -> Outcome:
         return Outcome(status)
     except ValueError:
         return Outcome.WAITING
+
+
+class LastDay(StrEnum):
+    """What is to be said of a last day that somebody names."""
+
+    FITS = "fits"
+    # It is taken, and the handover starts at once: worth a question where a person types it.
+    PAST = "past"
+    TOO_FAR = "too far"
+
+
+def judge_last_day(day: date, today: date) -> LastDay:
+    """Say whether a member's last day can be meant.
+
+    >>> judge_last_day(date(202, 12, 31), date(2026, 12, 1))
+    <LastDay.TOO_FAR: 'too far'>
+    """
+    if not -LONGEST_AGO <= day - today <= LONGEST_AHEAD:
+        return LastDay.TOO_FAR
+    return LastDay.PAST if day < today else LastDay.FITS
 
 
 def starts_at(last_day: date, lead: timedelta, zone: tzinfo) -> datetime:
