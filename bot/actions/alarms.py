@@ -43,8 +43,8 @@ def tell_operators(alarm: Alarm, kegui: Kegui) -> None:
                 "alarm.text",
                 about=f"alarm {alarm.id}",
                 kegui=kegui,
+                ours={"what_to_do": alarm.what_to_do},
                 text=alarm.text,
-                what_to_do=alarm.what_to_do,
             )
         except (WeComError, Busy) as error:
             log.warning("alarm_not_told", kind=alarm.kind, error=type(error).__name__)

@@ -1,13 +1,19 @@
 """App messages to staff, in the wording of config/notices.toml."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from bot.effects import AfterCrash, once
 from bot.kegui import Kegui
 from bot.models import Effect
+from bot.wecom import as_data
 from config import table
 
 PURPOSE = "app message"
+# So many names of a list fit into one message together.
+LISTED_CHARACTERS = 30
+NOTHING: Mapping[str, str] = MappingProxyType({})
 
 
 def identity_of(userid: str, template: str, about: str) -> str:
@@ -23,7 +29,8 @@ def tell(
     about: str,
     kegui: Kegui,
     event_id: int | None = None,
-    **values: str,
+    ours: Mapping[str, str] = NOTHING,
+    **values: str | Sequence[str],
 ) -> Effect:
     """Send one member one message, once for each thing it is about.
 
@@ -31,7 +38,9 @@ def tell(
         userid: who is told.
         template: ``table.key`` of config/notices.toml.
         about: what makes two messages the same (an event, a conflict, ...).
-        values: what the template names in braces.
+        ours: what the template names in braces and nobody but us wrote: it stays as it is.
+        values: the rest of what it names; a sequence becomes a list. Whatever people wrote in it
+            is shown as data, a tag or an address is no link.
 
     Raises:
         WeComError: it could not be sent for now; repeating is safe, WeCom drops duplicates.
@@ -45,7 +54,8 @@ def tell(
         text = kegui.vault.open(PURPOSE, begun.sealed_text).decode()
     else:
         section, key = template.split(".")
-        text = table("notices")[section][key].format(**values)
+        shown = {name: _as_data(value) for name, value in values.items()}
+        text = table("notices")[section][key].format(**shown, **ours)
     return once(
         identity,
         "app_message",
@@ -54,3 +64,9 @@ def tell(
         after_crash=AfterCrash.REPEAT,
         sealed_text=kegui.vault.seal(PURPOSE, text.encode()),
     )
+
+
+def _as_data(value: str | Sequence[str]) -> str:
+    if isinstance(value, str):
+        return as_data(value)
+    return "\n".join(f"· {as_data(one, LISTED_CHARACTERS)}" for one in value)

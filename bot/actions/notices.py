@@ -230,8 +230,8 @@ def _send_digest(userid: str, gaps: list[Gap], now: datetime, kegui: Kegui) -> N
         "digest.text",
         about="digest " + " ".join(f"{gap.external_userid} {gap.added_at}" for gap in gaps),
         kegui=kegui,
-        customers="\n".join(f"· {names.get(one) or one}" for one in ids),
-        wording=table("notices")["digest"]["wording"],
+        ours={"wording": table("notices")["digest"]["wording"]},
+        customers=[names.get(one) or one for one in ids],
     )
     for gap in gaps:
         GapDigest.insert(

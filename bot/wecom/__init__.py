@@ -21,7 +21,7 @@ from bot.wecom.errors import (
 )
 from bot.wecom.groups import Group, GroupMember, GroupRow, Groups
 from bot.wecom.logins import Identity, Logins, Ticket, jsapi_signature, oauth_url, qr_url
-from bot.wecom.messages import Button, Card, MessageResult, Messages
+from bot.wecom.messages import Button, Card, MessageResult, Messages, as_data
 from bot.wecom.pauses import Pause, PauseStore
 from bot.wecom.tokens import Token, TokenStore
 from bot.wecom.transfers import TransferRow, Transfers, Unassigned
@@ -94,6 +94,7 @@ __all__ = [
     "User",
     "WeCom",
     "WeComError",
+    "as_data",
     "jsapi_signature",
     "needs_operator",
     "oauth_url",

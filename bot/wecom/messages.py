@@ -16,6 +16,12 @@ TASK_ID = re.compile(r"[A-Za-z0-9_@-]{1,128}")
 CARD_ROWS = 6
 CARD_BUTTONS = 6
 KEY_BYTES = 1024
+DATA_CHARACTERS = 200
+_BRACKETS = str.maketrans("<>", "＜＞")
+_DOT_OF_A_HOST = re.compile(r"(?<=\w)\.(?=[^\W\d_])")
+# They turn around the letters beside them.
+_DIRECTIONS = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_LINE_ENDS = re.compile(r"[\x00-\x20\x7f-\x9f\u2028\u2029]+")
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,8 @@ class Messages(Transport):
 
         Args:
             userids: 1 to 1000.
-            text: cut at 2048 bytes, never inside a character.
+            text: cut at 2048 bytes, never inside a character; what people wrote comes into it
+                through ``as_data``, because a tag in it is a link.
 
         Raises:
             Refused: 81013: nobody got it.
@@ -158,7 +165,7 @@ def _as_json(card: Card) -> dict[str, Any]:
         content["sub_title_text"] = card.text
     if card.rows:
         content["horizontal_content_list"] = [
-            {"keyname": name, "value": value} for name, value in card.rows.items()
+            {"keyname": name, "value": as_data(value)} for name, value in card.rows.items()
         ]
     if card.url:
         content["card_action"] = {"type": 1, "url": card.url}
@@ -183,6 +190,17 @@ def _check(card: Card) -> None:
         raise ValueError("a button has a text, and either a key or a url")
     if len(set(keys)) < len(keys) or any(len(key.encode()) > KEY_BYTES for key in keys):
         raise ValueError(f"the keys of buttons differ and have up to {KEY_BYTES} bytes")
+
+
+def as_data(written: str, most: int = DATA_CHARACTERS) -> str:
+    """Return what people wrote so that it is only read: one line, no link, no longer than that.
+
+    A text may hold ``<a href>`` (path 90236), and the client of a member also makes a link of
+    what merely looks like an address; what makes one stands here in full width.
+    """
+    line = _LINE_ENDS.sub(" ", _DIRECTIONS.sub("", written)).strip()
+    shown = line if len(line) <= most else f"{line[: most - 1]}…"
+    return _DOT_OF_A_HOST.sub("．", shown.translate(_BRACKETS).replace("://", "：//"))
 
 
 def cut(text: str, most: int) -> str:

@@ -58,6 +58,25 @@ def test_what_is_repeated_says_the_same_though_a_name_is_known_by_now(
     assert (effect.state, Effect.get().sealed_text) == ("done", None)
 
 
+def test_a_long_name_leaves_room_for_the_others_and_for_our_own_words(
+    sqlite_url: str, store: str
+) -> None:
+    wecom = FakeWeCom()
+    wecom.sent.append("no answer is lost")
+    kegui = Kegui(settings.load({}), cast(Any, wecom), Queue(sqlite_url), Vault("A" * 43 + "="))
+
+    names = ["=1+1<a href='//a.example'>", "多\n行\u2028\u202e\x00", *["名" * 2000] * 13]
+    wording = "请按 <a href='https://kegui.example'>须知</a>\n告知"
+    tell("lisi", "digest.text", about="d", kegui=kegui, ours={"wording": wording}, customers=names)
+
+    *_, told = wecom.sent
+    listed = [line for line in told.splitlines() if line.startswith("·")]
+    assert listed[:2] == ["· =1+1＜a href='//a．example'＞", "· 多 行"]
+    assert listed[2:] == [f"· {'名' * 29}…"] * 13
+    assert told.endswith(wording)
+    assert len(told.encode()) <= 2048
+
+
 @pytest.mark.parametrize("said", ["invaliduser", "unlicenseduser"])
 def test_who_did_not_get_a_message_counts_as_not_told_and_is_not_told_again(
     sqlite_url: str, store: str, said: str

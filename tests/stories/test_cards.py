@@ -98,6 +98,17 @@ def test_twenty_five_customers_are_not_approved_by_a_click(stack: Stack) -> None
     stack.api.post(f"/offboardings/{case['id']}/cancel")
 
 
+def test_what_a_member_is_called_is_no_link_on_a_card(stack: Stack) -> None:
+    stack.hire("kong", department=74, name="<a href='//a.example'>孔</a>")
+    case = waiting_case(stack, "kong", 74, 1)
+
+    card = card_of(stack, "kong_boss")
+
+    rows = {row["keyname"]: row["value"] for row in card["horizontal_content_list"]}
+    assert rows["离职成员"] == "＜a href='//a．example'＞孔＜/a＞"
+    stack.api.post(f"/offboardings/{case['id']}/cancel")
+
+
 def test_a_card_that_could_not_be_sent_is_sent_when_wecom_is_back(stack: Stack) -> None:
     """The plan waits for a person, and the person must hear of it, whatever went wrong."""
     match = {"touser": "lu_boss"}

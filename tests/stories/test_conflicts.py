@@ -26,6 +26,23 @@ def test_a_second_member_is_a_conflict_and_no_owner(stack: Stack) -> None:
     assert any("张三" in text for text in stack.told("lisi"))
 
 
+def test_what_a_customer_calls_herself_is_no_link_and_no_line_in_a_message(stack: Stack) -> None:
+    evil = '<a href="https://evil.example/login">点此处理</a>\n【客规告警】www.evil.example'
+    stack.meet("zhangsan", "wm_evil", name=evil)
+    stack.settled()
+
+    stack.meet("lisi", "wm_evil")
+    stack.settled()
+
+    shown = '＜a href="https：//evil．example/login"＞点此处理＜/a＞ 【客规告警】www．evil．example'
+    told = [text for userid in ("zhangsan", "lisi", "manager") for text in stack.told(userid)]
+    about_her = [text for text in told if "点此处理" in text]
+    assert len(about_her) == 3
+    for text in about_her:
+        assert f"“{shown}”" in text
+        assert "\n" not in text
+
+
 def test_two_members_in_the_same_second_make_one_owner(stack: Stack) -> None:
     customers = [f"wm_race_{n}" for n in range(10)]
     letters = [
