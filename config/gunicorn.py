@@ -1,17 +1,20 @@
 """gunicorn: a few processes with threads; the access log stays off, addresses carry codes.
 
 A thread serves one connection at a time, so a reverse proxy that takes whole requests from
-slow clients (nginx does) belongs in front of it.
+slow clients (nginx does) must stand in front of it. Without one, those who send half a request
+are hung up on after a while, and wait for nobody's patience; they can come again.
 """
 
 import gc
 import os
 import socket
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import structlog
 from gunicorn.glogging import Logger
+from gunicorn.workers.gthread import TConn, ThreadWorker
 
 from config import logging as _logging
 from config import settings as _settings
@@ -21,6 +24,8 @@ log = structlog.get_logger(__name__)
 _loaded = _settings.load()
 _metrics_listeners: list[socket.socket] = []
 _worker_ends = ExitStack()
+# WeCom waits for five seconds in all.
+_HEAD_SECONDS = 3.0
 
 
 def workers_for(database_url: str) -> int:
@@ -49,9 +54,37 @@ class JSONLogger(Logger):  # type: ignore[misc]
         super().exception(msg, *args, **kwargs)
 
 
+class Worker(ThreadWorker):  # type: ignore[misc]
+    """Threads that wait for the head of a request for some seconds and no longer."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._begun: dict[TConn, float] = {}
+
+    def handle(self, conn: TConn) -> Any:
+        self._begun[conn] = time.monotonic()
+        try:
+            return super().handle(conn)
+        finally:
+            self._begun.pop(conn, None)
+
+    def handle_request(self, req: Any, conn: TConn) -> Any:
+        self._begun.pop(conn, None)
+        return super().handle_request(req, conn)
+
+    def murder_pending(self) -> None:
+        """Called by the main thread each second: hang up on those who are overdue."""
+        super().murder_pending()
+        now = time.monotonic()
+        for conn, begun in list(self._begun.items()):
+            if now - begun > _HEAD_SECONDS:
+                with suppress(OSError):
+                    conn.sock.shutdown(socket.SHUT_RDWR)
+
+
 logger_class = JSONLogger
 bind = _loaded.bind
-worker_class = "gthread"
+worker_class = Worker
 workers = workers_for(_loaded.database_url.get_secret_value())
 # With a socket of its own each process gets its share; of one for all, whoever wakes first
 # takes what comes together.
@@ -63,12 +96,24 @@ keepalive = 5
 # Otherwise whoever may write to the home directory could steer the server.
 control_socket_disable = True
 accesslog = None
+# Whom to believe about a visitor is decided in one place: by KEGUI_TRUSTED_PROXIES, in bot.app.
+forwarded_allow_ips = ""
+secure_scheme_headers: dict[str, str] = {}
+forwarder_headers = ""
 limit_request_line = 4094
 limit_request_fields = 50
 
 
 def when_ready(_server: Any) -> None:
-    """Open the metrics' address once: every process forked later inherits it and may answer."""
+    """Warn of what must stand in front and does not, and open the metrics' address once: every
+    process forked later inherits it and may answer."""
+    if _loaded.is_reached_from_other_machines and not _loaded.trusted_proxies:
+        log.warning(
+            "no_reverse_proxy",
+            bind=_loaded.bind,
+            what_to_do="put a reverse proxy as deploy/nginx in front: whoever sends requests"
+            " slowly holds up everybody; set KEGUI_TRUSTED_PROXIES to its address",
+        )
     host, _, port = _loaded.metrics_bind.rpartition(":")
     if not port:
         return

@@ -26,6 +26,11 @@ Door = Literal["customer", "contacts", "archive"]
 # Nothing is the default elsewhere; here it says: none at all.
 MAY_BE_EMPTY = ("metrics_bind",)
 WECOM_HOST = "qyapi.weixin.qq.com"
+# What every parser reads alike: no user, no backslash, nothing that some of them would drop.
+ADDRESS = re.compile(
+    r"https?://([A-Za-z0-9_]([A-Za-z0-9_.-]*[A-Za-z0-9_])?|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?"
+    r"(/[A-Za-z0-9._~%/:@!$&'()*+,;=-]*)?"
+)
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 
 
@@ -138,6 +143,20 @@ class Settings(BaseSettings):
                 raise ValueError("32 bytes as base64url are needed")
         return value
 
+    @field_validator(
+        "public_url",
+        "console_url",
+        "wecom_api_base",
+        "wecom_oauth_base",
+        "wecom_login_base",
+        "wecom_jssdk_url",
+    )
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value is not None and not ADDRESS.fullmatch(value):
+            raise ValueError("an address is needed, as https://kegui.example.com:8443")
+        return value
+
     @field_validator("metrics_bind")
     @classmethod
     def _host_and_port(cls, value: str) -> str:
@@ -174,6 +193,17 @@ class Settings(BaseSettings):
     def console_address(self) -> str:
         """How people reach the console: often another host than the one WeCom knows."""
         return (self.console_url or self.public_url).rstrip("/")
+
+    @property
+    def is_reached_from_other_machines(self) -> bool:
+        """Whether the web process listens where more than this machine can reach it."""
+        host = self.bind.rpartition(":")[0].strip("[]")
+        if self.bind.startswith("unix:") or host == "localhost":
+            return False
+        try:
+            return not ipaddress.ip_address(host).is_loopback
+        except ValueError:
+            return True
 
     @property
     def own_addresses(self) -> tuple[str, str]:

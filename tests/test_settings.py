@@ -140,6 +140,13 @@ MALFORMED = [
     ("TIMEZONE", "Asia"),
     ("TIMEZONE", "../../etc/hostname"),
     ("LOG_LEVEL", "CHATTY"),
+    ("PUBLIC_URL", "kegui.test"),
+    ("CONSOLE_URL", "https://kegui.example.com@evil.example"),
+    ("WECOM_API_BASE", "https://evil.example\\.qyapi.weixin.qq.com"),
+    ("WECOM_API_BASE", "https://qyapi.weixin.qq.com."),
+    ("WECOM_OAUTH_BASE", "https:/\\evil.example"),
+    ("WECOM_LOGIN_BASE", "javascript://evil.example/"),
+    ("WECOM_JSSDK_URL", "https://evil.example/\t.js"),
     ("SANDBOX", "perhaps"),
 ]
 

@@ -80,5 +80,17 @@ def check_sandbox(settings: Settings, environment: Mapping[str, str]) -> Finding
     return ok("sandbox")
 
 
+def check_proxy(settings: Settings) -> Finding:
+    """A reverse proxy takes whole requests from slow clients, and is believed about visitors."""
+    if settings.trusted_proxies:
+        return ok("reverse proxy")
+    if settings.is_reached_from_other_machines:
+        return failed("reverse proxy", "no_proxy", bind=settings.bind)
+    # Kegui itself speaks no TLS, so somebody does it in front.
+    if any(address.startswith("https:") for address in settings.own_addresses):
+        return warning("reverse proxy", "proxy_not_believed")
+    return ok("reverse proxy")
+
+
 def _variable(name: str) -> str:
     return PREFIX + name.upper()

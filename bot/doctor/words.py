@@ -27,6 +27,7 @@ CHECKS = {
     "settings": ("配置", "settings"),
     "keys": ("密钥强度", "key strength"),
     "sandbox": ("沙箱开关", "sandbox switch"),
+    "reverse proxy": ("反向代理", "reverse proxy"),
     "database": ("数据库", "database"),
     "migrations": ("数据库迁移", "migrations"),
     "database role": ("数据库角色", "database role"),
@@ -92,6 +93,29 @@ SENTENCES = {
         (
             "请删除 KEGUI_SANDBOX 并重启：打开时控制台无需登录",
             "Remove KEGUI_SANDBOX and restart: with it the console asks for no login.",
+        ),
+    ),
+    "no_proxy": Sentence(
+        (
+            "web 直接监听 {bind}，前面没有反向代理",
+            "web listens at {bind} with no reverse proxy in front",
+        ),
+        (
+            "请按 deploy/nginx 在前面部署反向代理，并把其地址设为 KEGUI_TRUSTED_PROXIES："
+            "否则慢速请求会占满线程，回调与页面都无法应答",
+            "Put a reverse proxy in front (deploy/nginx) and set KEGUI_TRUSTED_PROXIES to its"
+            " address: otherwise slow requests hold all threads, and nobody is answered.",
+        ),
+    ),
+    "proxy_not_believed": Sentence(
+        (
+            "地址为 https，但没有设置 KEGUI_TRUSTED_PROXIES",
+            "the address is https, but KEGUI_TRUSTED_PROXIES is not set",
+        ),
+        (
+            "请把反向代理的地址设为 KEGUI_TRUSTED_PROXIES：否则所有访问者都显示为代理的地址",
+            "Set KEGUI_TRUSTED_PROXIES to the reverse proxy's address: otherwise all visitors"
+            " seem to come from there.",
         ),
     ),
     "another_platform": Sentence(

@@ -5,11 +5,11 @@ import time
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from urllib.parse import SplitResult, urlsplit
 
 import requests
 import structlog
-from urllib3.exceptions import HTTPError
+from urllib3.exceptions import HTTPError, LocationParseError
+from urllib3.util import Url, parse_url
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ class Images:
     """
 
     def __init__(self, api_base: str, hosts: Sequence[str] = HOSTS) -> None:
-        self._own = _origin(urlsplit(api_base))
+        self._own = _origin(parse_url(api_base))
         self._hosts = tuple(hosts)
         self._lock = threading.Lock()
         self._kept: OrderedDict[str, Image] = OrderedDict()
@@ -57,7 +57,8 @@ class Images:
             return known
         if failed_at is not None and time.monotonic() - failed_at < FAILURE_SECONDS:
             return None
-        image = self._fetch(url) if self._may_fetch(url) else None
+        address = self._address(url)
+        image = None if address is None else self._fetch(address)
         with self._lock:
             if image is None:
                 self._failed[url] = time.monotonic()
@@ -68,28 +69,29 @@ class Images:
                     memory.popitem(last=False)
         return image
 
-    def _may_fetch(self, url: str) -> bool:
-        """Whether the address is one of WeCom's: no other place is ever asked."""
-        try:
-            parts = urlsplit(url)
-            if parts.username is not None or parts.password is not None:
-                return False
-            if _origin(parts) == self._own:
-                return True
-            port = parts.port or 443
-        except ValueError:
-            return False
-        host = parts.hostname or ""
-        is_theirs = any(host == one or host.endswith(f".{one}") for one in self._hosts)
-        return parts.scheme == "https" and port == 443 and is_theirs
+    def _address(self, url: str) -> Url | None:
+        """Return the address if it is one of WeCom's: no other place is ever asked.
 
-    def _fetch(self, url: str) -> Image | None:
+        Read by the parser that fetches it: another might find another host in it.
+        """
+        try:
+            address = parse_url(url)
+        except LocationParseError:
+            return None
+        if address.auth is not None:
+            return None
+        host = address.host or ""
+        is_theirs = any(host == one or host.endswith(f".{one}") for one in self._hosts)
+        is_usual = address.scheme == "https" and address.port in (None, 443)
+        return address if _origin(address) == self._own or (is_theirs and is_usual) else None
+
+    def _fetch(self, address: Url) -> Image | None:
         try:
             with requests.Session() as session:
                 session.trust_env = False
-                return _read(session, url)
+                return _read(session, address.url)
         except (requests.RequestException, HTTPError, ValueError) as error:
-            log.warning("image_not_fetched", host=urlsplit(url).hostname, why=type(error).__name__)
+            log.warning("image_not_fetched", host=address.host, why=type(error).__name__)
             return None
 
 
@@ -114,5 +116,5 @@ def _read(session: requests.Session, url: str) -> Image:
     return Image(bytes(content), kind)
 
 
-def _origin(parts: SplitResult) -> tuple[str, str, int | None]:
-    return parts.scheme, parts.hostname or "", parts.port
+def _origin(address: Url) -> tuple[str | None, str | None, int | None]:
+    return address.scheme, address.host, address.port

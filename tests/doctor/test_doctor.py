@@ -205,6 +205,12 @@ SETTINGS: list[tuple[str, dict[str, Any], dict[str, str], str]] = [
         {"sandbox": "sandbox_in_production"},
         "KEGUI_SANDBOX",
     ),
+    (
+        "no reverse proxy",
+        {"KEGUI_BIND": "0.0.0.0:8000"},
+        {"reverse proxy": "no_proxy"},
+        "KEGUI_TRUSTED_PROXIES",
+    ),
     ("another data key", {"KEGUI_DATA_KEY": new_key()}, {"data key": "data_key_changed"}, "原来"),
     (
         "no queue",

@@ -4,6 +4,10 @@ import json
 import os
 import socket
 import sqlite3
+import subprocess
+import sys
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from functools import partial
@@ -30,7 +34,7 @@ from tests.doors.knocking import (
     exchange,
     remark_changed,
 )
-from tests.stack import Stack, running_stack, until
+from tests.stack import Stack, free_port, running_stack, until
 
 # WeCom gives up after five seconds; refusing takes milliseconds, on a busy machine more.
 QUICKLY = 2.0
@@ -242,6 +246,69 @@ def test_many_who_send_half_an_event_and_wait_do_not_close_the_door(
     # Each of them is given three seconds; a good event waits for two rows of them at most.
     assert answer.seconds < 10
     assert stored(stack) == events + 1
+
+
+def test_many_who_send_half_a_head_do_not_close_the_door_for_good(stack: Stack, door: Door) -> None:
+    with ExitStack() as waiting:
+        dripping = [waiting.enter_context(connect(door.url)) for _ in range(40)]
+        for connection in dripping:
+            connection.sendall(f"POST {door.path} HTTP/1.1\r\nX-A: ".encode())
+        drip = threading.Thread(target=drip_into, args=(dripping,))
+        drip.start()
+        answer = door.knock(good(door))
+        drip.join()
+
+    assert (answer.status, answer.body) == (200, b"")
+    # Each of them is given three seconds, however often a byte comes; there are rows of them.
+    assert answer.seconds < 15
+
+
+def drip_into(connections: list[socket.socket]) -> None:
+    """Send a byte to each, again and again, until all are hung up on."""
+    for _ in range(60):
+        for connection in list(connections):
+            try:
+                connection.sendall(b"a")
+            except OSError:
+                connections.remove(connection)
+        if not connections:
+            return
+        time.sleep(0.25)
+
+
+def test_no_header_moves_the_address_or_claims_tls(stack: Stack, door: Door) -> None:
+    """The web process believes a proxy named in KEGUI_TRUSTED_PROXIES, and here is none."""
+    head = "GET /healthz HTTP/1.1\r\nHost: k\r\nConnection: close\r\n"
+    for claim in (
+        "SCRIPT_NAME: /wecom",
+        "PATH_INFO: /wecom/callback",
+        "X-Forwarded-Proto: https",
+        "X-Forwarded-Ssl: on",
+        "X-Forwarded-Prefix: /wecom",
+    ):
+        answer = exchange(door.url, [f"{head}{claim}\r\n\r\n".encode()])
+
+        assert answer.status == 200, claim
+        assert "strict-transport-security" not in answer.headers, claim
+
+
+def test_a_web_process_open_to_other_machines_asks_for_a_proxy(
+    stack: Stack, tmp_path: Path
+) -> None:
+    told = tmp_path / "log"
+    bind = f"0.0.0.0:{free_port()}"
+    command = [sys.executable, "-m", "bot", "web"]
+    environment = {**os.environ, **stack.place.environment, "KEGUI_BIND": bind}
+    environment["KEGUI_METRICS_BIND"] = ""
+    with told.open("w") as log:
+        web = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    try:
+        until(lambda: "no_reverse_proxy" in told.read_text())
+        assert f'"bind": "{bind}"' in told.read_text()
+    finally:
+        web.terminate()
+        web.wait(30)
+    assert "no_reverse_proxy" not in "".join(lines(stack))
 
 
 @pytest.mark.parametrize(

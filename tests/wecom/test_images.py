@@ -55,6 +55,13 @@ def test_an_image_of_wecoms_is_fetched_once(network: responses.RequestsMock, url
         "//p.qpic.cn/x",
         "https://[::1/x",
         "",
+        # Hosts about which parsers differ.
+        "https://evil.com\\.qpic.cn/",
+        "https://evil.com\\@p.qpic.cn/",
+        "https://evil.com#.qpic.cn/",
+        "https://evil.com?.qpic.cn/",
+        "https:/\\evil.com/.qpic.cn",
+        "https://evil.com\t.qpic.cn/x",
     ],
 )
 def test_no_other_place_is_ever_asked(network: responses.RequestsMock, url: str) -> None:
