@@ -53,17 +53,21 @@ def _tell_opened(
     conflict: Conflict, owner: str, contender: str, kegui: Kegui, *, event_id: int | None
 ) -> None:
     about = _about_opening(conflict, contender)
-    names = {
-        "customer": _customer_name(conflict.external_userid),
-        "owner": _staff_name(owner),
-        "contender": _staff_name(contender),
-    }
     recipients = {OWNER_TEMPLATE: owner, CONTENDER_TEMPLATE: contender}
     manager = staff.manager_of(owner) or staff.manager_of(contender)
     if manager and manager not in (owner, contender):
         recipients["conflict.manager"] = manager
     for template, userid in recipients.items():
-        tell(userid, template, about=about, kegui=kegui, event_id=event_id, **names)
+        tell(
+            userid,
+            template,
+            about=about,
+            kegui=kegui,
+            event_id=event_id,
+            customer=_customer_name(conflict.external_userid),
+            owner=_staff_name(owner),
+            contender=_staff_name(contender),
+        )
 
 
 def _open_or_join(external_userid: str, owner: str, contender: str) -> Conflict:
