@@ -116,8 +116,14 @@ def is_full(error: peewee.PeeweeException) -> bool:
     """
     cause = getattr(error, "orig", None)
     if isinstance(cause, sqlite3.Error):
-        # What the driver itself objects to, and not SQLite, has no code.
-        return getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+        # SQLite has ended the transaction by itself, and the driver objects to ending it again.
+        why: BaseException | None = error
+        while why is not None:
+            # What the driver itself objects to, and not SQLite, has no code.
+            if getattr(why, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                return True
+            why = why.__context__
+        return False
     return getattr(cause, "sqlstate", None) == DISK_FULL
 
 

@@ -1,10 +1,11 @@
 """Let people in, keep knowing them, and let them out."""
 
 import hashlib
+import hmac
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
 from peewee import Expression, ModelSelect, PostgresqlDatabase, fn
@@ -13,13 +14,14 @@ from bot import clock
 from bot.audit import Who
 from bot.db import database, transaction
 from bot.kegui import Kegui
-from bot.models import Login, LoginFailure, LoginState
+from bot.models import Login, LoginFailure
 from bot.rules.slowdown import FORGOTTEN_AFTER, wait_after
 
 OAUTH, QR, LOCAL, SANDBOX = "oauth", "qr", "local", "sandbox"
 # These prove a second thing beside the browser: the phone that scans, or the code of an app.
 STRONG = (QR, LOCAL)
 STATE_LASTS = timedelta(minutes=10)
+LONGEST_TARGET = 1024
 STEP_UP_LASTS = timedelta(minutes=10)
 # Why a login ended that its owner did not end.
 BY_AN_ADMINISTRATOR = "by an administrator"
@@ -126,28 +128,36 @@ def is_stepped_up(login: Login, now: datetime) -> bool:
     return login.stepped_up_at is not None and _is_fresh(login.stepped_up_at, STEP_UP_LASTS, now)
 
 
-def send_away(target: str, method: str, *, is_step_up: bool = False) -> str:
-    """Return a state to send through WeCom: letters and digits, at most 128 (path 91022)."""
+@dataclass(frozen=True)
+class SentAway:
+    """What the browser must bring back from WeCom, as its signed cookie keeps it.
+
+    Nothing is stored here: a cookie that somebody copied out of their browser and puts back counts
+    again until it is too old. It lets in only whom WeCom then names, by a code that counts once.
+    """
+
+    digest: str
+    sent_at: float
+    target: str
+    method: str
+    is_step_up: bool
+
+
+def send_away(target: str, method: str, *, is_step_up: bool = False) -> tuple[str, SentAway]:
+    """Return a state to send through WeCom, letters and digits, at most 128 (path 91022), and what
+    the browser's cookie keeps of it."""
     state = secrets.token_hex(32)
-    now = clock.now()
-    LoginState.delete().where(LoginState.created_at < now - STATE_LASTS).execute()
-    LoginState.create(
-        digest=digest(state),
-        created_at=now,
-        target=target[:1024],
-        method=method,
-        is_step_up=is_step_up,
-    )
-    return state
+    now = clock.now().timestamp()
+    # A cookie holds 4 KB.
+    target = target if len(ascii(target)) <= LONGEST_TARGET else "/"
+    return state, SentAway(digest(state), now, target, method, is_step_up)
 
 
-def come_back(state: str) -> LoginState | None:
-    """Take a state that came back: once, and in time; None for any other."""
-    found: LoginState | None = LoginState.get_or_none(LoginState.digest == digest(state))
-    if found is None:
-        return None
-    taken = LoginState.delete().where(LoginState.digest == found.digest).execute()
-    return found if taken and _is_fresh(found.created_at, STATE_LASTS, clock.now()) else None
+def is_back(sent: SentAway, state: str) -> bool:
+    """Whether this is the state with which the browser was sent away, and in time."""
+    sent_at = datetime.fromtimestamp(sent.sent_at, UTC)
+    is_same = hmac.compare_digest(sent.digest, digest(state))
+    return is_same and _is_fresh(sent_at, STATE_LASTS, clock.now())
 
 
 def begin_try(*keys: str) -> None:

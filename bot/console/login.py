@@ -1,5 +1,6 @@
 """登录: through WeCom, by a local administrator's password, in the sandbox by choosing somebody."""
 
+from dataclasses import asdict
 from datetime import timedelta
 from typing import Any
 
@@ -62,9 +63,9 @@ def wecom() -> ResponseReturnValue:
 
 
 def send_to_wecom(target: str, method: str, *, is_step_up: bool) -> ResponseReturnValue:
-    """Redirect to WeCom with a state that must come back once, and to this browser."""
-    state = logins.send_away(target, method, is_step_up=is_step_up)
-    session[STATE] = logins.digest(state)
+    """Redirect to WeCom with a state that must come back, and to this browser."""
+    state, sent = logins.send_away(target, method, is_step_up=is_step_up)
+    session[STATE] = asdict(sent)
     settings = kegui().settings
     back = _own_address() + url_for("console.login.done")
     if settings.agent_id is None:
@@ -88,12 +89,11 @@ def send_to_wecom(target: str, method: str, *, is_step_up: bool) -> ResponseRetu
 @blueprint.get("/wecom/done")
 @allow(PUBLIC)
 def done() -> ResponseReturnValue:
-    """Somebody comes back from WeCom: with the state of this browser, once, and a code."""
-    given = request.args.get("state", "")
-    was_sent = session.pop(STATE, None) == logins.digest(given)
-    # Taken in any case: a state that somebody else's browser shows is spent as well.
-    state = logins.come_back(given)
-    if not was_sent or state is None:
+    """Somebody comes back from WeCom: with the state of this browser, and a code."""
+    kept = session.pop(STATE, None)
+    # What an older version left in the cookie is no such state.
+    state = logins.SentAway(**kept) if isinstance(kept, dict) else None
+    if state is None or not logins.is_back(state, request.args.get("state", "")):
         return _refuse("state")
     code = request.args.get("code", "")
     if not code and state.is_step_up and gate.is_signed_in():

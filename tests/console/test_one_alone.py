@@ -19,13 +19,11 @@ from bot.actions.proposals import open_one
 from bot.actions.roles import NotPossible
 from bot.audit import Who
 from bot.models import (
-    AuditEntry,
     Conflict,
     Customer,
     Handover,
     HandoverItem,
     LocalUser,
-    LoginState,
     Ownership,
     Proposal,
     RoleGrant,
@@ -357,19 +355,3 @@ def test_long_texts_are_cut_or_refused(house: House) -> None:
         assert len(reason) == 500
         assert Handover.select().where(Handover.source == "console k").count() == 0
     assert moved.status_code == 422
-
-
-def test_what_was_sent_to_wecom_and_never_came_back_is_forgotten(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    stranger = house.app.test_client()
-    for _ in range(5):
-        stranger.get("/login/wecom")
-    with db.connection():
-        LoginState.update(created_at=MORNING).execute()
-
-    stranger.get("/login/wecom")
-
-    with db.connection():
-        assert LoginState.select().count() == 1
-        assert AuditEntry.select().where(AuditEntry.act == "login.begin").count() == 0
