@@ -44,6 +44,7 @@ from bot.console import (
     step_up,
     theme,
     tokens,
+    wording,
 )
 from bot.kegui import Kegui
 
@@ -64,6 +65,7 @@ SCREENS = (
     staff,
     audit,
     rights,
+    wording,
     alarms,
     events,
     operation,

@@ -90,6 +90,12 @@ GROUPS = (
                 "console.audit.index", _p("screen", "审计日志"), "journal-check", Right.READ_AUDIT
             ),
             Entry("console.rights.index", _p("screen", "角色与权限"), "key", Right.SEE_RIGHTS),
+            Entry(
+                "console.wording.index",
+                _p("screen", "合规签发的内容"),
+                "patch-check",
+                Right.SEE_WORDING,
+            ),
         ),
     ),
     Group(

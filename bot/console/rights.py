@@ -47,7 +47,7 @@ GRANTABLE = tuple(role for role in Role if role not in FROM_WECOM)
 TOPICS: Mapping[LazyString, tuple[str, ...]] = {
     _l("客户与渠道"): ("customers", "phones", "conflicts", "gaps", "contact_ways", "sidebar"),
     _l("成员与交接"): ("offboardings", "staff"),
-    _l("合规与权限"): ("audit", "rights", "roles", "logins"),
+    _l("合规与权限"): ("audit", "rights", "roles", "logins", "wording"),
     _l("系统运维"): ("alarms", "events", "operation", "pauses", "tokens", "settings"),
 }
 MEANINGS: Mapping[Role, LazyString] = {

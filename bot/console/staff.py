@@ -122,6 +122,7 @@ def show(userid: str) -> str:
         conflicts=members.open_conflicts_of(userid) if sees_conflicts else None,
         sees_customers=gate.me().may(Right.SEE_CUSTOMERS),
         may_change=_may_over(Right.CHANGE_STAFF, userid),
+        sees_leader=_may_over(Right.SEE_STAFF, member.direct_leader),
         names=names_of(staff=[userid, member.direct_leader]),
     )
 
@@ -267,7 +268,7 @@ def _visible(userid: str, right: Right) -> Staff:
     return member
 
 
-def _may_over(right: Right, userid: str) -> bool:
+def _may_over(right: Right, userid: str | None) -> bool:
     return gate.me().may(right) and gate.scope(right).has(userid)
 
 

@@ -317,6 +317,7 @@ RIGHTS: Mapping[Right, LazyString] = {
     Right.SEE_TOKENS: _l("查看接口令牌"),
     Right.CHANGE_TOKENS: _l("新建与作废接口令牌"),
     Right.SEE_SETTINGS: _l("查看设置"),
+    Right.SEE_WORDING: _l("查看合规签发的内容"),
     Right.SIDEBAR: _l("使用聊天侧边栏"),
 }
 

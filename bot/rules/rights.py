@@ -55,6 +55,7 @@ class Right(StrEnum):
     SEE_TOKENS = "tokens.see"
     CHANGE_TOKENS = "tokens.change"
     SEE_SETTINGS = "settings.see"
+    SEE_WORDING = "wording.see"
     SIDEBAR = "sidebar"
 
 
@@ -118,6 +119,12 @@ RIGHTS: Mapping[Right, Mapping[Role, Reach]] = {
     Right.SEE_TOKENS: {_ADMINISTRATOR: _FIRM, _AUDITOR: _FIRM},
     Right.CHANGE_TOKENS: {_ADMINISTRATOR: _FIRM},
     Right.SEE_SETTINGS: {_ADMINISTRATOR: _FIRM, _AUDITOR: _FIRM},
+    Right.SEE_WORDING: {
+        _ADMINISTRATOR: _FIRM,
+        _COMPLIANCE: _FIRM,
+        _REVIEWER: _FIRM,
+        _AUDITOR: _FIRM,
+    },
     Right.SIDEBAR: {_STAFF: _OWN},
 }
 

@@ -92,7 +92,7 @@ GET  /rights/proposals/<number>/decision           o o . . . . . . . . o >
 GET  /rights/proposals/new                         o o . . . . . . . . o >
 GET  /rights/table                                 o o . . . . o . . . o >
 GET  /settings                                     o . . . . . o . . . o >
-GET  /settings/tables                              o . . . . . o . . . o >
+GET  /settings/tables                              o o o . . . o . . . o >
 GET  /sidebar                                      . . . . . . . o o . . >
 GET  /sidebar/customers/<external_userid>          . . . . . . . o - . . >
 GET  /sidebar/signature                            . . . . . . . o o . . >
