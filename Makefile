@@ -1,6 +1,7 @@
 # make run | make test | make check: each sets up what it needs in .venv from a fresh clone.
 PYTHON ?= python3
 ONCE ?=
+PROCESSES ?= 2
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check
 INPUTS := pyproject.toml constraints.txt
 
@@ -28,7 +29,7 @@ run: .venv/.run ## play a business day against the sandbox, then leave the conso
 	@.venv/bin/kegui run --day $(if $(ONCE),--once)
 
 test: .venv/.dev ## run the whole test suite
-	@.venv/bin/python -m pytest -q $(ARGS)
+	@.venv/bin/python -m pytest -q --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: .venv/.dev ## formatting, lint, types, migrations equal models
 	.venv/bin/ruff format --check .

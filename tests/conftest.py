@@ -20,7 +20,9 @@ from bot import db, migrations
 from bot.models import TABLES
 
 POSTGRES_URL = os.environ.get("KEGUI_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
-REDIS_URL = os.environ.get("KEGUI_TEST_REDIS_URL", "redis://127.0.0.1:6379/13")
+# Of the parallel processes of a run each has a Redis database of its own.
+PROCESS = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+REDIS_URL = os.environ.get("KEGUI_TEST_REDIS_URL", f"redis://127.0.0.1:6379/{13 - PROCESS}")
 
 
 @pytest.fixture(scope="session", autouse=True)
