@@ -22,7 +22,7 @@ from bot.inbox import Later, Lost
 from bot.kegui import Kegui
 from bot.models import InboxEvent, Notice, Staff
 from bot.queue import Lane
-from bot.router import Received, Router
+from bot.router import NOBODY, Received, Router
 from bot.wecom import Paused, Refused, Throttled, WeComError
 
 log = structlog.get_logger(__name__)
@@ -38,9 +38,8 @@ POLL_SECONDS = 0.05
 PATIENCE_SECONDS = 20
 LIFTED = timedelta(seconds=1)
 LATE = timedelta(seconds=0.5)
-# The fields of an event that name a member, and what stands there where WeCom itself is meant.
+# The fields of an event that name a member.
 MEMBERS = ("UserID", "FromUserName")
-NOBODY = "sys"
 
 
 class Worker:
@@ -162,17 +161,21 @@ class Worker:
     def _handle(self, row: InboxEvent, lane: Lane) -> None:
         try:
             event = inbox.open_event(row, self._kegui.vault)
+            entry = self._router.entry_for(event, lane)
+            if entry is not None and (lacks := entry.lacks(event)):
+                # No later try would know of whom it speaks.
+                inbox.bury(row, now=clock.now(), error=f"without {', '.join(lacks)}")
+                return
             if lane == Lane.WORK:
                 self._ask_for_unknown(event)
             event = _as_spelled(event, row)
-            handler = self._router.handler_for(event, lane)
-            if handler is None and lane == Lane.WORK:
+            if entry is None and lane == Lane.WORK:
                 self._ignore(row)
                 return
-            if handler is not None:
+            if entry is not None:
                 again = row.attempts > 1
                 received = Received(row.id, row.source, row.received_at, event, again)
-                handler(received, self._kegui)
+                entry.handler(received, self._kegui)
         except Later as later:
             inbox.give_back(row, due_at=later.due_at, error=str(later), failed=False)
             return

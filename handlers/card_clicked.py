@@ -7,7 +7,7 @@ from bot.router import Received, Router
 router = Router()
 
 
-@router.on("template_card_event")
+@router.on("template_card_event", needs=("FromUserName",))
 def card_clicked(received: Received, kegui: Kegui) -> None:
     """The event proves who clicked and which button: what that may do is looked up now."""
     cards.answer_click(received, kegui)

@@ -10,15 +10,16 @@ from bot.router import Received, Router
 
 router = Router()
 FAMILY = "change_external_contact"
+NEEDS = ("UserID", "ExternalUserID")
 
 
-@router.on(FAMILY, "msg_audit_approved", lane=Lane.WELCOME)
+@router.on(FAMILY, "msg_audit_approved", lane=Lane.WELCOME, needs=NEEDS)
 def greet(received: Received, kegui: Kegui) -> None:
     """The agreement brings a welcome code of its own: the notice that had to wait goes out."""
     notices.send_consent_notice(received, kegui)
 
 
-@router.on(FAMILY, "msg_audit_approved")
+@router.on(FAMILY, "msg_audit_approved", needs=NEEDS)
 def consent_given(received: Received, kegui: Kegui) -> None:
     """Record the agreement for this conversation, with the event as its evidence."""
     event = received.event

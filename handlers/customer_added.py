@@ -9,17 +9,18 @@ from bot.router import Received, Router
 
 router = Router()
 FAMILY = "change_external_contact"
+NEEDS = ("UserID", "ExternalUserID")
 
 
-@router.on(FAMILY, "add_external_contact", lane=Lane.WELCOME)
-@router.on(FAMILY, "add_half_external_contact", lane=Lane.WELCOME)
+@router.on(FAMILY, "add_external_contact", lane=Lane.WELCOME, needs=NEEDS)
+@router.on(FAMILY, "add_half_external_contact", lane=Lane.WELCOME, needs=NEEDS)
 def greet(received: Received, kegui: Kegui) -> None:
     """Send the consent notice, before anything else: the code lives 20 seconds, and once."""
     notices.send_consent_notice(received, kegui)
 
 
-@router.on(FAMILY, "add_external_contact")
-@router.on(FAMILY, "add_half_external_contact")
+@router.on(FAMILY, "add_external_contact", needs=NEEDS)
+@router.on(FAMILY, "add_half_external_contact", needs=NEEDS)
 def customer_added(received: Received, kegui: Kegui) -> None:
     """Remember the contact and settle whose customer it is.
 

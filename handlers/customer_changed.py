@@ -7,7 +7,7 @@ from bot.router import Received, Router
 router = Router()
 
 
-@router.on("change_external_contact", "edit_external_contact")
+@router.on("change_external_contact", "edit_external_contact", needs=("ExternalUserID",))
 def customer_changed(received: Received, kegui: Kegui) -> None:
     """Read the customer again: the event carries no difference (path 92130)."""
     customers.meet(received, kegui)

@@ -6,10 +6,11 @@ from bot.router import Received, Router
 
 router = Router()
 FAMILY = "change_external_contact"
+NEEDS = ("UserID", "ExternalUserID")
 BY_TRANSFER = "DELETE_BY_TRANSFER"
 
 
-@router.on(FAMILY, "del_external_contact")
+@router.on(FAMILY, "del_external_contact", needs=NEEDS)
 def deleted_by_member(received: Received, kegui: Kegui) -> None:
     """The member deleted the customer, or a finished transfer did it for both.
 
@@ -21,7 +22,7 @@ def deleted_by_member(received: Received, kegui: Kegui) -> None:
     Relation.finish(event.external_userid, event.userid, at=event.created_at, end=end)
 
 
-@router.on(FAMILY, "del_follow_user")
+@router.on(FAMILY, "del_follow_user", needs=NEEDS)
 def deleted_by_customer(received: Received, kegui: Kegui) -> None:
     """The customer deleted the member."""
     event = received.event

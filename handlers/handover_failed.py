@@ -9,7 +9,7 @@ from bot.router import Received, Router
 router = Router()
 
 
-@router.on("change_external_contact", "transfer_fail")
+@router.on("change_external_contact", "transfer_fail", needs=("ExternalUserID",))
 def handover_failed(received: Received, kegui: Kegui) -> None:
     """Look at the running handovers of this customer now, rather than at the next poll.
 

@@ -7,8 +7,8 @@ from bot.router import Received, Router
 router = Router()
 
 
-@router.on("change_contact", "create_user")
-@router.on("change_contact", "update_user")
+@router.on("change_contact", "create_user", needs=("UserID",))
+@router.on("change_contact", "update_user", needs=("UserID",))
 def staff_changed(received: Received, kegui: Kegui) -> None:
     """Read the member: since 2022 the event carries little more than the userid (path 90970)."""
     event = received.event
@@ -17,7 +17,7 @@ def staff_changed(received: Received, kegui: Kegui) -> None:
     staff.look_again([userid], kegui)
 
 
-@router.on("subscribe")
+@router.on("subscribe", needs=("FromUserName",))
 def staff_in_range(received: Received, kegui: Kegui) -> None:
     """A member came into the app's visible range."""
     staff.look_again([received.event.from_user], kegui)

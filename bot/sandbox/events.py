@@ -45,6 +45,7 @@ def emit(
         ("Event", event),
         *nodes,
     ]
+    fields = [(name, value) for name, value in fields if name not in how.without]
     is_configured = isinstance(world.doors.get(door), Door)
     event_seq = world.journal.write(
         "events",

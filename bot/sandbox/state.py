@@ -212,12 +212,14 @@ class ResponseCode:
 
 @dataclass
 class Delivery:
-    """How a callback is to be sent; ``create_time`` fixes the event's second."""
+    """How a callback is to be sent; ``create_time`` fixes the event's second, ``without`` names
+    nodes that are left out."""
 
     times: int = 1
     delay_seconds: float = 0.0
     drop: bool = False
     create_time: int | None = None
+    without: list[str] = field(default_factory=list)
 
 
 @dataclass

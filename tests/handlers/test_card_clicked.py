@@ -143,9 +143,9 @@ def click(card: Card, by: str, kegui: Kegui, code: str = "code-1", key: str = "a
             AgentID="1000014",
         )
     )
-    handler = router.handler_for(event, cast(Any, "work"))
-    assert handler is not None
-    handler(Received(7, "customer", NOW, event), kegui)
+    entry = router.entry_for(event, cast(Any, "work"))
+    assert entry is not None
+    entry.handler(Received(7, "customer", NOW, event), kegui)
 
 
 def trail() -> list[tuple[str, str, str]]:
