@@ -19,6 +19,7 @@ from bot import db, migrations, setup, terminal
 from bot.audit import AuditLog, AuditUnwritable
 from bot.clock import now as utc_now
 from bot.commands import GROUPS
+from bot.effects import Busy
 from bot.kegui import Kegui
 from bot.wecom import WeComError
 from config import logging
@@ -386,6 +387,24 @@ def offboard(userid: str, last_day: datetime, successors: tuple[str, ...], auto:
     except handovers.UnfitSuccessor as unfit:
         raise click.ClickException(f"successor {unfit}") from None
     click.echo(f"{handover.id} {'opened' if is_new else 'was open already'}: {handover.state}")
+
+
+@main.command("rename-member")
+@click.argument("former")
+@click.argument("userid")
+def rename_member(former: str, userid: str) -> None:
+    """Say that the member FORMER is USERID in WeCom now: all that was theirs goes with them."""
+    from bot.actions import renames
+
+    kegui = terminal.kegui(terminal.load())
+    try:
+        with db.connection():
+            present = renames.say_so(former, userid, terminal.whoever(), kegui)
+    except renames.NotPossible as error:
+        raise click.ClickException(str(error)) from None
+    except Busy:
+        raise click.ClickException("a handover of this member is at work; try again") from None
+    click.echo(f"{former} is {present} now")
 
 
 @main.command()

@@ -38,6 +38,10 @@ class Event:
         return self.text("ExternalUserID")
 
     @property
+    def new_userid(self) -> str:
+        return self.text("NewUserID")
+
+    @property
     def welcome_code(self) -> str:
         return self.text("WelcomeCode")
 

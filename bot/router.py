@@ -40,7 +40,7 @@ class Entry:
 
     def lacks(self, event: Event) -> list[str]:
         """Name the ids that the handler needs and the event does not carry."""
-        return [name for name in self.needs if not _is_id(event.text(name))]
+        return [name for name in self.needs if not is_id(event.text(name))]
 
 
 class Router:
@@ -90,5 +90,6 @@ class Router:
         self._entries[lane, event, change_type] = entry
 
 
-def _is_id(text: str) -> bool:
+def is_id(text: str) -> bool:
+    """Whether a field names somebody, or a group."""
     return text != NOBODY and 0 < len(text) <= LONGEST_ID

@@ -20,7 +20,7 @@ from bot.effects import Busy
 from bot.events import Event
 from bot.inbox import Later, Lost
 from bot.kegui import Kegui
-from bot.models import InboxEvent, Notice, Staff
+from bot.models import FormerUserid, InboxEvent, Notice, Staff
 from bot.queue import Lane
 from bot.router import NOBODY, Received, Router
 from bot.wecom import Paused, Refused, Throttled, WeComError
@@ -206,8 +206,13 @@ class Worker:
 
     def _ask_for_unknown(self, event: Event) -> None:
         """Read the member of a customer's event whom no reading has met, and how WeCom spells
-        them; where it cannot be asked, or does not show them, the event's spelling stays."""
-        if not event.external_userid or not event.userid or Staff.is_known(event.userid):
+        them; where it cannot be asked, or does not show them, the event's spelling stays.
+
+        A former userid is asked about in every event: WeCom may have given it to somebody else.
+        """
+        if not event.userid or Staff.is_known(event.userid):
+            return
+        if not event.external_userid and not FormerUserid.among([event.userid]):
             return
         try:
             staff.refresh(event.userid, self._kegui)

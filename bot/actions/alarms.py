@@ -6,7 +6,7 @@ from bot import clock
 from bot.actions.messages import tell
 from bot.effects import Busy
 from bot.kegui import Kegui
-from bot.models import Alarm
+from bot.models import Alarm, Staff
 from bot.wecom import OperatorNeeded, WeComError
 
 log = structlog.get_logger(__name__)
@@ -36,7 +36,7 @@ def raise_alarm(kind: str, subject: str, text: str, what_to_do: str, kegui: Kegu
 
 def tell_operators(alarm: Alarm, kegui: Kegui) -> None:
     """Tell those operators who have not heard of an alarm; safe to repeat, never fails."""
-    for operator in kegui.settings.operators:
+    for operator in Staff.each_spelled(kegui.settings.operators):
         try:
             tell(
                 operator,

@@ -1,14 +1,17 @@
 """Give a new customer an owner, or show that two members are after one."""
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 from bot import clock
 from bot.actions import handovers, staff
 from bot.actions.conflicts import open_conflict
 from bot.kegui import Kegui
-from bot.models import Allocation, Conflict, Customer, Ownership, Relation
+from bot.models import Allocation, Conflict, Customer, Ownership, Relation, Staff
 from bot.models.conflict import RESOLVED
 from bot.models.customer import LIVE_RELATIONS
 from bot.router import Received
-from bot.rules.allocation import Candidate, Decision, choose_owner, first_contact, rules_from
+from bot.rules.allocation import Candidate, Decision, Rule, choose_owner, first_contact, rules_from
 from config import table
 
 KEPT = "kept"
@@ -48,7 +51,8 @@ def _decide(received: Received, kegui: Kegui) -> Allocation:
         elif first is not None:
             decision = Decision(first, "the first member in contact, of whom no event spoke", None)
         else:
-            decision = choose_owner(event.state, event.userid, rules_from(rules_table), everybody)
+            rules = _as_spelled(rules_from(rules_table))
+            decision = choose_owner(event.state, event.userid, rules, everybody)
         outcome = TRANSFER if decision.transfer else OWNED if decision.owner else NOBODY
     Allocation.insert(
         event_id=received.id,
@@ -65,6 +69,11 @@ def _decide(received: Received, kegui: Kegui) -> Allocation:
         decided_at=clock.now(),
     ).on_conflict_ignore().execute()
     return Allocation.get(Allocation.event_id == received.id)
+
+
+def _as_spelled(rules: Sequence[Rule]) -> list[Rule]:
+    """A rule may name a member by a userid that they had before."""
+    return [replace(rule, userids=Staff.each_spelled(rule.userids)) for rule in rules]
 
 
 def _shown(everybody: list[Candidate], decision: Decision) -> list[dict[str, object]]:

@@ -9,7 +9,7 @@ from bot import clock
 from bot.audit import Who
 from bot.db import database
 from bot.kegui import Kegui
-from bot.models import Proposal
+from bot.models import Proposal, Staff
 from bot.models.proposal import APPROVED, OPEN, REJECTED, WITHDRAWN
 
 SYSTEM = "api:"
@@ -78,7 +78,8 @@ def proposer_of(kind: str, subject: str) -> str | None:
     """Return who made the latest proposal of a subject, decided or not."""
     made = Proposal.select().where(Proposal.kind == kind, Proposal.subject == subject)
     latest: Proposal | None = made.order_by(Proposal.id.desc()).first()
-    return latest.proposed_by if latest else None
+    # A proposal stands as it was made, also when its maker has another userid since.
+    return Staff.spelled(latest.proposed_by) if latest else None
 
 
 def approve(proposal: Proposal, by: Who, kegui: Kegui, reason: str = "") -> Mapping[str, Any]:

@@ -1,6 +1,6 @@
 """Staff as WeCom shows them now: who is here, who may own a customer, who has left."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
@@ -11,10 +11,11 @@ from bot import clock
 from bot.audit import Who
 from bot.db import locked, released, transaction
 from bot.kegui import Kegui
-from bot.models import Department, Handover, Ownership, Staff
+from bot.models import Department, FormerUserid, Handover, Ownership, Staff
 from bot.models.handover import CANCELLED, HANDOVER_OPEN, OFFBOARDING
 from bot.models.staff import ACTIVE, LEFT
 from bot.rules.allocation import Candidate
+from bot.rules.repair import SETTLING
 from bot.wecom import Refused, User
 
 # Unknown, left, or outside the app's visible range (path 90313): only a hint of a leave.
@@ -45,7 +46,17 @@ def serving(kegui: Kegui) -> list[str]:
     """Ask WeCom who has 客户联系 within the app's range; the userids as they are written here."""
     with released():
         listed = kegui.wecom.follow_users()
-    return Staff.each_spelled(listed)
+    return list(dict.fromkeys(as_listed(listed, kegui).values()))
+
+
+def as_listed(userids: Collection[str], kegui: Kegui) -> dict[str, str]:
+    """Return how each userid of a list of WeCom's is written here.
+
+    A list that names a former userid may name somebody else by now: WeCom is asked.
+    """
+    for one in FormerUserid.among(userids):
+        refresh(one.former, kegui)
+    return Staff.spellings(userids)
 
 
 def has_met_a_customer(userid: str, kegui: Kegui) -> None:
@@ -72,6 +83,7 @@ def refresh(userid: str, kegui: Kegui) -> User | None:
         if refused.errcode in NOT_FOUND:
             return None
         raise
+    _end_former(user.userid, kegui)
     user = as_spelled(user)
     if user.status == ACTIVE:
         # An account that was gone was made anew.
@@ -90,6 +102,22 @@ def refresh(userid: str, kegui: Kegui) -> User | None:
     for department_id in user.is_leader_in:
         _note_leader(department_id, user.userid)
     return user
+
+
+def _end_former(userid: str, kegui: Kegui) -> None:
+    """A former userid by which WeCom itself shows a member belongs to somebody else now."""
+    for one in FormerUserid.among([userid]):
+        # For a while WeCom may answer as it stood before.
+        if clock.now() - one.renamed_at < SETTLING:
+            continue
+        with transaction():
+            if one.delete_instance():
+                kegui.audit.record(
+                    Who("wecom"),
+                    "staff.former_userid_ends",
+                    f"staff {one.userid}",
+                    former=one.former,
+                )
 
 
 def as_spelled(user: User) -> User:

@@ -7,6 +7,7 @@ import structlog
 from bot import clock
 from bot.actions import (
     handover_run,
+    renames,
     sync_contact_ways,
     sync_customers,
     sync_groups,
@@ -72,10 +73,11 @@ def read_everything(kegui: Kegui) -> SyncRun:
         sync_contact_ways.read_all(reading)
         if not reading.is_import:
             sync_leavers.read_list(reading)
+        renames.look_after_latest(kegui)
         sync_owners.settle(reading)
-        sync_leavers.read_doubtful(reading)
+        renamed = sync_leavers.read_doubtful(reading)
         if not reading.is_import:
-            sync_owners.look_after_strays(reading)
+            sync_owners.look_after_strays(reading, renamed)
         groups = GroupChat.select().where(GroupChat.dismissed_at.is_null()).count()
         return finish_run(reading, groups=groups, customers=Customer.select().count())
 

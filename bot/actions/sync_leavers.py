@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import structlog
 
-from bot.actions import handovers, leavers
+from bot.actions import handovers, leavers, renames
 from bot.actions.reading import Reading, finish_run, resume_or_begin
 from bot.db import released
 from bot.kegui import Kegui
@@ -16,6 +16,7 @@ from bot.models.sync_run import UNASSIGNED
 from bot.rules.repair import (
     LEAVER_UNREPORTED,
     MEMBER_LEFT,
+    MEMBER_MAYBE_RENAMED,
     MEMBER_NOT_SHOWN,
     MEMBER_WITHOUT_SERVICE,
     Difference,
@@ -103,11 +104,13 @@ def _open(
         reading.note([Difference(kind, userid, userid, here="no handover", wecom=wecom)])
 
 
-def read_doubtful(reading: Reading) -> None:
+def read_doubtful(reading: Reading) -> set[str]:
     """Ask about members who left something behind and serve no more, and open what is missing.
 
-    Those who serve are here: WeCom itself lists them.
+    Those who serve are here: WeCom itself lists them. Returns those who may be here under another
+    userid: until a person has said so, nobody may lose a customer to them.
     """
+    renamed = set()
     for member in list(Staff.select().where(_leaves_something(), Staff.left_at.is_null())):
         if member.serves:
             continue
@@ -116,13 +119,24 @@ def read_doubtful(reading: Reading) -> None:
             _open(reading, member.userid, MEMBER_LEFT, source="user_status")
         else:
             shown = standing == leavers.HERE
+            present = [] if shown else renames.who_may_be(member.userid)
+            if present:
+                renamed.add(member.userid)
+                renames.ask_whether(member.userid, present[0], reading.kegui)
             with reading.writing():
-                reading.note([_for_a_person(member.userid, shown)])
+                reading.note([_for_a_person(member.userid, shown, present)])
     for userid in _left_without_case():
         _open(reading, userid, MEMBER_LEFT, source="reading")
+    renames.end_questions(except_of=renamed)
+    return renamed
 
 
-def _for_a_person(userid: str, shown: bool) -> Difference:
+def _for_a_person(userid: str, shown: bool, present: Sequence[str]) -> Difference:
+    if present:
+        wecom = f"not shown; {present[0]} has the same contacts"
+        return Difference(
+            MEMBER_MAYBE_RENAMED, userid, userid, here="has customers", wecom=wecom, healed=False
+        )
     kind = MEMBER_WITHOUT_SERVICE if shown else MEMBER_NOT_SHOWN
     wecom = "has no 客户联系" if shown else "not shown: left, or out of the app's range"
     return Difference(kind, userid, userid, here="has customers", wecom=wecom, healed=False)

@@ -1,6 +1,6 @@
 """Give customers without an owner one, and find owners who cannot serve any more."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, cast
 
 from peewee import JOIN, fn
@@ -131,11 +131,14 @@ def _review(reading: Reading, customers: Sequence[str]) -> None:
     )
 
 
-def look_after_strays(reading: Reading) -> None:
+def look_after_strays(reading: Reading, renamed: Collection[str] = ()) -> None:
     """Find the customers whose owner is no contact any more, or has left.
 
     What a running handover moves is left to it, and nobody loses a customer with whom they are in
     contact. The only remaining member in contact takes over; anything else is a person's.
+
+    Args:
+        renamed: members who may be here under another userid: they lose nobody.
     """
     fit = {
         member.userid
@@ -144,6 +147,8 @@ def look_after_strays(reading: Reading) -> None:
         )
     }
     for ownership, owner_is_here in _strays():
+        if ownership.userid in renamed:
+            continue
         customer = ownership.external_userid
         contacts = [
             relation.userid

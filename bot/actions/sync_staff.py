@@ -133,7 +133,7 @@ def _read_members_of(reading: Reading, number: int) -> None:
     except Refused as refused:
         log.info("department_without_members", errcode=refused.errcode)
         members = []
-    spelled = Staff.spellings([member.userid for member in members])
+    spelled = staff.as_listed([member.userid for member in members], reading.kegui)
     known = _known(list(spelled.values()))
     with reading.writing():
         for member in members:

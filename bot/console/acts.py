@@ -31,6 +31,8 @@ ACTS: Mapping[str, LazyString] = {
     "conflict.resolve": _l("裁定撞单"),
     "staff.list": _l("查看成员列表"),
     "staff.look": _l("查看成员"),
+    "staff.rename": _l("成员更换账号"),
+    "staff.former_userid_ends": _l("旧账号已归他人"),
     "staff.set_terms": _l("修改成员的接待设置"),
     "event.replay": _l("重放事件"),
     "pause.lift": _l("解除接口暂停"),

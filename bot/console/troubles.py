@@ -29,7 +29,17 @@ PATTERNS: Mapping[str, LazyString] = {
     r"成员 (?P<name>.+) 的新客户一直没有欢迎语凭证，无法自动发送告知": _l(
         "成员 %(name)s 的新客户一直没有欢迎语凭证，无法自动发送告知"
     ),
+    r"企业微信不再显示成员 (?P<former>\S+)，而 (?P<present>\S+) 与其客户的联系始于同一时刻，"
+    r"可能是同一人更换了账号": _l(
+        "企业微信不再显示成员 %(former)s，而 %(present)s 与其客户的联系始于同一时刻，"
+        "可能是同一人更换了账号"
+    ),
     # what to do about them
+    r"请向该成员核实：如属实，请执行 kegui rename-member (?P<former>\S+) (?P<present>\S+)；"
+    r"如不是同一人，请为 \S+ 发起离职交接": _l(
+        "请向该成员核实：如属实，请执行 kegui rename-member %(former)s %(present)s；"
+        "如不是同一人，请为 %(former)s 发起离职交接"
+    ),
     r"请检查本机网络、DNS、代理与防火墙；如本机正常，请等待企业微信恢复，积压的事件会自动补做": _l(
         "请检查本机网络、DNS、代理与防火墙；如本机正常，请等待企业微信恢复，积压的事件会自动补做"
     ),
@@ -90,6 +100,9 @@ PATTERNS: Mapping[str, LazyString] = {
     r"该成员名下有客户但没有客户联系权限：请恢复权限，或交接其客户": _l(
         "该成员名下有客户但没有客户联系权限：请恢复权限，或交接其客户"
     ),
+    r"该成员可能更换了账号：请核实，如属实请执行 kegui rename-member": _l(
+        "该成员可能更换了账号：请核实，如属实请执行 kegui rename-member"
+    ),
     r"请检查该客户群的群主是否在应用可见范围内": _l("请检查该客户群的群主是否在应用可见范围内"),
     r"该“联系我”已在企业微信中被删除，二维码已失效：请停用印刷品并重新创建": _l(
         "该“联系我”已在企业微信中被删除，二维码已失效：请停用印刷品并重新创建"
@@ -97,6 +110,7 @@ PATTERNS: Mapping[str, LazyString] = {
     # errors of events and jobs
     r"busy(: .*)?": _l("另一进程正在处理，稍后重试"),
     r"the same welcome is being sent": _l("同一条欢迎语正在发送"),
+    r"without (?P<fields>[A-Za-z, ]+)": _l("事件缺少 %(fields)s，无法处理"),
     r"- (?P<endpoint>[\w/]+): paused(: .*)?": _l("接口 %(endpoint)s 暂停调用，稍后重试"),
     r"- (?P<endpoint>[\w/]+)(: .*)?": _l("接口 %(endpoint)s 没有答复"),
     r"(?P<code>-?\d+) (?P<endpoint>[\w/]+)(: .*)?": _l(

@@ -205,6 +205,7 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
         "leader_changed": Word(_l("成员上级变更"), QUIET),
         "member_left": Word(_l("成员已离职"), QUIET),
         "member_not_shown": Word(_l("企业微信不显示的成员"), QUIET),
+        "member_maybe_renamed": Word(_l("可能更换了账号的成员"), QUIET),
         "member_without_service": Word(_l("有客户但没有权限的成员"), QUIET),
         "leaver_unreported": Word(_l("未通知的离职"), QUIET),
         "department_unknown": Word(_l("新部门"), QUIET),

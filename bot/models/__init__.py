@@ -28,7 +28,7 @@ from bot.models.proposal import Proposal
 from bot.models.role_grant import RoleGrant
 from bot.models.saved_view import SavedView
 from bot.models.sent_form import SentForm
-from bot.models.staff import Department, Staff, StaffDepartment
+from bot.models.staff import Department, FormerUserid, Staff, StaffDepartment
 from bot.models.sync_run import SyncCount, SyncFinding, SyncProgress, SyncRun
 from bot.models.wecom_state import AccessToken, EndpointPause, Lease
 
@@ -50,6 +50,7 @@ TABLES: tuple[type[Model], ...] = (
     Department,
     Effect,
     EndpointPause,
+    FormerUserid,
     GapDigest,
     GroupChat,
     Handover,
@@ -101,6 +102,7 @@ __all__ = [
     "Department",
     "Effect",
     "EndpointPause",
+    "FormerUserid",
     "GapDigest",
     "GroupChat",
     "HandWork",

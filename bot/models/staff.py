@@ -1,6 +1,7 @@
 """Staff and departments, as WeCom last showed them, and what managers set for them."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 from peewee import BooleanField, CharField, CompositeKey, IntegerField, JSONField, chunked, fn
 
@@ -79,9 +80,56 @@ class Staff(Model):
             alike = cls.select(cls.userid).where(fn.LOWER(cls.userid).in_(lowered))
             # Of two alike the first, in an order that no database's collation changes.
             known = sorted((row.userid for row in alike), reverse=True)
-            ours = {userid.lower(): userid for userid in known}
+            ours = FormerUserid.now_called(few) | {userid.lower(): userid for userid in known}
             found |= {userid: ours.get(userid.lower(), userid) for userid in few}
         return found
+
+    @classmethod
+    def names_of(cls, userid: str) -> list[str]:
+        """Return every userid that the member has or had, however one of them is spelled."""
+        now = cls.spelled(userid)
+        rows = FormerUserid.select(FormerUserid.former).where(FormerUserid.userid == now)
+        return [now, *(row.former for row in rows.order_by(FormerUserid.renamed_at))]
+
+
+class FormerUserid(Model):
+    """A userid by which a member was known before WeCom gave them another (path 90970).
+
+    Events that come late and rules that name it mean the member. WeCom may give it to somebody
+    else later: then it ends, see ``bot.actions.renames``.
+    """
+
+    former = CharField(max_length=64, primary_key=True)
+    userid = CharField(max_length=64, index=True)
+    renamed_at = UTCDateTimeField()
+
+    @classmethod
+    def now_called(cls, userids: Collection[str]) -> dict[str, str]:
+        """Return the present userids of those of these that are former ones, by lower case."""
+        return {row.former.lower(): row.userid for row in cls.among(userids)}
+
+    @classmethod
+    def among(cls, userids: Collection[str]) -> "list[FormerUserid]":
+        """Return those of these userids that are former ones, however spelled."""
+        lowered = sorted({userid.lower() for userid in userids})
+        return [
+            row
+            for some in chunked(lowered, AT_ONCE)
+            for row in cls.select().where(fn.LOWER(cls.former).in_(some))
+        ]
+
+    @classmethod
+    def put(cls, former: str, userid: str, at: datetime) -> bool:
+        """Remember that ``former`` is ``userid`` now; False when that is known."""
+        known = cls.get_or_none(cls.former == former)
+        if known is not None and known.userid == userid:
+            return False
+        cls.delete().where(fn.LOWER(cls.former) == userid.lower()).execute()
+        cls.update(userid=userid).where(cls.userid == former).execute()
+        cls.insert(former=former, userid=userid, renamed_at=at).on_conflict(
+            conflict_target=[cls.former], preserve=[cls.userid, cls.renamed_at]
+        ).execute()
+        return True
 
 
 class StaffDepartment(Model):

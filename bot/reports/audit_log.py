@@ -54,8 +54,27 @@ class Wanted:
     @property
     def indexed(self) -> list[Expression]:
         """What an index answers, what leaves the fewest entries first."""
-        columns = {"subject": self.subject, "actor": self.actor, "act": self.act}
-        return [getattr(AuditEntry, name) == value for name, value in columns.items() if value]
+        columns = {
+            AuditEntry.subject: _as_ever_called(self.subject),
+            AuditEntry.actor: _as_ever_called(self.actor),
+            AuditEntry.act: [self.act] if self.act else [],
+        }
+        return [
+            column == values[0] if len(values) == 1 else column.in_(values)
+            for column, values in columns.items()
+            if values
+        ]
+
+
+def _as_ever_called(text: str) -> list[str]:
+    """Return a member, as actor or subject, by every userid they have or had: entries stay as they
+    were written."""
+    kind, _, userid = text.rpartition(" ")
+    if not text or kind not in ("", "staff"):
+        return [text] if text else []
+    prefix = f"{kind} " if kind else ""
+    others = [prefix + name for name in Staff.names_of(userid)]
+    return list(dict.fromkeys([text, *others]))
 
 
 def as_kept(text: str, meant: str = "") -> str:

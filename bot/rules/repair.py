@@ -30,6 +30,7 @@ MEMBER_SERVES_NO_MORE = "member_serves_no_more"
 LEADER_CHANGED = "leader_changed"
 MEMBER_LEFT = "member_left"
 MEMBER_NOT_SHOWN = "member_not_shown"
+MEMBER_MAYBE_RENAMED = "member_maybe_renamed"
 MEMBER_WITHOUT_SERVICE = "member_without_service"
 LEAVER_UNREPORTED = "leaver_unreported"
 # Of departments.

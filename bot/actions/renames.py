@@ -1,0 +1,495 @@
+"""A member is known by another userid: all that names them follows, in one transaction.
+
+WeCom lets a userid be changed (``NewUserID`` of update_user, path 90970). It is the same person:
+customers, roles and all that is under way stay theirs. What was written down as history (the audit
+log, decided proposals, why a rule chose whom) keeps the old one, and ``FormerUserid`` says whose
+it was.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+
+import structlog
+from peewee import Field, ModelSelect, chunked, fn
+
+from bot import clock
+from bot.actions import handovers, proposals, staff
+from bot.actions.alarms import end_alarm, raise_alarm
+from bot.audit import Who
+from bot.db import locked, transaction
+from bot.effects import Busy
+from bot.kegui import Kegui
+from bot.models import (
+    Alarm,
+    Allocation,
+    ApiToken,
+    Conflict,
+    Consent,
+    ContactWay,
+    Customer,
+    Department,
+    Effect,
+    FormerUserid,
+    GapDigest,
+    GroupChat,
+    Handover,
+    HandoverItem,
+    HandWork,
+    InboxArchive,
+    InboxEvent,
+    Lease,
+    Login,
+    Notice,
+    Ownership,
+    Proposal,
+    Relation,
+    RoleGrant,
+    SavedView,
+    SecondFactor,
+    Staff,
+    StaffDepartment,
+    TransferAttempt,
+)
+from bot.models import conflict as conflicts
+from bot.models.customer import LIVE_RELATIONS, SEVERAL_FOLLOWERS
+from bot.models.handover import HANDOVER_OPEN, IN_SERVICE, OFFBOARDING, PLANNED, RUNNING
+from bot.models.proposal import OPEN
+from bot.rules.renames import SAME_MOMENT, Stretch, former_one_stands, may_be_one, replaced
+
+log = structlog.get_logger(__name__)
+
+MAYBE_RENAMED = "member_maybe_renamed"
+BY_WECOM = Who("wecom")
+AT_ONCE = 500
+# A reading that ran while a member was renamed may have written the former userid once more.
+LOOKED_AFTER = timedelta(days=2)
+
+# Columns that name a member and simply follow.
+PLAIN: tuple[Field, ...] = (
+    Allocation.added_userid,
+    Allocation.owner,
+    ApiToken.owner,
+    Conflict.owner,
+    GroupChat.owner,
+    Handover.userid,
+    Handover.approved_by,
+    HandoverItem.takeover_userid,
+    HandWork.done_by,
+    InboxArchive.userid,
+    InboxEvent.userid,
+    Login.actor,
+    Notice.userid,
+    Ownership.userid,
+    RoleGrant.actor,
+    RoleGrant.granted_by,
+    RoleGrant.revoked_by,
+    Staff.direct_leader,
+    TransferAttempt.takeover_userid,
+)
+# Lists of members.
+LISTS: tuple[Field, ...] = (
+    Conflict.contenders,
+    ContactWay.userids,
+    Department.leaders,
+    Handover.full_userids,
+    Handover.successors,
+)
+# Columns that follow by an act of their own, because the new userid may have a row already.
+BY_HAND: tuple[Field, ...] = (
+    Alarm.subject,
+    Consent.userid,
+    Effect.identity,
+    GapDigest.userid,
+    Proposal.proposed_by,
+    Proposal.subject,
+    Proposal.terms,
+    Relation.userid,
+    SavedView.actor,
+    SavedView.query,
+    SecondFactor.actor,
+    Staff.userid,
+    StaffDepartment.userid,
+)
+
+
+class NotPossible(Exception):
+    """The two are not one member; the text says why."""
+
+
+def rename(former: str, userid: str, at: datetime, by: Who, kegui: Kegui) -> str:
+    """Let all that names ``former`` name ``userid``; returns the member's present userid.
+
+    Safe to repeat, and the same whether the new userid is known here already or not. An event
+    that comes late, after the member was given yet another userid, leads to that one.
+
+    Args:
+        at: when WeCom changed it.
+
+    Raises:
+        Busy: a handover of the member is being worked on at this moment.
+    """
+    former, userid = _written(former), _written(userid)
+    for since in FormerUserid.among([userid]):
+        if since.renamed_at >= at:
+            userid = since.userid
+    if former.lower() == userid.lower():
+        return former
+    with (
+        Lease.held(f"handover of {former}") as mine,
+        Lease.held(f"handover of {userid}") as theirs,
+    ):
+        if not (mine and theirs):
+            raise Busy(f"handover of {userid}")
+        with transaction():
+            _rename(former, userid, at, by, kegui)
+    return userid
+
+
+def say_so(former: str, userid: str, by: Who, kegui: Kegui) -> str:
+    """Carry out a person's word that two userids are one member; returns the present one.
+
+    Raises:
+        NotPossible: nobody is known by the former userid, or WeCom shows both or not the new one.
+        Busy: see ``rename``.
+    """
+    if Staff.get_or_none(Staff.userid == _written(former)) is None:
+        raise NotPossible(f"nobody here is called {former}")
+    if staff.refresh(former, kegui) is not None:
+        raise NotPossible(f"WeCom shows {former} still: these are two members")
+    if staff.refresh(userid, kegui) is None:
+        raise NotPossible(f"WeCom shows no member {userid}")
+    present = rename(former, userid, clock.now(), by, kegui)
+    staff.look_again([present], kegui)
+    return present
+
+
+def look_after_latest(kegui: Kegui) -> None:
+    """Move what was written under a former userid while the member was being renamed."""
+    since = clock.now() - LOOKED_AFTER
+    for one in list(FormerUserid.select().where(FormerUserid.renamed_at > since)):
+        try:
+            rename(one.former, one.userid, one.renamed_at, BY_WECOM, kegui)
+        except Busy as busy:
+            log.info("rename_waits", why=str(busy))
+
+
+def who_may_be(former: str) -> list[str]:
+    """Name the members in service who have the contacts of one whom WeCom does not show any more,
+    each begun at the same moment: the likeliest first."""
+    live = Relation.state.in_(LIVE_RELATIONS)
+    mine = {
+        row.external_userid: row.added_at
+        for row in Relation.select().where(Relation.userid == former, live)
+    }
+    here = Staff.select(Staff.userid).where(Staff.serves, Staff.left_at.is_null())
+    met = Relation.select(Relation.external_userid).where(Relation.userid == former, live)
+    others = Relation.select().where(
+        Relation.external_userid.in_(met), Relation.userid.in_(here), live
+    )
+    shared = Counter(
+        row.userid for row in others if abs(row.added_at - mine[row.external_userid]) <= SAME_MOMENT
+    )
+    return [one for one, number in shared.most_common() if may_be_one(number, len(mine))]
+
+
+def ask_whether(former: str, present: str, kegui: Kegui) -> None:
+    """Ask the operators whether two userids are one member: only a person may say so."""
+    raise_alarm(
+        MAYBE_RENAMED,
+        former,
+        f"企业微信不再显示成员 {former}，而 {present} 与其客户的联系始于同一时刻，"
+        "可能是同一人更换了账号",
+        f"请向该成员核实：如属实，请执行 kegui rename-member {former} {present}；"
+        f"如不是同一人，请为 {former} 发起离职交接",
+        kegui,
+    )
+
+
+def end_questions(except_of: Collection[str]) -> None:
+    """Close the questions about members of whom nothing is in doubt any more."""
+    asked = Alarm.select().where(Alarm.kind == MAYBE_RENAMED, Alarm.ended_at.is_null())
+    for alarm in list(asked):
+        if alarm.subject not in except_of:
+            end_alarm(MAYBE_RENAMED, alarm.subject)
+
+
+def _written(userid: str) -> str:
+    """Return a userid as a member's row has it, whatever it may have been called before."""
+    rows = Staff.select(Staff.userid).where(fn.LOWER(Staff.userid) == userid.lower())
+    known = sorted(row.userid for row in rows)
+    return userid if userid in known or not known else known[0]
+
+
+def _rename(former: str, userid: str, at: datetime, by: Who, kegui: Kegui) -> None:
+    # In one order, as whoever else renames.
+    rows = Staff.select().where(Staff.userid.in_([former, userid])).order_by(Staff.userid)
+    is_known = {row.userid for row in locked(rows)}
+    is_new = FormerUserid.put(former, userid, at)
+    _end_what_is_between(former, userid, kegui)
+    moved = _propose_anew(former, userid, kegui)
+    if former in is_known:
+        moved += _merge_staff(former, userid) if userid in is_known else _move_staff(former, userid)
+    moved += _move_relations(former, userid)
+    moved += _move_access(former, userid)
+    moved += _move_rest(former, userid)
+    moved += sum(_follow(field, former, userid) for field in PLAIN)
+    moved += sum(_follow_in_list(field, former, userid) for field in LISTS)
+    _tidy(userid)
+    if is_new or moved:
+        kegui.audit.record(by, "staff.rename", f"staff {userid}", former=former, rows=moved)
+        log.info("member_renamed", rows=moved)
+
+
+def _follow(field: Field, former: str, userid: str) -> int:
+    return int(field.model.update({field: userid}).where(field == former).execute())
+
+
+def _follow_in_list(field: Field, former: str, userid: str) -> int:
+    key = field.model._meta.primary_key
+    found = field.model.select(key, field).where(_has(field, former))
+    moved = 0
+    for row in list(found):
+        present = getattr(row, field.name)
+        new = replaced(present, former, userid)
+        if new != present:
+            field.model.update({field: new}).where(key == row.get_id()).execute()
+            moved += 1
+    return moved
+
+
+def _has(field: Field, former: str) -> Any:
+    """What is true of rows whose JSON may name a userid."""
+    return field.cast("TEXT").contains(json.dumps(former))
+
+
+def _move_staff(former: str, userid: str) -> int:
+    StaffDepartment.update(userid=userid).where(StaffDepartment.userid == former).execute()
+    return int(Staff.update(userid=userid).where(Staff.userid == former).execute())
+
+
+def _merge_staff(former: str, userid: str) -> int:
+    """WeCom's facts are the new row's, what managers set is the old one's."""
+    old = Staff.get_by_id(former)
+    Staff.update(
+        capacity=old.capacity,
+        licences=old.licences,
+        on_duty=old.on_duty,
+        on_leave=old.on_leave,
+        returned_at=old.returned_at,
+    ).where(Staff.userid == userid).execute()
+    StaffDepartment.delete().where(StaffDepartment.userid == former).execute()
+    return int(Staff.delete().where(Staff.userid == former).execute())
+
+
+def _move_relations(former: str, userid: str) -> int:
+    """Of one customer under both userids one contact is left."""
+    both = {one.external_userid: one for one in _shared(userid, former)}
+    met_twice = []
+    for row in list(_shared(former, userid)):
+        present = both[row.external_userid]
+        stays, goes = row, present
+        if not former_one_stands(_stretch(row), _stretch(present)):
+            stays, goes = present, row
+        Relation.delete().where(Relation.id == goes.id).execute()
+        Relation.update(
+            userid=userid,
+            told_at=max(filter(None, (row.told_at, present.told_at)), default=None),
+            last_add_at=max(filter(None, (row.last_add_at, present.last_add_at)), default=None),
+        ).where(Relation.id == stays.id).execute()
+        met_twice.append(row.external_userid)
+    moved = _follow(Relation.userid, former, userid)
+    for some in chunked(met_twice, AT_ONCE):
+        _need_no_review(some)
+    return moved + len(met_twice)
+
+
+def _shared(userid: str, other: str) -> "ModelSelect[Relation]":
+    """The contacts of one with customers whom the other has met too."""
+    met = Relation.select(Relation.external_userid).where(Relation.userid == other)
+    return Relation.select().where(Relation.userid == userid, Relation.external_userid.in_(met))
+
+
+def _stretch(row: Relation) -> Stretch:
+    return Stretch(row.state, row.added_at, row.ended_at)
+
+
+def _need_no_review(external_userids: Sequence[str]) -> None:
+    """A customer with whom one member is in contact waits for nobody's decision."""
+    several = (
+        Relation.select(Relation.external_userid)
+        .where(
+            Relation.external_userid.in_(external_userids),
+            Relation.state.in_(LIVE_RELATIONS),
+        )
+        .group_by(Relation.external_userid)
+        .having(fn.COUNT(Relation.id) > 1)
+    )
+    Customer.update(review=None).where(
+        Customer.external_userid.in_(external_userids),
+        Customer.external_userid.not_in(several),
+        Customer.review == SEVERAL_FOLLOWERS,
+    ).execute()
+
+
+def _move_access(former: str, userid: str) -> int:
+    """Roles, the authenticator app and saved views; logins and tokens simply follow."""
+    held = _roles_of(userid)
+    twice = [row.id for place, row in _roles_of(former).items() if place in held]
+    RoleGrant.update(revoked_by=BY_WECOM.actor, revoked_at=clock.now()).where(
+        RoleGrant.id.in_(twice)
+    ).execute()
+    moved = len(twice)
+    app = SecondFactor.get_or_none(SecondFactor.actor == former)
+    if app is not None:
+        confirmed = SecondFactor.confirmed_at.is_null(False)
+        if SecondFactor.select().where(SecondFactor.actor == userid, confirmed).exists():
+            moved += SecondFactor.delete().where(SecondFactor.actor == former).execute()
+        else:
+            SecondFactor.delete().where(SecondFactor.actor == userid).execute()
+            moved += _follow(SecondFactor.actor, former, userid)
+    for view in list(SavedView.select().where(SavedView.actor == former)):
+        same = SavedView.select().where(
+            SavedView.actor == userid, SavedView.screen == view.screen, SavedView.name == view.name
+        )
+        name = f"{view.name[:40]} ({former[:20]})" if same.exists() else view.name
+        SavedView.update(actor=userid, name=name).where(SavedView.id == view.id).execute()
+        moved += 1
+    return moved
+
+
+def _roles_of(actor: str) -> dict[tuple[str, int | None], RoleGrant]:
+    rows = RoleGrant.select().where(RoleGrant.actor == actor, RoleGrant.revoked_at.is_null())
+    return {(row.role, row.department_id): row for row in rows}
+
+
+def _move_rest(former: str, userid: str) -> int:
+    """What may stand under both userids, so that one of the two is enough."""
+    other = Consent.alias()
+    _drop_twice(
+        Consent,
+        former,
+        other.select(other.id).where(
+            other.userid == userid,
+            other.external_userid == Consent.external_userid,
+            other.since == Consent.since,
+            other.state == Consent.state,
+        ),
+    )
+    digest = GapDigest.alias()
+    _drop_twice(
+        GapDigest,
+        former,
+        digest.select(digest.id).where(
+            digest.userid == userid,
+            digest.external_userid == GapDigest.external_userid,
+            digest.added_at == GapDigest.added_at,
+        ),
+    )
+    moved = _follow(Consent.userid, former, userid) + _follow(GapDigest.userid, former, userid)
+    is_open = Alarm.ended_at.is_null()
+    for alarm in list(Alarm.select().where(Alarm.subject == former, is_open)):
+        same = Alarm.select().where(Alarm.kind == alarm.kind, Alarm.subject == userid, is_open)
+        changes: dict[str, object] = {"subject": userid}
+        if same.exists() or alarm.kind == MAYBE_RENAMED:
+            changes = {"ended_at": clock.now()}
+        moved += Alarm.update(changes).where(Alarm.id == alarm.id).execute()
+    # Whoever was told under the former userid need not be told again.
+    prefix, new = f"message:{former}:", f"message:{userid}:"
+    told = Effect.select().where(fn.SUBSTR(Effect.identity, 1, len(prefix)) == prefix)
+    for effect in list(told):
+        identity = new + effect.identity.removeprefix(prefix)
+        if not Effect.select().where(Effect.identity == identity).exists():
+            moved += Effect.update(identity=identity).where(Effect.id == effect.id).execute()
+    for view in list(SavedView.select().where(SavedView.query.contains(former))):
+        query = _in_query(view.query, former, userid)
+        if query != view.query:
+            moved += SavedView.update(query=query).where(SavedView.id == view.id).execute()
+    return moved
+
+
+def _drop_twice(table: Any, former: str, the_same: Any) -> None:
+    table.delete().where(table.userid == former, fn.EXISTS(the_same)).execute()
+
+
+def _propose_anew(former: str, userid: str, kegui: Kegui) -> int:
+    """A proposal stands as it was made: an open one that names the member is made anew."""
+    is_about = (
+        (Proposal.proposed_by == former)
+        | _has(Proposal.terms, former)
+        | Proposal.subject.startswith(f"{former} ")
+    )
+    moved = 0
+    query = Proposal.select().where(Proposal.state == OPEN, is_about).order_by(Proposal.id)
+    for one in list(query):
+        proposals.withdraw(one, BY_WECOM, kegui, "the member has another userid")
+        subject = one.subject
+        if subject.startswith(f"{former} "):
+            subject = userid + subject.removeprefix(former)
+        if proposals.open_one(one.kind, subject) is None:
+            proposals.propose(
+                one.kind,
+                subject,
+                BY_WECOM,
+                kegui,
+                reason=one.reason,
+                maker=userid if one.proposed_by == former else one.proposed_by,
+                **replaced(one.terms, former, userid),
+            )
+        moved += 1
+    return moved
+
+
+def _end_what_is_between(former: str, userid: str, kegui: Kegui) -> None:
+    """Nobody hands over to themselves, and a leaver has one open case."""
+    cases = [handovers.open_case(one) for one in (former, userid)]
+    if cases[0] is not None and cases[1] is not None:
+        # What one of the two has begun goes on.
+        is_begun = cases[0].state == RUNNING or cases[1].state != RUNNING
+        handovers.cancel(cases[1] if is_begun else cases[0], BY_WECOM, kegui)
+    moves = Handover.select().where(
+        Handover.userid.in_([former, userid]),
+        Handover.kind == IN_SERVICE,
+        Handover.state.in_(HANDOVER_OPEN),
+    )
+    for handover in list(moves):
+        named = {replaced(one, former, userid) for one in handover.successors}
+        if named == {userid}:
+            handovers.cancel(handover, BY_WECOM, kegui)
+
+
+def _tidy(userid: str) -> None:
+    """Take the member off from beside themselves: as successor, and as contender."""
+    for handover in list(Handover.select().where(Handover.userid == userid)):
+        if userid in handover.successors and handover.kind == OFFBOARDING:
+            successors = [one for one in handover.successors if one != userid]
+            Handover.update(successors=successors).where(Handover.id == handover.id).execute()
+        HandoverItem.update(takeover_userid=None).where(
+            HandoverItem.handover == handover,
+            HandoverItem.state == PLANNED,
+            HandoverItem.takeover_userid == userid,
+        ).execute()
+    for conflict in list(Conflict.select().where(Conflict.owner == userid)):
+        if userid not in conflict.contenders:
+            continue
+        contenders = [one for one in conflict.contenders if one != userid]
+        changes: dict[str, object] = {"contenders": contenders}
+        if conflict.state == conflicts.OPEN and not contenders:
+            why = "owner and contender are one member"
+            now = clock.now()
+            changes |= {
+                "state": conflicts.RESOLVED,
+                "resolved_at": now,
+                "resolution": {"owner": userid, "reason": why, "by": BY_WECOM.actor},
+                # There is nobody to tell.
+                "told_at": now,
+            }
+        Conflict.update(changes).where(Conflict.id == conflict.id).execute()
+
+
+def _in_query(query: str, former: str, userid: str) -> str:
+    pairs: Iterable[tuple[str, str]] = parse_qsl(query, keep_blank_values=True)
+    return urlencode([(name, userid if value == former else value) for name, value in pairs])
