@@ -88,6 +88,13 @@ def disable(world: World, userid: str, row: Row, delivery: Delivery) -> Row:
     return {}
 
 
+def rename(world: World, userid: str, row: Row, delivery: Delivery) -> Row:
+    member, new = _member(world, userid), str(row.get("new_userid", ""))
+    announce = bool(row.get("announce", True))
+    staff.rename(world, member, new, announce=announce, delivery=delivery)
+    return {}
+
+
 def delete_customer(world: World, userid: str, row: Row, delivery: Delivery) -> Row:
     relation = customers.relation_of(world, str(row.get("external_userid", "")), userid)
     customers.delete_customer(world, relation, delivery)
@@ -109,6 +116,7 @@ def click_card(world: World, userid: str, row: Row, delivery: Delivery) -> Row:
 STAFF_ACTS: dict[str, Act] = {
     "leave": leave,
     "disable": disable,
+    "rename": rename,
     "delete_customer": delete_customer,
     "edit_customer": edit_customer,
     "click_card": click_card,

@@ -26,6 +26,7 @@ class Fault:
     probability: float = 1.0
     seed: int = 0
     match: dict[str, Any] = field(default_factory=dict)
+    without: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.random = Random(self.seed)  # noqa: S311 - repeatable faults, not secrets
@@ -36,6 +37,17 @@ class Fault:
         changes = (self.errcode, self.http_status, self.body)
         wanted = any(one is not None for one in changes) or self.hang or self.drop
         return wanted or (self.after_execute and not self.latency_seconds)
+
+    def leave_out(self, answer: dict[str, Any]) -> None:
+        """Take out of a right answer what this fault leaves out: ``group_chat.owner``."""
+        for path in self.without:
+            *places, name = path.split(".")
+            inner: Any = answer
+            for place in places:
+                inner = inner.get(place) if isinstance(inner, dict) else None
+            for row in inner if isinstance(inner, list) else [inner]:
+                if isinstance(row, dict):
+                    row.pop(name, None)
 
     def meets(self, endpoint: str, parameters: Mapping[str, Any]) -> bool:
         """Tell whether this call is meant, chance included."""

@@ -98,6 +98,8 @@ class Gate:
             body = error_answer(refusal.errcode, self.world.now(), address, refusal.note)
         if fault is not None and fault.spoils_the_answer:
             body["errcode"] = body["errcode"] or fault.errcode or 0
+        if fault is not None:
+            fault.leave_out(body)
         self._note(path, kind, body, values, fault, time.monotonic() - began)
         if fault is not None and fault.spoils_the_answer:
             return self._spoilt(fault, request)

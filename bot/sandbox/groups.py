@@ -47,12 +47,14 @@ def create(
 
 def dismiss(world: World, group: Group, delivery: Delivery | None = None) -> None:
     """End a group."""
+    _keep_shown(world, group)
     group.is_dismissed = True
     events.group_event(world, "dismiss", group.chat_id, [], delivery)
 
 
 def change_owner(world: World, group: Group, owner: str, delivery: Delivery | None = None) -> None:
     """The owner gives the group away in the client, which calls back."""
+    _keep_shown(world, group)
     _give(group, owner)
     _owner_event(world, group, delivery)
 
@@ -66,6 +68,12 @@ def _give(group: Group, owner: str) -> None:
     group.owner = owner
     if owner not in group.members:
         group.members.append(owner)
+
+
+def _keep_shown(world: World, group: Group) -> None:
+    """Part of a group is written later than its event is sent (path 92130)."""
+    group.shown_before = {"owner": group.owner}
+    group.shown_until = world.now() + world.switches.group_lag_seconds
 
 
 def listed(world: World, status: int, owners: list[str]) -> list[dict[str, Any]]:
@@ -98,7 +106,7 @@ def find(world: World, chat_id: str) -> Group:
     group = world.groups.get(chat_id)
     if group is None:
         raise Refusal(40050)
-    if group.is_dismissed:
+    if group.is_dismissed and world.now() >= group.shown_until:
         raise Refusal(49008)
     if group.is_internal:
         raise Refusal(90501)
@@ -131,6 +139,7 @@ def row(world: World, group: Group, need_name: bool) -> dict[str, Any]:
         "member_list": members,
         "admin_list": [{"userid": one} for one in group.admins],
         "member_version": member_version(group),
+        **(group.shown_before if world.now() < group.shown_until else {}),
     }
 
 

@@ -122,6 +122,59 @@ def _change(world: World, member: Member, row: dict[str, Any]) -> None:
         member.last_login = world.now() - float(row["last_login_days_ago"]) * DAY_SECONDS
 
 
+def rename(
+    world: World,
+    member: Member,
+    userid: str,
+    *,
+    announce: bool,
+    delivery: Delivery | None = None,
+) -> None:
+    """Give a member another userid; wherever the old one stood, the new one stands (path 90970).
+
+    Raises:
+        ValueError: somebody has it, or it is no userid.
+    """
+    former = member.userid
+    if (
+        not userid
+        or len(userid) > 64
+        or (key(userid) in world.members and key(userid) != key(former))
+    ):
+        raise ValueError(f"no new userid: {userid!r}")
+
+    def new(one: str) -> str:
+        return userid if key(one) == key(former) else one
+
+    world.members = {key(new(one.userid)): one for one in world.members.values()}
+    member.userid = userid
+    relations = world.by_member.pop(key(former), {})
+    world.by_member[key(userid)] = relations
+    for relation in relations.values():
+        relation.userid = userid
+        customer = world.customers[relation.external_userid]
+        customer.relations.pop(key(former), None)
+        customer.relations[key(userid)] = relation
+    for one in world.members.values():
+        one.direct_leader = [new(leader) for leader in one.direct_leader]
+    for department in world.departments.values():
+        department.department_leader = [new(leader) for leader in department.department_leader]
+    for group in world.groups.values():
+        group.owner = new(group.owner)
+        group.members = [new(one) for one in group.members]
+        group.admins = [new(one) for one in group.admins]
+    for way in world.ways.values():
+        way.settings["user"] = [new(one) for one in way.settings.get("user") or ()]
+    for transfer in (*world.transfers, *world.waiting.values()):
+        transfer.handover, transfer.takeover = new(transfer.handover), new(transfer.takeover)
+    for code in world.codes.values():
+        code.userid = new(code.userid)
+    if announce:
+        joined = ",".join(map(str, member.departments))
+        nodes: Fields = [("UserID", former), ("NewUserID", userid), ("Department", joined)]
+        events.contact_event(world, "update_user", nodes, delivery)
+
+
 def leave(
     world: World,
     member: Member,

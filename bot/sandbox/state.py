@@ -179,6 +179,8 @@ class Group:
     is_dismissed: bool = False
     is_internal: bool = False
     onjob_transfers: list[float] = field(default_factory=list)
+    shown_before: dict[str, Any] = field(default_factory=dict)
+    shown_until: float = 0
 
 
 @dataclass

@@ -83,6 +83,7 @@ class Switches:
     group_transfer_seconds: float = 0
     group_transfer_events: bool = False
     resigned_groups_without_filter: bool = False
+    group_lag_seconds: float = 0
     # contact ways, messages, archive
     contact_way_cap: int = 500_000
     messages_per_minute: int = 30
