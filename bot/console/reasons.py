@@ -13,6 +13,8 @@ from flask_babel import lazy_gettext as _l
 from bot.reports.names import Names
 
 SENTENCES: Mapping[str, LazyString] = {
+    "owner and contender are one member": _l("归属成员与争议成员是同一人"),
+    "the member has another userid": _l("成员更换了账号"),
     # allocation
     "no rule covers this channel": _l("没有规则适用于该渠道"),
     "the added member is eligible": _l("客户添加的成员符合规则"),

@@ -251,7 +251,7 @@ def test_a_former_userid_is_left_nowhere_but_in_history(kegui: Kegui) -> None:
         for table in TABLES
         for field in texts(table)
         if field not in HISTORY
-        for one in table.select(field).tuples()
+        for one in cast(Any, table.select(field).tuples())
         if OLD in str(one[0])
     ]
     assert left == []
@@ -284,7 +284,7 @@ def fill(table: type[Model]) -> set[Field]:
 def naming(field: Field) -> Any:
     if isinstance(field, JSONField):
         return [OLD, "wangwu"]
-    special = {
+    special: dict[Field, str] = {
         Effect.identity: f"message:{OLD}:0123",
         SavedView.query: f"owner={OLD}&consent=agreed",
     }
