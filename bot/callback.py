@@ -23,7 +23,8 @@ log = structlog.get_logger(__name__)
 MAX_BODY_BYTES = 1024 * 1024
 # WeCom waits five seconds in all; who is silent for this long inside a body only holds a thread.
 SILENCE_SECONDS = 3
-STATUS = {"signature": 403, "receiver": 403, "too_large": 413}
+MOST_DIGITS = 12
+STATUS = {"signature": 403, "receiver": 403, "stale": 403, "no_echo": 403, "too_large": 413}
 
 
 def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> APIBlueprint:
@@ -41,6 +42,7 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> APIBluep
         crypto = cryptos.get(door) or abort(404)
         try:
             echo = crypto.verify_url(*_signature(), request.args.get("echostr", ""))
+            _check_moment(settings)
         except CallbackRejected as rejected:
             return _reject(door, rejected.reason)
         return Response(echo, mimetype="text/plain")
@@ -50,6 +52,7 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> APIBluep
         crypto = cryptos.get(door) or abort(404)
         try:
             plaintext = crypto.decrypt(*_signature(), _body())
+            _check_moment(settings)
             event = events.parse(plaintext)
         except CallbackRejected as rejected:
             return _reject(door, rejected.reason)
@@ -69,6 +72,8 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> APIBluep
             log.info("event_repeated", door=door)
         else:
             log.info("event_received", door=door, event_id=event_id, lane=row.lane)
+            if event.is_mended:
+                log.warning("event_mended", door=door, event_id=event_id)
         return Response(status=200)
 
     doors.before_request(_begin)
@@ -82,6 +87,8 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> APIBluep
                 f"{view.__name__}_{door}",
                 view,
                 methods=[method],
+                # Whoever types the address at WeCom may end it with a slash.
+                strict_slashes=False,
                 defaults={"door": door},
                 provide_automatic_options=False,
             )
@@ -112,6 +119,19 @@ def _crypto(settings: Settings, door: Door) -> CallbackCrypto | None:
 
 def _signature() -> tuple[str, str, str]:
     return tuple(request.args.get(name, "") for name in ("msg_signature", "timestamp", "nonce"))  # type: ignore[return-value]
+
+
+def _check_moment(settings: Settings) -> None:
+    """Look at the moment that was signed, after the signature.
+
+    Raises:
+        CallbackRejected: it is no moment of today: somebody sends again what was captured.
+    """
+    timestamp = request.args.get("timestamp", "")
+    is_a_moment = timestamp.isascii() and timestamp.isdigit() and len(timestamp) <= MOST_DIGITS
+    now, window = clock.now().timestamp(), settings.callback_window.total_seconds()
+    if not is_a_moment or abs(now - int(timestamp)) > window:
+        raise CallbackRejected("stale")
 
 
 def _body() -> bytes:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,13 @@ from defusedxml.ElementTree import ParseError, fromstring
 MAX_BYTES = 1024 * 1024
 MAX_DEPTH = 20
 MAX_NODES = 10_000
+# What XML 1.0 allows nowhere (its production 2), beside surrogates, which are no characters.
+FORBIDDEN = re.compile("[^\\t\\n\\r\\x20-\\ud7ff\\ue000-\\ufffd\\U00010000-\\U0010ffff]")
+# In CDATA a reference is a text like any other.
+CDATA_OR_REFERENCE = re.compile(
+    r"<!\[CDATA\[.*?\]\]>|&#(?:x(?P<hex>[0-9a-fA-F]+)|(?P<decimal>[0-9]+));", re.DOTALL
+)
+MOST_DIGITS = 7
 
 
 class MalformedEvent(ValueError):
@@ -28,6 +36,8 @@ class Event:
     change_type: str
     fields: Mapping[str, Any]
     created_at: datetime
+    # Read without characters that XML forbids, and with U+FFFD for bytes that are no UTF-8.
+    is_mended: bool = False
 
     @property
     def userid(self) -> str:
@@ -102,15 +112,22 @@ class Event:
 def parse(plaintext: bytes) -> Event:
     """Read one decrypted event; the third-party envelope (InfoType, TimeStamp) too.
 
+    Names that people type may hold characters that XML forbids. WeCom sends nothing again that
+    was refused, so such an event is read without them.
+
     Raises:
         MalformedEvent: no XML, entities or a DTD in it, too deep, too large, or no event name.
     """
     if len(plaintext) > MAX_BYTES:
         raise MalformedEvent("too large")
+    is_mended = False
     try:
-        root = fromstring(plaintext, forbid_dtd=True)
-    except (ParseError, DefusedXmlException, ValueError, LookupError):
-        raise MalformedEvent("not XML") from None
+        root = _tree(plaintext)
+    except MalformedEvent:
+        mended = _without_forbidden(plaintext)
+        if mended == plaintext:
+            raise
+        root, is_mended = _tree(mended), True
     _check_size(root)
     fields = _children(root)
     if not isinstance(fields, dict):
@@ -127,8 +144,36 @@ def parse(plaintext: bytes) -> Event:
         raise MalformedEvent("no event name")
     change_type = fields.get("ChangeType", "")
     return Event(
-        kind, change_type if isinstance(change_type, str) else "", fields, _created_at(fields)
+        kind,
+        change_type if isinstance(change_type, str) else "",
+        fields,
+        _created_at(fields),
+        is_mended,
     )
+
+
+def _tree(plaintext: bytes) -> Element:
+    try:
+        root: Element = fromstring(plaintext, forbid_dtd=True)
+    except (ParseError, DefusedXmlException, ValueError, LookupError):
+        raise MalformedEvent("not XML") from None
+    return root
+
+
+def _without_forbidden(plaintext: bytes) -> bytes:
+    """Take out what XML forbids, as a character and as a reference to one (``&#16;``)."""
+    text = FORBIDDEN.sub("", plaintext.decode("utf-8", errors="replace"))
+    return CDATA_OR_REFERENCE.sub(_without_bad_reference, text).encode()
+
+
+def _without_bad_reference(found: re.Match[str]) -> str:
+    digits, base = (found["hex"], 16) if found["hex"] else (found["decimal"], 10)
+    if digits is None:
+        return found[0]
+    digits = digits.lstrip("0")
+    code = int(digits or "0", base) if len(digits) <= MOST_DIGITS else -1
+    is_character = 0 <= code <= 0x10FFFF and not FORBIDDEN.match(chr(code))
+    return found[0] if is_character else ""
 
 
 def _check_size(root: Element) -> None:

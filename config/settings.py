@@ -84,6 +84,7 @@ class Settings(BaseSettings):
 
     transfer_poll_seconds: float = Field(600, gt=0, allow_inf_nan=False)
     handover_lead_hours: float = Field(72, ge=0, allow_inf_nan=False)
+    callback_window_hours: float = Field(12, gt=0, le=100_000, allow_inf_nan=False)
     inbox_retry_seconds: Annotated[tuple[float, ...], NoDecode] = (1, 5, 30, 120, 600)
     inbox_give_up_hours: float = Field(168, gt=0, allow_inf_nan=False)
     inbox_archive_after_days: float = Field(90, ge=1, le=36_500, allow_inf_nan=False)
@@ -217,6 +218,15 @@ class Settings(BaseSettings):
     @property
     def inbox_archive_after(self) -> timedelta:
         return timedelta(days=self.inbox_archive_after_days)
+
+    @property
+    def callback_window(self) -> timedelta:
+        """How far the moment that WeCom signed may lie from ours, on either side.
+
+        Generous: WeCom sends again what was not answered, and a host whose local time is taken
+        for UTC, which is eight hours wrong in China, must still hear of its customers.
+        """
+        return timedelta(hours=self.callback_window_hours)
 
     def callback_keys(self, door: Door) -> tuple[str, str] | None:
         """Token and EncodingAESKey of a door; the customer door's serve where it has none."""

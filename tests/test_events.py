@@ -140,20 +140,55 @@ MALFORMED = {
     ),
     "an outer DTD": b'<!DOCTYPE xml SYSTEM "http://127.0.0.1:9/x.dtd"><xml><Event>e</Event></xml>',
     "an unknown entity": b"<xml><Event>&e;</Event></xml>",
-    "a control character": b"<xml><Event>a&#0;b</Event></xml>",
-    "half a character": b"<xml><Event>&#xD800;</Event></xml>",
+    "a control character and nothing else": b"<xml><Event>&#0;</Event></xml>",
+    "half a character and nothing else": b"<xml><Event>&#xD800;</Event></xml>",
+    "a control character and no end": b"<xml><Event>a\x10</Event>",
+    "a control character and a DTD": b"<!DOCTYPE xml><xml><Event>a\x10</Event></xml>",
+    "a control character and an entity": b"<xml><Event>a\x10&e;</Event></xml>",
     "too deep": nested(MAX_DEPTH),
     "far too deep": nested(100_000),
     "too many nodes": b"<xml><Event>e</Event>" + b"<a/>" * MAX_NODES + b"</xml>",
     "too large": b"<xml><Event>" + b"e" * MAX_BYTES + b"</Event></xml>",
-    "not UTF-8": b"<xml><Event>\xff\xfe\xfd</Event></xml>",
-    "GBK without saying so": "<xml><Event>客户</Event></xml>".encode("gbk"),
+    "GBK": '<?xml version="1.0" encoding="gbk"?><xml><Event>客户</Event></xml>'.encode("gbk"),
     "an unknown encoding": b'<?xml version="1.0" encoding="klingon"?><xml><Event>e</Event></xml>',
     "no fields": b"<xml>text</xml>",
     "no event": b"<xml><UserID>zhangsan</UserID></xml>",
     "an empty event": b"<xml><Event></Event></xml>",
     "an event with parts": b"<xml><Event><a>e</a></Event></xml>",
 }
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        (b"<![CDATA[a\x10b\x1d]]>", "ab"),
+        (b"a&#16;b&#x1D;&#0;&#00000016;", "ab"),
+        (b"&#65;\x01&#x1F600;", "A\U0001f600"),
+        (b"&#xD83D;a&#xFFFF;b&#1114112;&#" + b"9" * 5000 + b";", "ab"),
+        (b"a\0\xef\xbf\xbe", "a"),
+        (b"<![CDATA[a&#16;b\x10]]>", "a&#16;b"),
+        (b"a\xf0\x9f\x98", "a\ufffd"),
+        (b"<![CDATA[a\xff]]>", "a\ufffd"),
+        ("客户".encode("gbk"), "\ufffd\u037b\ufffd"),
+    ],
+)
+def test_what_xml_forbids_is_left_out_and_the_rest_is_read(name: bytes, read: str) -> None:
+    event = parse(b"<xml><Event>e</Event><Name>" + name + b"</Name><UserID>u</UserID></xml>")
+
+    assert (event.event, event.userid, event.text("Name")) == ("e", "u", read)
+    assert event.is_mended
+
+
+@pytest.mark.parametrize("around", [b"%s\0\0", b"\0%s", b"\x10%s\x10"])
+def test_what_xml_forbids_around_an_event_is_left_out(around: bytes) -> None:
+    assert parse(around % b"<xml><Event>e</Event></xml>").event == "e"
+
+
+def test_what_xml_allows_is_read_as_it_is() -> None:
+    event = parse("<xml><Event>e</Event><Name>\t\ufffd\U0001f600&#9;</Name></xml>".encode())
+
+    assert event.text("Name") == "\ufffd\U0001f600"
+    assert not event.is_mended
 
 
 @pytest.mark.parametrize("plaintext", MALFORMED.values(), ids=MALFORMED.keys())

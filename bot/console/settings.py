@@ -51,6 +51,10 @@ GROUPS: Mapping[LazyString, Mapping[str, Text]] = {
         "archive_callback_aes_key": Text(
             _l("会话存档回调 EncodingAESKey"), _l("不设置时与客户联系回调相同。")
         ),
+        "callback_window_hours": Text(
+            _l("通知的时间差（小时）"),
+            _l("通知签名的时间与本机相差超过这么久时，不予接收：可能是被截获后重发的。"),
+        ),
     },
     _l("数据与密钥"): {
         "database_url": Text(_l("数据库"), _l("只显示位置，不显示账号和密码。")),

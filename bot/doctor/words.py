@@ -224,9 +224,10 @@ SENTENCES = {
         ),
         (
             "请在本机与数据库服务器启用 NTP 对时（timedatectl set-ntp true）；"
-            "欢迎语凭证只有 20 秒有效",
+            "欢迎语凭证只有 20 秒有效，相差超过 KEGUI_CALLBACK_WINDOW_HOURS 时不再接收通知",
             "Switch on NTP here and on the database server (timedatectl set-ntp true): a welcome"
-            " code lives 20 seconds only.",
+            " code lives 20 seconds only, and no event is taken when the difference is more than"
+            " KEGUI_CALLBACK_WINDOW_HOURS.",
         ),
     ),
     "no_date": Sentence(

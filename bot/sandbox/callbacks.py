@@ -17,6 +17,13 @@ from bot.sandbox.state import Delivery, Door, Fields, World
 WORKERS = 64
 VERIFY_SECONDS = 1.0
 NODES_KEPT_FIRST = 5
+# A name as somebody typed it, with what XML forbids.
+ODD_NAMES = {
+    "control": b"<Name><![CDATA[\xe9\x99\x88\x10\x1d]]></Name>",
+    "reference": b"<Name>\xe9\x99\x88&#16;&#x1d;</Name>",
+    "nul": b"<Name><![CDATA[\xe9\x99\x88\x00]]></Name>",
+    "broken": b"<Name><![CDATA[\xe9\x99\x88\xf0\x9f\x98]]></Name>",
+}
 
 
 @dataclass
@@ -168,12 +175,14 @@ class Courier:
     def _seal(self, door: Door, letter: Letter) -> tuple[bytes, dict[str, str]]:
         """Encrypt anew for every attempt; return the envelope and the signed query."""
         corp_id = self.world.corp_id
-        encrypted = Seal(door.token, door.aes_key, corp_id).encrypt(xml(letter.fields).encode())
+        plaintext = xml(letter.fields).encode().removesuffix(b"</xml>")
+        plaintext += ODD_NAMES.get(self.world.switches.event_characters, b"") + b"</xml>"
+        encrypted = Seal(door.token, door.aes_key, corp_id).encrypt(plaintext)
         envelope: Fields = [("ToUserName", corp_id), ("Encrypt", encrypted)]
         is_app_event = any(name == "AgentID" for name, _ in letter.fields)
         if is_app_event or (self.world.switches.envelope_agent_id and letter.door == CUSTOMER):
             envelope.append(("AgentID", str(self.world.app_agent_id())))
-        return xml(envelope).encode(), signed_query(door, encrypted, self.world.now())
+        return xml(envelope).encode(), signed_query(door, encrypted, signed_at(self.world))
 
     def _note(self, letter: Letter, status: int, problem: str, seconds: float) -> None:
         fields = dict(letter.fields)
@@ -191,6 +200,12 @@ class Courier:
             problem=problem,
             seconds=round(seconds, 4),
         )
+
+
+def signed_at(world: World) -> float:
+    """Return when a callback is signed: in real time, because the house that hears it does not
+    jump with the sandbox's clock."""
+    return time.time() + world.switches.timestamp_offset_seconds
 
 
 def signed_query(door: Door, encrypted: str, now: float) -> dict[str, str]:
@@ -234,7 +249,7 @@ def verify(world: World, door: Door) -> dict[str, Any]:
     """Do WeCom's GET verification: the bare decrypted text within one second."""
     echo = str(secrets.randbelow(10**19)).encode()
     encrypted = Seal(door.token, door.aes_key, world.corp_id).encrypt(echo)
-    query = signed_query(door, encrypted, world.now()) | {"echostr": encrypted}
+    query = signed_query(door, encrypted, signed_at(world)) | {"echostr": encrypted}
     began = time.monotonic()
     status, body, problem = 0, b"", ""
     try:

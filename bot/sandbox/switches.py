@@ -22,6 +22,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "audit_door": ("archive", "customer", "both"),
     "retry_plaintext": ("same", "reordered"),
     "event_time": ("sandbox", "real"),
+    "event_characters": ("plain", "control", "reference", "nul", "broken"),
 }
 
 
@@ -100,6 +101,8 @@ class Switches:
     retry_non_200: bool = False
     retry_plaintext: str = "same"
     event_time: str = "sandbox"
+    event_characters: str = "plain"
+    timestamp_offset_seconds: float = 0
 
     def turn(self, wanted: Mapping[str, Any]) -> None:
         """Set some switches; all or none.

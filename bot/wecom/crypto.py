@@ -19,6 +19,8 @@ BLOCK = 32
 RANDOM_BYTES = 16
 LENGTH_BYTES = 4
 MAX_ENVELOPE_BYTES = 1024 * 1024
+# What may stand before the first character of a text that is XML or JSON all the same.
+BEFORE_A_DOCUMENT = b"\xef\xbb\xbf\xff\xfe\x00 \t\r\n"
 
 
 class CallbackRejected(Exception):
@@ -48,10 +50,19 @@ class CallbackCrypto:
     def verify_url(self, msg_signature: str, timestamp: str, nonce: str, echostr: str) -> bytes:
         """Return the bare bytes that WeCom wants back when it checks the URL.
 
+        An event is signed and encrypted like an echo: one that somebody captured on its way must
+        not come back in clear.
+
+        Args:
+            echostr: as it came; its ``+`` may have become blanks on the way.
+
         Raises:
-            CallbackRejected: it is not WeCom's.
+            CallbackRejected: it is not WeCom's, or no echo.
         """
-        return self._open(msg_signature, timestamp, nonce, echostr)
+        echo = self._open(msg_signature, timestamp, nonce, echostr.replace(" ", "+"))
+        if echo.lstrip(BEFORE_A_DOCUMENT).startswith((b"<", b"{", b"[")):
+            raise CallbackRejected("no_echo")
+        return echo
 
     def decrypt(self, msg_signature: str, timestamp: str, nonce: str, body: bytes) -> bytes:
         """Return the plaintext XML of an event.

@@ -5,6 +5,7 @@ every content, so that a log line that holds content can be recognised.
 """
 
 import struct
+import time
 from collections.abc import Callable, Mapping
 
 from tests.doors.knocking import Door, Knock, envelope, remark_changed
@@ -47,6 +48,10 @@ def _frame(message: bytes, length: int, receiver: str) -> bytes:
 
 def _good(door: Door) -> bytes:
     return remark_changed(door.corp_id, 0)
+
+
+def _in_seconds(number: int) -> str:
+    return str(int(time.time()) + number)
 
 
 def _without(name: str) -> Attack:
@@ -157,12 +162,15 @@ EVENTS: Mapping[str, Attack] = {
     "an empty event": lambda door: door.sealed(b""),
     "an event that is no XML": lambda door: door.sealed(MARK.encode()),
     "an event in JSON": lambda door: door.sealed(b'{"Event": "mark-of-content"}'),
-    "null bytes in an event": lambda door: door.sealed(b"<xml><Event>a\0b</Event></xml>"),
-    "an event that is not UTF-8": lambda door: door.sealed(b"<xml><Event>\xff\xfe</Event></xml>"),
     "an event in GBK": lambda door: door.sealed(
         '<?xml version="1.0" encoding="gbk"?><xml><Event>事件</Event></xml>'.encode("gbk")
     ),
-    "half a character": lambda door: door.sealed(b"<xml><Event>&#xD800;</Event></xml>"),
+    "an event name of forbidden characters": lambda door: door.sealed(
+        b"<xml><Event>\x10&#29;</Event></xml>"
+    ),
+    "forbidden characters and no end": lambda door: door.sealed(b"<xml><Event>a\x10</Event>"),
+    "a DTD behind a forbidden character": lambda door: door.sealed(b"\x10" + _event(LAUGHS)),
+    "an unknown entity": lambda door: door.sealed(b"<xml><Event>a&nbsp;</Event></xml>"),
     "no event name": lambda door: door.sealed(b"<xml><UserID>mark-of-content</UserID></xml>"),
     "an empty event name": lambda door: door.sealed(b"<xml><Event> </Event></xml>"),
     "two event names": lambda door: door.sealed(b"<xml><Event>a</Event><Event>b</Event></xml>"),
@@ -180,6 +188,15 @@ EVENTS: Mapping[str, Attack] = {
     ),
     "an event of 100,000 nodes": lambda door: door.sealed(MANY),
 }
+# Signed by WeCom, and sent again long after, or long before.
+STALE: Mapping[str, Attack] = {
+    "an event of yesterday": lambda door: door.sealed(_good(door), at=_in_seconds(-86_400)),
+    "an event of tomorrow": lambda door: door.sealed(_good(door), at=_in_seconds(+86_400)),
+    "an event of no moment": lambda door: door.sealed(_good(door), at=""),
+    "an event of a word": lambda door: door.sealed(_good(door), at=MARK),
+    "an event of other digits": lambda door: door.sealed(_good(door), at="１７９０００００００"),
+    "an event of a very long number": lambda door: door.sealed(_good(door), at="1" * 3000),
+}
 ALL: Mapping[str, Attack] = {
     **UNSIGNED,
     **RECEIVER,
@@ -187,6 +204,7 @@ ALL: Mapping[str, Attack] = {
     **TOO_LARGE,
     **SIGNED,
     **EVENTS,
+    **STALE,
 }
 
 # status and reasons that the log may give
@@ -197,4 +215,5 @@ EXPECTED: Mapping[str, tuple[int, set[str]]] = {
     **dict.fromkeys(TOO_LARGE, (413, {"too_large"})),
     **dict.fromkeys(SIGNED, (400, {"base64", "length", "padding", "frame"})),
     **dict.fromkeys(EVENTS, (400, {"event"})),
+    **dict.fromkeys(STALE, (403, {"stale"})),
 }

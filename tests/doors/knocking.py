@@ -14,7 +14,7 @@ from bot.sandbox.crypto import Seal, sign
 from bot.sandbox.place import CALLBACKS, Place
 
 TIMEOUT_SECONDS = 20
-TIMESTAMP = "1790000000"
+TIMESTAMP = str(int(time.time()))
 NONCE = "nonce-that-no-log-may-hold"
 
 
@@ -53,22 +53,22 @@ class Door:
     def seal(self, receiver: str | None = None) -> Seal:
         return Seal(self._token, self._aes_key, receiver or self.corp_id)
 
-    def query(self, encrypted: str, **changes: str | None) -> str:
+    def query(self, encrypted: str, at: str = TIMESTAMP, **changes: str | None) -> str:
         """Return the query that signs ``encrypted``; a change to None leaves a parameter out."""
         signed: dict[str, str | None] = {
-            "msg_signature": sign(self._token, TIMESTAMP, NONCE, encrypted),
-            "timestamp": TIMESTAMP,
+            "msg_signature": sign(self._token, at, NONCE, encrypted),
+            "timestamp": at,
             "nonce": NONCE,
         }
         return urlencode({name: one for name, one in (signed | changes).items() if one is not None})
 
-    def signed(self, encrypted: str, **changes: str | None) -> Knock:
+    def signed(self, encrypted: str, at: str = TIMESTAMP, **changes: str | None) -> Knock:
         """Wrap something that is said to be encrypted; the signature fits."""
-        return Knock(self.query(encrypted, **changes), envelope(encrypted))
+        return Knock(self.query(encrypted, at, **changes), envelope(encrypted))
 
-    def sealed(self, message: bytes, receiver: str | None = None) -> Knock:
-        """Wrap a message as WeCom would: encrypted and signed."""
-        return self.signed(self.seal(receiver).encrypt(message))
+    def sealed(self, message: bytes, receiver: str | None = None, at: str = TIMESTAMP) -> Knock:
+        """Wrap a message as WeCom would: encrypted, and signed at a moment (Unix seconds)."""
+        return self.signed(self.seal(receiver).encrypt(message), at)
 
     def enciphered(self, padded: bytes) -> Knock:
         """Encrypt bytes that may be no frame at all, or padded by another rule."""

@@ -157,6 +157,120 @@ def test_a_verification_is_answered_in_bare_text(door: Door) -> None:
     assert answer.seconds < 1
 
 
+def verification(door: Door, content: bytes, at: str = TIMESTAMP) -> str:
+    """The query of a verification, its values encoded as WeCom encodes them."""
+    encrypted = door.seal().encrypt(content)
+    return door.query(encrypted, at, echostr=encrypted)
+
+
+def test_an_echo_whose_plus_signs_became_blanks_on_the_way_is_answered(door: Door) -> None:
+    queries = (verification(door, str(number).encode()) for number in count(10**12))
+    query = next(one for one in queries if one.partition("echostr=")[2].count("%2B") > 1)
+
+    for plus in ("+", "%20"):
+        answer = door.knock(Knock(query.replace("%2B", plus), method="GET"))
+
+        assert (answer.status, len(answer.body)) == (200, 13)
+
+
+def test_an_address_that_ends_with_a_slash_is_the_same_door(stack: Stack, door: Door) -> None:
+    events = stored(stack)
+    knock = good(door)
+    door.path += "/"
+
+    echoed = door.knock(Knock(verification(door, b"4177820873"), method="GET"))
+    taken = door.knock(knock)
+
+    assert (echoed.status, echoed.body) == (200, b"4177820873")
+    assert (taken.status, taken.body) == (200, b"")
+    assert stored(stack) == events + 1
+
+
+def captured(door: Door) -> bytes:
+    return remark_changed(door.corp_id, 0)
+
+
+@pytest.mark.parametrize(
+    "before", [b"", b" \n", b"\xef\xbb\xbf", b"\0", b'<?xml version="1.0" encoding="UTF-8"?>']
+)
+def test_an_event_that_somebody_captured_does_not_come_back_in_clear(
+    stack: Stack, door: Door, before: bytes
+) -> None:
+    told_before, events = len(lines(stack)), stored(stack)
+
+    answer = door.knock(Knock(verification(door, before + captured(door)), method="GET"))
+
+    assert (answer.status, answer.body) == (403, b"")
+    told = lines(stack)[told_before:]
+    assert [json.loads(line)["reason"] for line in told] == ["no_echo"]
+    assert_nothing_told(told)
+    assert stored(stack) == events
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-8-sig"])
+def test_nor_does_one_in_another_encoding_or_in_json(door: Door, encoding: str) -> None:
+    for text in (captured(door).decode(), '{"Event": "enter_agent"}', '[{"Event": "a"}]'):
+        query = verification(door, text.encode(encoding))
+
+        assert door.knock(Knock(query, method="GET")).status == 403
+
+
+@pytest.mark.parametrize("hours", [-11, -2, 2, 11])
+def test_a_clock_that_is_hours_wrong_closes_no_door(stack: Stack, door: Door, hours: int) -> None:
+    events = stored(stack)
+    at = str(int(time.time()) + hours * 3600)
+
+    echoed = door.knock(Knock(verification(door, b"4177820873", at), method="GET"))
+    taken = door.knock(door.sealed(remark_changed(door.corp_id, next(NUMBERS)), at=at))
+
+    assert (echoed.status, echoed.body) == (200, b"4177820873")
+    assert taken.status == 200
+    assert stored(stack) == events + 1
+
+
+@pytest.mark.parametrize("days", [-70, -1, 1])
+def test_a_verification_of_another_day_is_refused(stack: Stack, door: Door, days: int) -> None:
+    before = len(lines(stack))
+    at = str(int(time.time()) + days * 86_400)
+
+    answer = door.knock(Knock(verification(door, b"4177820873", at), method="GET"))
+
+    assert (answer.status, answer.body) == (403, b"")
+    assert [json.loads(line)["reason"] for line in lines(stack)[before:]] == ["stale"]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        b"<![CDATA[\xe9\x99\x88\x10]]>",
+        b"<![CDATA[\xe9\x99\x88\x1d\x00]]>",
+        b"<![CDATA[\xe9\x99\x88\xf0\x9f\x98]]>",
+        b"<![CDATA[\xe9\x99\x88\xef\xbf\xbf\xed\xa0\xbd]]>",
+        b"\xe9\x99\x88&#16;&#x1D;&#0;&#xD83D;",
+    ],
+)
+def test_a_genuine_event_with_characters_that_xml_forbids_is_kept_and_read_without_them(
+    stack: Stack, door: Door, name: bytes
+) -> None:
+    before, events = len(lines(stack)), stored(stack)
+    number = next(NUMBERS)
+    event = remark_changed(door.corp_id, number)
+    event = event.replace(b"</xml>", b"<Name>" + name + b"</Name></xml>")
+
+    answer = door.knock(door.sealed(event))
+
+    assert (answer.status, answer.body) == (200, b"")
+    assert stored(stack) == events + 1
+    told = [json.loads(line) for line in lines(stack)[before:]]
+    assert [one["event"] for one in told] == ["event_received", "event_mended"]
+    shown = stack.api.get(f"/events/{told[1]['event_id']}")
+    assert shown["fields"]["ExternalUserID"] == f"wm_{number}"
+    assert shown["fields"]["Name"].rstrip("\ufffd") == "陈"
+    # The same again is the same event.
+    assert door.knock(door.sealed(event)).status == 200
+    assert stored(stack) == events + 1
+
+
 def test_a_query_beyond_all_measure_is_refused(stack: Stack, door: Door) -> None:
     before = len(lines(stack))
 

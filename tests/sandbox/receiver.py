@@ -25,6 +25,8 @@ class Receiver:
         self.failures = 0
         self.status = 200
         self.envelopes: list[bytes] = []
+        self.plain: list[bytes] = []
+        self.timestamps: list[int] = []
         self.events: list[dict[str, Any]] = []
         self.attempts: list[float] = []
         self.seal = Seal(TOKEN, AES_KEY, CORP_ID)
@@ -39,7 +41,14 @@ class Receiver:
         plain = self.seal.open(
             query["msg_signature"], query["timestamp"], query["nonce"], encrypted
         )
-        root = ElementTree.fromstring(plain)
+        with self._arrived:
+            self.plain.append(plain)
+            self.timestamps.append(int(query["timestamp"]))
+            self._arrived.notify_all()
+        try:
+            root = ElementTree.fromstring(plain)
+        except ElementTree.ParseError:
+            return True
         with self._arrived:
             self.attempts.append(time.monotonic())
             self.envelopes.append(body)
@@ -49,6 +58,12 @@ class Receiver:
             self.events.append({node.tag: node.text for node in root})
             self._arrived.notify_all()
         return True
+
+    def wait_for_plain(self, count: int) -> list[bytes]:
+        """Give the texts of what was delivered, also of what is no XML."""
+        with self._arrived:
+            assert self._arrived.wait_for(lambda: len(self.plain) >= count, 15)
+            return list(self.plain)
 
     def wait_for(self, count: int) -> list[dict[str, Any]]:
         with self._arrived:

@@ -1,5 +1,6 @@
 """Callbacks over real HTTP: sealed, repeated, held back; and the limits of parallel calls."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -56,6 +57,33 @@ def test_an_event_arrives_sealed_and_readable(control: Control, receiver: Receiv
     assert (event["State"], event["WelcomeCode"]) == ("海报]]>", made["welcome_code"])
     assert CHEN.encode() not in receiver.envelopes[0]
     assert b"AgentID" not in receiver.envelopes[0]
+
+
+def test_an_event_may_hold_what_xml_forbids(control: Control, receiver: Receiver) -> None:
+    odd = {
+        "control": "陈\x10\x1d".encode(),
+        "reference": "陈&#16;&#x1d;".encode(),
+        "nul": "陈\0".encode(),
+        "broken": "陈".encode() + b"\xf0\x9f\x98",
+    }
+    for number, characters in enumerate(odd, 1):
+        control("switches", method="PATCH", event_characters=characters)
+        control("customers", userid="zhangsan", external_userid=f"wm_{characters}")
+
+        assert odd[characters] in receiver.wait_for_plain(number)[-1]
+
+
+def test_a_callback_is_signed_in_real_time_or_so_far_from_it(
+    control: Control, receiver: Receiver
+) -> None:
+    control("clock", advance_seconds=86_400)
+    control("switches", method="PATCH", event_time="real")
+    for offset in (0, -172_800):
+        control("switches", method="PATCH", timestamp_offset_seconds=offset)
+        control("customers", userid="zhangsan", external_userid=f"wm_{offset}")
+        assert control("callbacks/wait", timeout_seconds=10)["idle"]
+
+        assert receiver.timestamps[-1] == pytest.approx(time.time() + offset, abs=30)
 
 
 def test_a_hung_up_connection_is_tried_three_times_in_all(
