@@ -53,7 +53,7 @@ class Door:
     def seal(self, receiver: str | None = None) -> Seal:
         return Seal(self._token, self._aes_key, receiver or self.corp_id)
 
-    def query(self, encrypted: str, at: str = TIMESTAMP, **changes: str | None) -> str:
+    def query(self, encrypted: str, at: str = TIMESTAMP, /, **changes: str | None) -> str:
         """Return the query that signs ``encrypted``; a change to None leaves a parameter out."""
         signed: dict[str, str | None] = {
             "msg_signature": sign(self._token, at, NONCE, encrypted),
@@ -62,7 +62,7 @@ class Door:
         }
         return urlencode({name: one for name, one in (signed | changes).items() if one is not None})
 
-    def signed(self, encrypted: str, at: str = TIMESTAMP, **changes: str | None) -> Knock:
+    def signed(self, encrypted: str, at: str = TIMESTAMP, /, **changes: str | None) -> Knock:
         """Wrap something that is said to be encrypted; the signature fits."""
         return Knock(self.query(encrypted, at, **changes), envelope(encrypted))
 
