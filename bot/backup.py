@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bot import clock, db, dumps, migrations
+from bot import clock, db, dumps, migrations, private
 from bot.actions import after_restore
 from bot.actions.after_restore import Marked
 from bot.audit import AuditLog, AuditUnwritable, Who
@@ -87,9 +87,9 @@ def make(url: str, to: Path, data_key: str, begin: Callable[[], None]) -> Manife
         store = dumps.store(url)
         store.check_there()
         begin()
-        to.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(to.parent)
         # Names of customers stand in it: nobody but its owner may look.
-        partial.mkdir(mode=0o700)
+        partial.mkdir(mode=private.FOLDER)
         manifest = _write(store, partial, data_key)
         # Refused when somebody else has made a folder with something in it meanwhile.
         os.rename(partial, to)
@@ -106,8 +106,9 @@ def make(url: str, to: Path, data_key: str, begin: Callable[[], None]) -> Manife
 def _write(store: Store, folder: Path, data_key: str) -> Manifest:
     taken_at = clock.now()
     path = folder / store.dump_name
+    # Before the tools write: they leave a file's mode as it is.
+    private.keep(path)
     content = store.dump(path)
-    path.chmod(0o600)
     dumps.sync(path)
     manifest = Manifest(
         kegui=_version(),
@@ -121,7 +122,8 @@ def _write(store: Store, folder: Path, data_key: str) -> Manifest:
         data_key=_fingerprint(data_key),
     )
     described = asdict(manifest) | {"taken_at": taken_at.isoformat()}
-    (folder / MANIFEST).write_text(json.dumps(described, indent=2) + "\n", encoding="utf-8")
+    with private.open_file(folder / MANIFEST, "x") as file:
+        file.write(json.dumps(described, indent=2) + "\n")
     dumps.sync(folder / MANIFEST)
     dumps.sync(folder)
     return manifest

@@ -15,7 +15,7 @@ import click
 import structlog
 from peewee import PeeweeException
 
-from bot import db, migrations, setup, terminal
+from bot import db, migrations, private, setup, terminal
 from bot.audit import AuditLog, AuditUnwritable
 from bot.clock import now as utc_now
 from bot.commands import GROUPS
@@ -53,8 +53,10 @@ class _Commands(click.Group):
 
 
 @click.group(cls=_Commands)
-def main() -> None:
+@click.pass_context
+def main(ctx: click.Context) -> None:
     """客规: a WeCom service that keeps clients and stays compliant."""
+    ctx.with_resource(private.closed_to_others())
 
 
 def _wait_until_ready(stopping: threading.Event) -> Kegui | None:
@@ -189,14 +191,14 @@ def _play_a_day(processes: dict[str, str], folder: Path, once: bool) -> int:
 
     for port in (SANDBOX_PORT, WEB_PORT):
         _check_free(port)
-    folder.mkdir(parents=True, exist_ok=True)
+    private.make_folder(folder)
     for old in (*folder.glob("kegui.db*"), *folder.glob("kegui.log")):
         old.unlink()
     place = make_place(folder, sandbox_port=SANDBOX_PORT, web_port=WEB_PORT)
     environment = {**os.environ, **place.environment}
 
     def kegui(*arguments: str) -> str:
-        with (folder / "kegui.log").open("a") as log:
+        with private.open_file(folder / "kegui.log", "a") as log:
             return subprocess.run(  # noqa: S603 - our own interpreter, fixed arguments
                 [sys.executable, "-m", "bot", *arguments],
                 env=environment,

@@ -3,7 +3,7 @@
 import select
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import psycopg
 from playhouse.db_url import parse
 from playhouse.pool import PooledDatabase, PooledPostgresqlDatabase, PooledSqliteDatabase
 
-from bot import clock
+from bot import clock, private
 
 database = peewee.DatabaseProxy()
 
@@ -81,6 +81,18 @@ class PostgresPool(PooledPostgresqlDatabase):  # type: ignore[misc]
         # playhouse drops it without a word to the driver, which would keep the socket.
         conn.close()
         return True
+
+
+class SqlitePool(PooledSqliteDatabase):  # type: ignore[misc]
+    """The pool of a file that only its owner may read; what SQLite puts beside it is as it is."""
+
+    def _connect(self) -> Any:
+        beside = [Path(f"{self.database}{ending}") for ending in ("-wal", "-shm")]
+        # What cannot be made or changed SQLite cannot open either, and says so in its own way.
+        with suppress(OSError):
+            for path in (Path(self.database), *(one for one in beside if one.exists())):
+                private.keep(path)
+        return super()._connect()
 
 
 class UTCDateTimeField(peewee.Field):
@@ -173,8 +185,8 @@ def _make(url: str) -> PooledDatabase:
     scheme = urlsplit(url).scheme
     if scheme == "sqlite":
         path = parse(url)["database"]
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-        return PooledSqliteDatabase(path, pragmas=SQLITE_PRAGMAS, check_same_thread=False, **pool)
+        private.make_folder(Path(path).parent)
+        return SqlitePool(path, pragmas=SQLITE_PRAGMAS, check_same_thread=False, **pool)
     if scheme in ("postgresql", "postgres"):
         options = parse(url, unquote_password=True, unquote_user=True)
         options = {**POSTGRES_LINE, "options": session_options(POSTGRES_SESSION), **options}

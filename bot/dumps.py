@@ -16,6 +16,8 @@ import psycopg
 from playhouse.db_url import parse
 from psycopg import pq, sql
 
+from bot import private
+
 # What a restore is compared with, as far as the schema has it.
 COUNTED = (
     "customer",
@@ -34,6 +36,10 @@ QUEUE = "kegui_queue"
 # Of migrations/0022_customer_search.py; a database's keeper may have indexes with others.
 INDEX_FUNCTION = "bigrams(text)"
 LOCK_WAIT_SECONDS = 2
+# What pg_dump and pg_restore need: themselves, the folder of ~/.pgpass, words, libpq's settings.
+NEEDED = re.compile(
+    "PATH|HOME|LD_LIBRARY_PATH|TMPDIR|TZ|LANG|LANGUAGE|LC_[A-Z_]+|PG[A-Z_]+|KRB5[A-Z0-9_]*"
+)
 
 
 class DumpError(Exception):
@@ -62,7 +68,7 @@ class Store(Protocol):
         """
 
     def dump(self, path: Path) -> Content:
-        """Write a consistent copy to ``path``, which must not exist, while others write.
+        """Write a consistent copy to ``path``, an empty file, while others write.
 
         Raises:
             DumpError: it could not be written whole.
@@ -172,13 +178,12 @@ class SqliteFile:
             return any(_count(held, table) for table in tables if table != HISTORY)
 
     def load(self, path: Path, finish: Callable[[str], None]) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        private.make_folder(self._path.parent)
         made = self._path.with_name(self._path.name + ".restoring")
         for leftover in (made, *made.parent.glob(made.name + "-*")):
             leftover.unlink(missing_ok=True)
-        shutil.copyfile(path, made)
-        if self._path.exists():
-            shutil.copymode(self._path, made)
+        with path.open("rb") as dump, private.open_file(made, "xb") as copy:
+            shutil.copyfileobj(dump, copy)
         finish(f"sqlite:///{made}")
         sync(made)
         os.replace(made, self._path)
@@ -338,7 +343,7 @@ class PostgresDatabase:
         try:
             done = subprocess.run(  # noqa: S603 - PostgreSQL's own tools, arguments without secrets
                 [tool, *arguments],
-                env={**os.environ, **self._environment()},
+                env=self._environment(),
                 capture_output=True,
                 text=True,
                 errors="replace",
@@ -354,14 +359,16 @@ class PostgresDatabase:
         return done.stdout
 
     def _environment(self) -> dict[str, str]:
-        """Give the URL's options as the variables that libpq reads; the rest is the caller's."""
+        """Give what the tools need of our own environment, and the URL's options as the variables
+        that libpq reads: no secret of Kegui's."""
         names = {
             option.keyword.decode(): option.envvar.decode()
             for option in pq.Conninfo.get_defaults()
             if option.envvar
         }
         given = {"client_encoding": "UTF8", **self._options}
-        return {names[key]: str(value) for key, value in given.items() if key in names}
+        ours = {name: value for name, value in os.environ.items() if NEEDED.fullmatch(name)}
+        return ours | {names[key]: str(value) for key, value in given.items() if key in names}
 
 
 def _pg_schema(server: psycopg.Connection) -> str:

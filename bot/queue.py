@@ -18,7 +18,7 @@ import structlog
 from huey.storage import BaseStorage, PostgresStorage, RedisStorage, SqliteStorage
 from playhouse.db_url import parse
 
-from bot import db
+from bot import db, private
 
 SEPARATOR = ","
 MOST_AT_ONCE = 100
@@ -140,6 +140,8 @@ def _storage(url: str, name: str) -> BaseStorage:
         return PostgresStorage(name, dsn=url, table_prefix="kegui_queue", **line)
     if scheme == "sqlite":
         path = Path(parse(url)["database"])
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return SqliteStorage(name, filename=str(path.with_name(path.name + "-queue")), fsync=False)
+        private.make_folder(path.parent)
+        messages = path.with_name(path.name + "-queue")
+        private.keep(messages)
+        return SqliteStorage(name, filename=str(messages), fsync=False)
     raise ValueError("KEGUI_QUEUE_URL must begin with redis://, postgresql:// or sqlite:///")

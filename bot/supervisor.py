@@ -11,13 +11,15 @@ from pathlib import Path
 from honcho.manager import Manager
 from honcho.printer import Printer
 
+from bot import private
+
 STOPPED_BY_HAND = (130, 143)
 
 
 @contextmanager
 def running(arguments: str, log_file: Path) -> Iterator[None]:
     """Run `kegui <arguments>` beside the block, and end it afterwards."""
-    with log_file.open("ab") as log:
+    with private.open_file(log_file, "ab") as log:
         process = subprocess.Popen(  # noqa: S603 - our own interpreter, fixed arguments
             [sys.executable, "-m", "bot", *arguments.split()], stdout=log, stderr=log
         )
@@ -46,7 +48,7 @@ def supervise(
     Returns:
         The story's result, 0 after a signal, or 1 when a process ended by itself.
     """
-    output = log_file.open("a", encoding="utf-8") if log_file else sys.stdout
+    output = private.open_file(log_file, "a") if log_file else sys.stdout
     manager = Manager(Printer(output, colour=log_file is None))
     for name, arguments in commands.items():
         manager.add_process(

@@ -1,13 +1,12 @@
 """`kegui audit`: verify the log, and take it elsewhere."""
 
-import os
 from pathlib import Path
 from typing import IO
 
 import click
 from peewee import IntegrityError
 
-from bot import db, terminal
+from bot import db, private, terminal
 from bot.vault import Vault
 
 
@@ -62,7 +61,7 @@ def audit_export(to: Path) -> None:
 
     log = AuditLog(Vault(terminal.data_key(terminal.load())))
     try:
-        file = to.open("x", encoding="utf-8")
+        file = private.open_file(to, "x")
     except OSError as error:
         raise click.BadParameter(f"{to}: {error.strerror}", param_hint="TO") from None
     try:
@@ -110,9 +109,9 @@ def audit_keys(key_file: Path | None) -> None:
                 log_keys.record(
                     terminal.whoever(), "audit.take_key", "audit log", file=key_file.absolute()
                 )
-                descriptor = os.open(key_file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                file = private.open_file(key_file, "x")
         except OSError as error:
             raise click.ClickException(f"{key_file}: {error.strerror}") from None
-        with os.fdopen(descriptor, "w") as file:
+        with file:
             file.write(log_keys.key.hex() + "\n")
     click.echo(public_hex(log_keys.public_key))
