@@ -8,7 +8,7 @@ from apiflask import APIBlueprint
 from bot.api import context, paging
 from bot.api.auth import needs
 from bot.api.paging import PageOut, PageQuery
-from bot.api.schemas import Shown
+from bot.api.schemas import Filter, Shown
 from bot.models import AuditEntry
 from bot.reports import audit_log
 
@@ -18,9 +18,9 @@ blueprint = APIBlueprint("audit", __name__, url_prefix="/audit", tag="Audit")
 
 
 class AuditQuery(PageQuery):
-    actor: str | None = None
-    act: str | None = None
-    subject: str | None = None
+    actor: Filter | None = None
+    act: Filter | None = None
+    subject: Filter | None = None
 
 
 class AuditEntryOut(Shown):

@@ -11,7 +11,7 @@ from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import invalid
-from bot.api.schemas import Asked, Member, Shown, Words, one_of
+from bot.api.schemas import Asked, Filter, Member, Shown, Words, one_of
 from bot.models import Conflict, Relation, Staff
 
 SCOPE = "allocation"
@@ -21,7 +21,7 @@ blueprint = APIBlueprint("conflicts", __name__, url_prefix="/conflicts", tag="Co
 
 class ConflictsQuery(PageQuery):
     state: Literal["open", "resolved"] | None = None
-    external_userid: str | None = None
+    external_userid: Filter | None = None
 
 
 class Decision(Asked):

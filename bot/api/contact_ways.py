@@ -14,6 +14,7 @@ from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.schemas import (
     Asked,
+    Filter,
     Name,
     Shown,
     SomeMembers,
@@ -30,8 +31,8 @@ blueprint = APIBlueprint("contact_ways", __name__, url_prefix="/contact-ways", t
 
 
 class ContactWaysQuery(PageQuery):
-    state: str | None = None
-    channel: str | None = None
+    state: Filter | None = None
+    channel: Filter | None = None
 
 
 class ContactWayIn(Asked):

@@ -10,7 +10,7 @@ from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import missing
-from bot.api.schemas import Shown
+from bot.api.schemas import Filter, Shown
 from bot.api.timeline import entries
 from bot.models import Customer
 from bot.reports.customers import Whole, whole_customers, with_consent
@@ -21,11 +21,13 @@ blueprint = APIBlueprint("customers", __name__, url_prefix="/customers", tag="Cu
 
 
 class CustomersQuery(PageQuery):
-    owner: str | None = Field(None, description="a userid; `none`: nobody's, `any`: somebody's")
+    owner: Filter | None = Field(None, description="a userid; `none`: nobody's, `any`: somebody's")
     consent: Literal["agreed", "refused", "unknown"] | None = Field(
         None, description="customers of whom one conversation stands so"
     )
-    q: str | None = Field(None, description="part of the name or id, the customer's or the owner's")
+    q: Filter | None = Field(
+        None, description="part of the name or id, the customer's or the owner's"
+    )
 
 
 class OwnerOut(Shown):

@@ -12,7 +12,7 @@ from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import Problem
-from bot.api.schemas import MemberFilter, Shown, one_of
+from bot.api.schemas import Filter, MemberFilter, Shown, one_of
 from bot.models import InboxEvent, InboxHistory
 from bot.reports.home import EVENT_COLUMNS
 from bot.vault import VaultError
@@ -25,9 +25,9 @@ blueprint = APIBlueprint("events", __name__, url_prefix="/events", tag="Events")
 
 class EventsQuery(PageQuery):
     state: State | None = None
-    type: str | None = Field(None, description="the event or its change type, in WeCom's words")
+    type: Filter | None = Field(None, description="the event or its change type, in WeCom's words")
     userid: MemberFilter | None = None
-    external_userid: str | None = None
+    external_userid: Filter | None = None
 
 
 class EventOut(Shown):

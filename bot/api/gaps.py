@@ -9,7 +9,7 @@ from bot import clock
 from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
-from bot.api.schemas import MemberFilter, Shown
+from bot.api.schemas import Filter, MemberFilter, Shown
 from bot.reports.gaps import open_gaps
 
 blueprint = APIBlueprint("gaps", __name__, url_prefix="/gaps", tag="Gaps")
@@ -17,7 +17,7 @@ blueprint = APIBlueprint("gaps", __name__, url_prefix="/gaps", tag="Gaps")
 
 class GapsQuery(PageQuery):
     userid: MemberFilter | None = None
-    external_userid: str | None = None
+    external_userid: Filter | None = None
 
 
 class GapOut(Shown):

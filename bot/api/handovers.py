@@ -46,7 +46,7 @@ class HandoverIn(Asked):
     model_config = ConfigDict(json_schema_extra={"oneOf": ONE_WAY})
 
     handover_userid: Member
-    external_userids: Literal["all"] | Annotated[list[Userid], Field(min_length=1)]
+    external_userids: Literal["all"] | Annotated[list[Userid], Field(min_length=1, max_length=5000)]
     takeover_userid: Member | SkipJsonSchema[None] = may_be_left_out()
     by_rule: StrictBool = False
     transfer_success_msg: Words200 = ""

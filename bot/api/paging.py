@@ -23,7 +23,10 @@ class PageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     cursor: str | None = Field(
-        None, pattern="^[A-Za-z0-9_-]+$", description="next_cursor of the page before"
+        None,
+        pattern="^[A-Za-z0-9_-]+$",
+        max_length=2000,
+        description="next_cursor of the page before",
     )
     limit: int = Field(50, ge=1, le=200)
 

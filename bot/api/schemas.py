@@ -28,7 +28,9 @@ Userid = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_
 Member = Annotated[Userid, AfterValidator(Staff.spelled)]
 Members = Annotated[list[Userid], Field(max_length=100), AfterValidator(Staff.each_spelled)]
 SomeMembers = Annotated[Members, Field(min_length=1)]
-MemberFilter = Annotated[str, AfterValidator(Staff.spelled)]
+# What a list is narrowed by: an id, a type, a part of a name.
+Filter = Annotated[str, StringConstraints(max_length=200)]
+MemberFilter = Annotated[Filter, AfterValidator(Staff.spelled)]
 Name = Annotated[str, StringConstraints(max_length=64, pattern=_CLEAN)]
 Words30 = Annotated[str, StringConstraints(max_length=30, pattern=_CLEAN)]
 Words200 = Annotated[str, StringConstraints(max_length=200, pattern=_CLEAN)]

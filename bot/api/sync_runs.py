@@ -10,7 +10,7 @@ from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import missing
-from bot.api.schemas import Shown
+from bot.api.schemas import Filter, Shown
 from bot.models import SyncFinding, SyncRun
 from bot.reports.sync_runs import WHAT_TO_DO, Report, report, reports
 
@@ -25,7 +25,7 @@ class RunsQuery(PageQuery):
 
 
 class FindingsQuery(PageQuery):
-    kind: str | None = Field(None, description="of the difference")
+    kind: Filter | None = Field(None, description="of the difference")
     outcome: Outcome | None = None
 
 

@@ -26,6 +26,7 @@ from bot.console import (
     contact_ways,
     customers,
     events,
+    form_limits,
     gaps,
     gate,
     home,
@@ -144,6 +145,7 @@ def _console() -> APIBlueprint:
     console.register_error_handler(500, _broken)
     console.register_error_handler(403, _denied)
     console.register_error_handler(CSRFError, _stale)
+    console.register_error_handler(form_limits.TooMuch, _too_much)
     console.register_error_handler(AuditUnwritable, _unrecorded)
     console.register_error_handler(OperationalError, _refused)
     console.register_error_handler(MaxConnectionsExceeded, _no_connection_left)
@@ -186,6 +188,11 @@ def _denied(_error: Exception) -> ResponseReturnValue:
 def _stale(_error: Exception) -> ResponseReturnValue:
     """The form was shown under another login, or did not come from one of our pages."""
     return render_template("stale.html", back=gate.local_path(gate.here())), 400
+
+
+def _too_much(error: Exception) -> ResponseReturnValue:
+    """Say which field holds too much, and how much it may hold."""
+    return render_template("too_large.html", too_much=error), 422
 
 
 def _unrecorded(error: Exception) -> ResponseReturnValue:

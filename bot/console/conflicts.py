@@ -74,7 +74,7 @@ def resolve(conflict_id: int) -> ResponseReturnValue:
     # Whoever is after another department's customer asks the owner's manager.
     if conflict is None or (conflict.owner and not within.has(conflict.owner)):
         abort(404)
-    owner, reason, error = request.form.get("owner", ""), request.form.get("reason", "")[:500], ""
+    owner, reason, error = request.form.get("owner", ""), request.form.get("reason", ""), ""
     contacts = contacts_of(conflict.external_userid)
     choices = [contact.userid for contact in contacts]
     if request.method == "POST":

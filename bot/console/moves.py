@@ -30,7 +30,6 @@ from bot.wecom import WeComError
 
 BY_RULE = "by rule"
 # What one form can name; whoever moves more moves all of a member's.
-MOST_NAMED = 100
 SHOWN = 20
 # How long what WeCom said of a successor is worth telling.
 FULL_LASTS = timedelta(days=1)
@@ -44,7 +43,7 @@ blueprint = APIBlueprint("moves", __name__, url_prefix="/moves", enable_openapi=
 @allow(Right.MOVE_CUSTOMERS, shows_customers=True)
 def new() -> ResponseReturnValue:
     """Choose who takes over the customers that the address names, or all of one owner's."""
-    asked = list(dict.fromkeys(request.values.getlist("external_userid")))[:MOST_NAMED]
+    asked = list(dict.fromkeys(request.values.getlist("external_userid")))
     owner = request.values.get("owner", "")
     if not asked and not owner:
         flash(_("请先选择要转接的客户。"), "info")

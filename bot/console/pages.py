@@ -10,7 +10,7 @@ from flask_babel import format_timedelta
 from werkzeug.datastructures import MultiDict
 
 from bot.audit import without_phones
-from bot.console import language
+from bot.console import form_limits, language
 from bot.console.reasons import actor, code, handover_number, reason
 from bot.console.troubles import trouble
 from bot.console.words import event_name, word
@@ -51,6 +51,7 @@ def open_connection() -> None:
         abort(404)
     if _has_nul(request.form):
         abort(400)
+    form_limits.check()
     database.connect(reuse_if_open=True)
 
 
@@ -104,6 +105,7 @@ def add_words(app: Flask, zone: tzinfo) -> None:
     app.jinja_env.globals |= {
         "console_zone": str(zone),
         "event_name": event_name,
+        "longest": form_limits.longest,
         "html_language": language.html_language,
         "first_page": language.first_page,
         "same_page": language.same_page,

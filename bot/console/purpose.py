@@ -9,7 +9,6 @@ from flask_babel import lazy_gettext as _l
 from bot.console import gate
 from bot.console.gate import PURPOSE, SIGNED_IN, allow
 
-LONGEST = 200
 # What is written into the log, and what the person reads.
 PURPOSES = {
     "routine check": _l("日常合规检查"),
@@ -34,7 +33,7 @@ def show() -> str:
 def choose() -> ResponseReturnValue:
     """Keep the purpose for the rest of this login."""
     purpose = request.form.get("purpose", "")
-    text = request.form.get("other", "").strip()[:LONGEST]
+    text = request.form.get("other", "").strip()
     target = gate.local_path(request.form.get("next", ""))
     if purpose not in PURPOSES and not text:
         return _page(target, error=_("请选择或填写一个目的。")), 422

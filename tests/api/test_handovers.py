@@ -79,6 +79,15 @@ def test_a_request_that_is_not_clear_is_refused(call: Call, changes: dict[str, A
     assert Handover.select().count() == 0
 
 
+def test_a_list_of_customers_has_an_end(call: Call) -> None:
+    customers = [f"wm_{number}" for number in range(5001)]
+
+    body = problem(call("POST", "/handovers", move(external_userids=customers)), 422)
+
+    assert any(one["message"] == "至多 5000 项" for one in body["errors"])
+    assert call("POST", "/handovers", move(external_userids=customers[:20])).status_code != 500
+
+
 def test_a_message_of_two_hundred_characters_is_taken(call: Call) -> None:
     assert call("POST", "/handovers", move(transfer_success_msg="啊" * 200)).status_code == 201
 

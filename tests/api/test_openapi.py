@@ -81,3 +81,36 @@ def test_operation_ids_and_path_parameters_are_as_the_standard_wants(
         assert all(one["required"] for one in named.values())
     for name in document["components"]["schemas"]:
         assert re.fullmatch(r"[A-Za-z0-9._-]+", name)
+
+
+def without_a_maximum(schema: Any, document: dict[str, Any], place: str) -> Iterator[str]:
+    """The texts and lists in what a request may hold that have no largest size."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        yield from without_a_maximum(document["components"]["schemas"][name], document, place)
+    closed = {"enum", "const"} & set(schema) or schema.get("format") == "date"
+    if schema.get("type") == "string" and not closed and "maxLength" not in schema:
+        yield place
+    if schema.get("type") == "array":
+        if "maxItems" not in schema:
+            yield place
+        yield from without_a_maximum(schema["items"], document, f"{place}[]")
+    if schema.get("type") == "object" and schema.get("additionalProperties") is not False:
+        yield f"{place}: any other field"
+    for name, inner in schema.get("properties", {}).items():
+        yield from without_a_maximum(inner, document, f"{place}.{name}")
+    for joined in ("anyOf", "oneOf", "allOf"):
+        for inner in schema.get(joined, ()):
+            yield from without_a_maximum(inner, document, place)
+
+
+def test_every_text_and_every_list_of_a_request_has_a_maximum(document: dict[str, Any]) -> None:
+    checked = 0
+    for path, method, operation in operations(document):
+        asked = [one["schema"] for one in operation["parameters"] if one["in"] != "path"]
+        body = operation.get("requestBody", {}).get("content", {})
+        asked += [content["schema"] for content in body.values()]
+        for schema in asked:
+            checked += 1
+            assert list(without_a_maximum(schema, document, f"{method} {path}")) == []
+    assert checked > 40

@@ -829,6 +829,10 @@ def test_a_page_that_only_a_form_gives_leads_to_the_page_above_it(app: APIFlask)
         ("GET", REVEALED, {}, 405, "没有这个页面"),
         ("GET", "/theme", {}, 405, "没有这个页面"),
         ("POST", "/customers/views", {"name": "x" * 2_000_000}, 413, "内容太多"),
+        ("POST", "/customers/views", {"name": "x" * 601}, 422, "“name”一项填写了 601，上限为 600"),
+        ("POST", "/conflicts/1/resolve", {"reason": "x" * 1001}, 422, "上限为 1000"),
+        ("GET", f"/customers?q={'x' * 601}", {}, 422, "上限为 600"),
+        ("GET", f"/moves/new?{'external_userid=x&' * 101}", {}, 422, "上限为 100"),
     ],
 )
 def test_what_cannot_be_asked_for_so_is_a_page_too(
@@ -842,6 +846,23 @@ def test_what_cannot_be_asked_for_so_is_a_page_too(
     assert said in answer.get_data(as_text=True)
     assert answer.headers["Cache-Control"] == "no-store"
     assert (status == 405) == ("POST" in answer.headers.get("Allow", ""))
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+def test_every_text_of_a_form_has_a_maximum(
+    app: APIFlask, given: dict[str, Any], person: str
+) -> None:
+    client = come_in(app, person)
+    unlimited = []
+    for door in TABLE:
+        if not door.startswith("GET") or door.startswith("GET /contact-ways/<way_id>/qr"):
+            continue
+        page = client.get(address(door, given)).get_data(as_text=True)
+        for typed in re.findall(r'<input[^>]* type="(?:text|search)"[^>]*>|<textarea[^>]*>', page):
+            if "maxlength=" not in typed:
+                unlimited.append((door, typed))
+
+    assert unlimited == []
 
 
 @both_ways
