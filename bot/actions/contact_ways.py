@@ -188,7 +188,7 @@ def _replace(handover: Handover, way: ContactWay, userids: list[str], kegui: Keg
 
 def _list_foreign(handover: Handover, ours: set[str], kegui: Kegui) -> None:
     with released():
-        foreign = [one for one in kegui.wecom.contact_way_ids(None, None) if one not in ours]
+        foreign = [one for one in kegui.wecom.contact_way_ids() if one not in ours]
     for config_id in foreign:
         try:
             with released():

@@ -170,7 +170,7 @@ class AppChecks:
         return ok("customers")
 
     def _contact_ways(self) -> Finding:
-        next(self.wecom.contact_way_ids(None, None), None)
+        next(self.wecom.contact_way_ids(), None)
         return ok("contact ways")
 
     def _groups(self) -> Finding:

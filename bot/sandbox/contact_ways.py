@@ -16,6 +16,8 @@ SINGLE, MULTIPLE = 1, 2
 MINI_PROGRAM, QR_CODE = 1, 2
 USERS = 100
 TEXT_CHARACTERS = 30
+# 2021-07-10 in China: no way that was made before is listed.
+EARLIEST = 1_625_846_400
 BAD_TYPE, BAD_SCENE, TOO_MANY_USERS, BAD_USERS = 41037, 41038, 41041, 41042
 NOT_ACTIVE, UNKNOWN_WAY, TOO_MANY_WAYS = 41054, 41044, 41045
 
@@ -108,7 +110,7 @@ def between(world: World, agent_id: int, start: int, end: int) -> list[dict[str,
         {"config_id": way.config_id}
         for way in world.ways.values()
         if way.agent_id == agent_id
-        and start <= way.created_at <= end
+        and max(start, EARLIEST) <= way.created_at <= end
         and not way.settings["is_temp"]
     ]
 

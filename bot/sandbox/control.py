@@ -189,9 +189,14 @@ def _people(control: Blueprint, world: World) -> None:
 
     @control.post("/contact_ways")
     def foreign_way() -> Response:
-        """Add a way that somebody else made: no API of the app shows it."""
-        settings = {"type": 1, "scene": 2, "user": [], "party": [], "is_temp": False, **_body()}
-        way = ContactWay(customers.new_id(), 0, int(world.now()), "", settings)
+        """Add a way that somebody else made: no API of the app shows it, unless it is ``listed``
+        as one that another tool made in the app's name."""
+        row = _body()
+        agent_id = world.app_agent_id() if row.pop("listed", False) else 0
+        made_at = int(world.now() - float(row.pop("days_ago", 0)) * staff.DAY_SECONDS)
+        settings = {"type": 1, "scene": 2, "remark": "", "skip_verify": True, "state": ""}
+        settings |= {"user": [], "party": [], "is_temp": False, "mark_source": True, **row}
+        way = ContactWay(customers.new_id(), agent_id, made_at, "", settings)
         with world.lock:
             world.ways[way.config_id] = way
         return jsonify(config_id=way.config_id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from bot.wecom.customers import check_count
@@ -12,6 +12,8 @@ MEMBERS_OF_ONE = 100
 PAGE = 1000
 MULTIPLE = 2
 QR_CODE = 2
+# 2021-07-10 in China: WeCom lists no way that was made before.
+EARLIEST = datetime(2021, 7, 9, 16, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -73,10 +75,19 @@ class ContactWays(Transport):
             qr_code=str(row.get("qr_code") or ""),
         )
 
-    def contact_way_ids(self, start: datetime | None, end: datetime | None) -> Iterator[str]:
-        """List the ways made between two moments; None: WeCom's own bounds (the last 90 days)."""
-        bounds = {"start_time": start, "end_time": end}
-        window = {name: int(at.timestamp()) for name, at in bounds.items() if at is not None}
+    def contact_way_ids(
+        self, start: datetime = EARLIEST, end: datetime | None = None
+    ) -> Iterator[str]:
+        """List the ways made between two moments: without any, all that WeCom lists.
+
+        WeCom itself would begin 90 days ago.
+
+        Args:
+            end: None: now, by WeCom's clock.
+        """
+        window = {"start_time": int(start.timestamp())}
+        if end is not None:
+            window["end_time"] = int(end.timestamp())
         cursor = ""
         while True:
             body: dict[str, Any] = {**window, "limit": PAGE}

@@ -74,7 +74,7 @@ class FakeWeCom:
     def groups_of(self, _userid: str) -> list[Any]:
         return []
 
-    def contact_way_ids(self, _start: Any, _end: Any) -> list[str]:
+    def contact_way_ids(self) -> list[str]:
         return []
 
     def transfer_customer(

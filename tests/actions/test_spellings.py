@@ -62,7 +62,7 @@ class WeComInCapitals:
     def contact_way(self, config_id: str) -> ContactWayDetail:
         return ContactWayDetail(config_id, 2, 2, "", "", ("ZHANGSAN", "LISI"), (), "")
 
-    def contact_way_ids(self, *_between: Any) -> list[str]:
+    def contact_way_ids(self) -> list[str]:
         return ["ours", "foreign"]
 
     def update_contact_way(self, config_id: str, userids: list[str], **_: Any) -> None:

@@ -285,6 +285,22 @@ def test_contact_ways_of_ours_are_mended_and_others_are_left_to_a_person(stack: 
     assert "老海报" in by_hand["text"]
 
 
+def test_old_posters_of_other_tools_are_left_to_a_person_too(stack: Stack) -> None:
+    stack.hire("shi", "shi_a", department=57)
+    old = [
+        stack.sandbox.post(
+            "/sandbox/contact_ways", user=["shi"], remark="旧海报", days_ago=days, listed=True
+        )["config_id"]
+        for days in (89, 91, 400, 1_800)
+    ]
+    stack.sandbox.post("/sandbox/contact_ways", user=["shi_a"], days_ago=400, listed=True)
+
+    stack.offboard("shi", ["shi_a"])
+
+    case = stack.case("shi", "done")
+    assert sorted(work["subject"] for work in case["hand_work"]) == sorted(old)
+
+
 def test_who_knows_an_heir_already_is_not_transferred(stack: Stack) -> None:
     stack.hire("you", "you_a", department=51)
     stack.meet("you", "wm_you")

@@ -484,7 +484,7 @@ def test_a_customer_with_very_many_members_is_read_to_the_last_page(
     assert "cursor=NEXT_CURSOR" in str(asked(network, "externalcontact/get")[1].request.url)
 
 
-def test_contact_ways_are_read_to_the_last_page_within_wecoms_own_bounds(
+def test_all_contact_ways_that_wecom_lists_are_read_to_the_last_page(
     network: responses.RequestsMock, wecom: WeCom
 ) -> None:
     pages(
@@ -496,9 +496,11 @@ def test_contact_ways_are_read_to_the_last_page_within_wecoms_own_bounds(
         ],
     )
 
-    assert list(wecom.contact_way_ids(None, None)) == ["one", "two"]
+    assert list(wecom.contact_way_ids()) == ["one", "two"]
     bodies = [sent(call) for call in asked(network, "externalcontact/list_contact_way")]
-    assert bodies == [{"limit": 1000}, {"limit": 1000, "cursor": "second"}]
+    # 2021-07-10 in China; without it WeCom begins 90 days ago.
+    whole = {"start_time": 1625846400, "limit": 1000}
+    assert bodies == [whole, {**whole, "cursor": "second"}]
 
 
 def test_groups_are_asked_for_a_hundred_owners_at_a_time_and_to_the_last_page(
