@@ -230,26 +230,31 @@ def key(source: str, event: Event) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
+# By how a name is written without its underscores, and in lower case.
 HIDDEN = (
     "welcomecode",
     "responsecode",
-    "mobile",
-    "telephone",
-    "phone",
     "email",
     "bizmail",
     "address",
     "content",
+    # What a firm keeps of its members besides: phones, numbers of identity cards.
+    "extattr",
+    "externalattr",
 )
+# Mobile, Telephone, remark_mobiles.
+HIDDEN_PARTS = ("mobile", "phone")
 
 
 def redacted(event: Event) -> dict[str, Any]:
-    """Return the fields as people may see them: no live code, no phone, no message."""
+    """Return the fields as people may see them: no live code, no phone, no message,
+    nothing that a firm keeps of a member besides."""
     return {name: _hide(name, value) for name, value in event.fields.items()}
 
 
 def _hide(name: str, value: Any) -> Any:
-    if value and name.lower() in HIDDEN:
+    plain = name.lower().replace("_", "")
+    if value and (plain in HIDDEN or any(part in plain for part in HIDDEN_PARTS)):
         return "***"
     if isinstance(value, dict):
         return {inner: _hide(inner, one) for inner, one in value.items()}

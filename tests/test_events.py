@@ -287,6 +287,10 @@ def test_no_sample_shows_a_code_a_phone_or_a_message(path: Path) -> None:
         "<Telephone>S3CRET</Telephone><Telephone>S3CRET</Telephone>",
         "<Content><Line>S3CRET</Line></Content>",
         "<ResponseCode>S3CRET</ResponseCode>",
+        "<ExtAttr><Item><Name>工资卡</Name><Text><Value>S3CRET</Value></Text></Item></ExtAttr>",
+        "<ExtAttr><Item><Web><Url>S3CRET</Url></Web></Item><Item>S3CRET</Item></ExtAttr>",
+        "<External_Attr>S3CRET</External_Attr>",
+        "<RemarkMobiles><Mobile>S3CRET</Mobile></RemarkMobiles>",
     ],
 )
 def test_secrets_are_hidden_however_deep_they_stand(inside: str, secret: str) -> None:
