@@ -98,6 +98,7 @@ class Settings(BaseSettings):
     own_processor: bool = True
     session_hours: float = Field(12, gt=0, le=168, allow_inf_nan=False)
     session_idle_minutes: float = Field(60, gt=0, le=1440, allow_inf_nan=False)
+    phones_per_hour: int = Field(30, ge=1)
     sandbox: bool = False
     log_level: str = "INFO"
 

@@ -45,6 +45,7 @@ ACTS: Mapping[str, LazyString] = {
     "customer.list": _l("查看客户列表"),
     "customer.look": _l("查看客户详情"),
     "customer.reveal_phones": _l("查看客户手机号"),
+    "customer.refuse_phones": _l("查看手机号过多，被拒绝"),
     "customer.timeline": _l("查看客户经过"),
     "conflict.report": _l("上报撞单"),
     "conflict.list": _l("查看撞单列表"),

@@ -9,6 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from bot.actions import alarms, saved_views
+from bot.actions import phones as phone_acts
 from bot.audit import without_phones
 from bot.console import gate
 from bot.console.conflicts import resolvable, settled_by
@@ -92,8 +93,16 @@ def phones(external_userid: str) -> ResponseReturnValue:
     """Ask WeCom for the phone numbers that members noted, and show them once; none is kept."""
     if not gate.me().may_see_customer(external_userid, Right.REVEAL_PHONES):
         abort(404)
-    gate.record_look("customer.reveal_phones", f"customer {external_userid}")
     back = url_for("console.customers.show", external_userid=external_userid)
+    try:
+        phone_acts.note_reveal(external_userid, gate.who(), kegui())
+    except phone_acts.TooMany:
+        most = kegui().settings.phones_per_hour
+        flash(
+            _("一小时内最多查看 %(most)s 位客户的手机号，您已达上限，请稍后再试。", most=most),
+            "bad",
+        )
+        return redirect(back)
     try:
         with released():
             found = kegui().wecom.phones_of(external_userid)

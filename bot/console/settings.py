@@ -88,6 +88,9 @@ GROUPS: Mapping[LazyString, Mapping[str, Text]] = {
         "session_idle_minutes": Text(
             _l("登录闲置时间（分钟）"), _l("这么久没有操作，须重新登录。")
         ),
+        "phones_per_hour": Text(
+            _l("每小时可查看手机号的客户数"), _l("每人的上限；达到后拒绝，并向运维人员告警。")
+        ),
     },
     _l("客户与交接"): {
         "default_capacity": Text(

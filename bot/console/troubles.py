@@ -34,7 +34,13 @@ PATTERNS: Mapping[str, LazyString] = {
         "企业微信不再显示成员 %(former)s，而 %(present)s 与其客户的联系始于同一时刻，"
         "可能是同一人更换了账号"
     ),
+    r"成员 (?P<name>.+) 一小时内查看了 (?P<most>\d+) 位客户的手机号，已达上限": _l(
+        "成员 %(name)s 一小时内查看了 %(most)s 位客户的手机号，已达上限"
+    ),
     # what to do about them
+    r"请在审计日志中核对该成员查看手机号的记录；确属工作需要的，可调整 KEGUI_PHONES_PER_HOUR": _l(
+        "请在审计日志中核对该成员查看手机号的记录；确属工作需要的，可调整 KEGUI_PHONES_PER_HOUR"
+    ),
     r"请向该成员核实：如属实，请执行 kegui rename-member (?P<former>\S+) (?P<present>\S+)；"
     r"如不是同一人，请为 \S+ 发起离职交接": _l(
         "请向该成员核实：如属实，请执行 kegui rename-member %(former)s %(present)s；"

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from bot import clock
+from bot.actions import phones
 from bot.actions.alarms import (
     LEAVER_UNAPPROVED,
     WECOM_AWAY,
@@ -86,6 +87,7 @@ def end_finished_alarms(kegui: Kegui) -> None:
     ):
         if Handover.get_by_id(int(alarm.subject)).state not in (PLANNED, AWAITING_APPROVAL):
             end_alarm(LEAVER_UNAPPROVED, alarm.subject)
+    phones.end_alarms(kegui)
     now = clock.now()
     paused = {row.endpoint for row in known(now)}
     lasting = Alarm.select().where(
