@@ -17,15 +17,22 @@ def deleted_by_member(received: Received, kegui: Kegui) -> None:
     The ownership stays: a member who deletes a customer does not give the customer away. A
     transfer moves it when WeCom's own result says done.
     """
-    event = received.event
-    end = "transferred" if event.source == BY_TRANSFER else "deleted_by_member"
-    Relation.finish(event.external_userid, event.userid, at=event.created_at, end=end)
+    end = "transferred" if received.event.source == BY_TRANSFER else "deleted_by_member"
+    _finish(received, end)
 
 
 @router.on(FAMILY, "del_follow_user", needs=NEEDS)
 def deleted_by_customer(received: Received, kegui: Kegui) -> None:
     """The customer deleted the member."""
+    _finish(received, "deleted_by_customer")
+
+
+def _finish(received: Received, end: str) -> None:
     event = received.event
     Relation.finish(
-        event.external_userid, event.userid, at=event.created_at, end="deleted_by_customer"
+        event.external_userid,
+        event.userid,
+        at=event.created_at,
+        end=end,
+        noted_at=received.received_at,
     )

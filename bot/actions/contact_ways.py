@@ -196,7 +196,7 @@ def _list_foreign(handover: Handover, ours: set[str], kegui: Kegui) -> None:
         except Refused as refused:
             log.info("contact_way_not_ours", errcode=refused.errcode)
             continue
-        if handover.userid in Staff.each_spelled(way.userids):
+        if handover.userid in Staff.each_spelled(way.userids or ()):
             # WeCom's own console does not show ways that an API made (path 92228).
             name = way.remark or way.state or config_id
             text = f"联系我“{name}”不是由客规创建，请在创建它的系统中移除离职成员"

@@ -36,7 +36,8 @@ def meet(received: Received, kegui: Kegui) -> Customer:
         report(error, kegui)
         log.info("customer_not_readable", errcode=error.errcode)
         return customer
-    customer.name, customer.type = detail.name, detail.type
+    # What the answer lacks says nothing against what is known.
+    customer.name, customer.type = detail.name or customer.name, detail.type or customer.type
     customer.save(only=[Customer.name, Customer.type])
     spelled = Staff.spellings([contact.userid for contact in detail.follow_users])
     for contact in detail.follow_users:

@@ -99,6 +99,8 @@ def poll(handover: Handover, kegui: Kegui) -> None:
         except Refused as refused:
             _settle(item, FAILED, FAILED, refused.errcode, reason_of(refused.errcode or 0))
             continue
+        if not shown:
+            continue  # the answer does not say: another look will
         owner = Staff.spelled(shown)
         if owner == item.takeover_userid:
             _settle(item, DONE, DONE)

@@ -1,5 +1,6 @@
 """Staff as WeCom shows them now: who is here, who may own a customer, who has left."""
 
+import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -85,22 +86,15 @@ def refresh(userid: str, kegui: Kegui) -> User | None:
         raise
     _end_former(user.userid, kegui)
     user = as_spelled(user)
-    if user.status == ACTIVE:
+    if user.status == ACTIVE and "status" not in user.unsaid:
         # An account that was gone was made anew.
         Staff.update(left_at=None, returned_at=clock.now()).where(
             Staff.userid == user.userid, Staff.left_at.is_null(False)
         ).execute()
-    _upsert(
-        user.userid,
-        clock.now(),
-        name=user.name,
-        departments=list(user.departments),
-        main_department=user.main_department,
-        direct_leader=user.direct_leader,
-        status=user.status,
-    )
-    for department_id in user.is_leader_in:
-        _note_leader(department_id, user.userid)
+    _upsert(user.userid, clock.now(), **user.facts)
+    for department_id, leads in led_otherwise(user).items():
+        with transaction():
+            note_leader(department_id, user.userid, leads)
     return user
 
 
@@ -128,14 +122,31 @@ def as_spelled(user: User) -> User:
     )
 
 
-def _note_leader(department_id: int, userid: str) -> None:
-    """Who leads a department stands with the member too: not every app may read departments."""
+def led_otherwise(user: User) -> dict[int, bool]:
+    """Name the departments that know this member as a leader and should not any more, or do not
+    and should, by what WeCom says of the member; also one that the member has left.
+
+    Who leads a department stands with the member too: not every app may read departments.
+    """
+    if "is_leader_in" in user.unsaid:
+        return {}
+    leads = set(user.is_leader_in)
+    # The text narrows it down; a userid may be a part of another.
+    about = Department.leaders.cast("TEXT").contains(json.dumps(user.userid))
+    known = {one.id for one in Department.select().where(about) if user.userid in one.leaders}
+    return {number: number in leads for number in sorted(known ^ leads)}
+
+
+def note_leader(department_id: int, userid: str, leads: bool) -> tuple[list[str], list[str]]:
+    """Write that a member leads a department, or does not any more, in the caller's transaction;
+    returns the leaders before and after."""
     Department.insert(id=department_id).on_conflict_ignore().execute()
-    with transaction():
-        department = locked(Department.select().where(Department.id == department_id)).get()
-        if userid not in department.leaders:
-            department.leaders = [*department.leaders, userid]
-            department.save(only=[Department.leaders])
+    department = locked(Department.select().where(Department.id == department_id)).get()
+    before = list(department.leaders)
+    rest = [one for one in before if one != userid]
+    after = [*rest, userid] if leads else rest
+    Department.update(leaders=after).where(Department.id == department_id).execute()
+    return before, after
 
 
 def mark_left(userid: str, at: datetime, *, is_proven: bool = True) -> None:
@@ -201,7 +212,10 @@ def manager_of(userid: str) -> str | None:
         return None
     if member.direct_leader and member.direct_leader != userid:
         return member.direct_leader
-    department_id = member.main_department or next(iter(member.departments), None)
+    department_id = member.main_department
+    if department_id not in member.departments and member.departments:
+        # WeCom does not always say which one is the main one (path 90196).
+        department_id = member.departments[0]
     seen: set[int] = set()
     while department_id and department_id not in seen:
         seen.add(department_id)

@@ -67,6 +67,8 @@ def read_everything(kegui: Kegui) -> SyncRun:
         members = sync_staff.read_serving(reading)
         SyncRun.update(members=len(members)).where(SyncRun.run == reading.run.run).execute()
         _read_members(reading, members, departments)
+        if not sync_staff.names_leaders(departments):
+            sync_staff.read_leaders(reading, members)
         sync_groups.read_outside(reading, sync_groups.owners_outside(members))
         if departments is not None:
             sync_staff.forget_departments(reading, departments)

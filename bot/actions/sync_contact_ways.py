@@ -49,7 +49,8 @@ def _read(reading: Reading, number: int) -> None:
             with reading.writing():
                 reading.note([gone])
         return
-    userids = Staff.each_spelled(listed.userids)
+    # An answer without them says nothing against what is known.
+    userids = way.userids if listed.userids is None else Staff.each_spelled(listed.userids)
     seen = (set(userids), listed.remark, listed.state)
     if seen == (set(way.userids), way.remark, way.state):
         return

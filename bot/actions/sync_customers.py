@@ -301,27 +301,31 @@ def _day(moment: datetime) -> str:
 def _heal_customer(
     userid: str, entry: CustomerOfMember, name: str | None, type_: int | None
 ) -> list[Difference]:
-    if name is None or (entry.name, entry.type) == (name, type_):
+    if name is None:
+        return []
+    # What the page lacks says nothing against what is known.
+    seen_name, seen_type = entry.name or name, entry.type or type_
+    if (seen_name, seen_type) == (name, type_):
         return []
     same_type = Customer.type.is_null() if type_ is None else Customer.type == type_
     changed = (
-        Customer.update(name=entry.name, type=entry.type)
+        Customer.update(name=seen_name, type=seen_type)
         .where(Customer.external_userid == entry.external_userid, Customer.name == name, same_type)
         .execute()
     )
     found = []
-    if changed and entry.name != name:
+    if changed and seen_name != name:
         found.append(
-            Difference(NAME_CHANGED, entry.external_userid, userid, here=name, wecom=entry.name)
+            Difference(NAME_CHANGED, entry.external_userid, userid, here=name, wecom=seen_name)
         )
-    if changed and entry.type != type_:
+    if changed and seen_type != type_:
         found.append(
             Difference(
                 TYPE_CHANGED,
                 entry.external_userid,
                 userid,
                 here="" if type_ is None else str(type_),
-                wecom=str(entry.type),
+                wecom=str(seen_type),
             )
         )
     return found

@@ -120,7 +120,7 @@ def _judge(reading: Reading, group: GroupChat, refused: Refused) -> None:
 def owners_outside(serving: Sequence[str]) -> list[str]:
     """Name the owners of groups who are not among those that serve customers."""
     query = GroupChat.select(GroupChat.owner).where(GroupChat.dismissed_at.is_null()).distinct()
-    return sorted({group.owner for group in query} - set(serving))
+    return sorted({group.owner for group in query} - {"", *serving})
 
 
 def read_outside(reading: Reading, owners: Sequence[str]) -> None:

@@ -1,6 +1,6 @@
 """Compare departments and members with what WeCom shows, and heal what differs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -9,7 +9,7 @@ import structlog
 from bot import clock
 from bot.actions import staff
 from bot.actions.reading import Reading
-from bot.db import locked, released
+from bot.db import released
 from bot.models import Department, Staff
 from bot.models.staff import ACTIVE
 from bot.rules.repair import (
@@ -147,7 +147,12 @@ def _known(userids: list[str]) -> dict[str, Staff]:
 
 
 def _heal_member(known: Staff | None, listed: Member) -> list[Difference]:
-    seen = {"name": listed.name, "departments": list(listed.departments)}
+    listed_facts: dict[str, object] = {
+        "name": listed.name,
+        "departments": list(listed.departments),
+    }
+    # What the list lacks says nothing against what is known.
+    seen = {name: value for name, value in listed_facts.items() if value}
     if known is None:
         return _join(listed.userid, seen)
     return _heal(known, seen) if known.left_at is None else []
@@ -164,15 +169,8 @@ def read_member(reading: Reading, userid: str, departments: DepartmentsRead | No
             raise
         return
     user = replace(staff.as_spelled(user), userid=userid)
-    seen: dict[str, object] = {
-        "name": user.name,
-        "departments": list(user.departments),
-        "main_department": user.main_department,
-        "direct_leader": user.direct_leader,
-        "status": user.status,
-    }
-    knows_leaders = departments is not None and departments.names_leaders
-    found = _leaders_differ(user) if not knows_leaders else {}
+    seen = user.facts
+    found = {} if names_leaders(departments) else staff.led_otherwise(user)
     serves = known is not None and known.serves and known.left_at is None
     if serves and not found and not _changes(known, seen):
         return
@@ -182,7 +180,40 @@ def read_member(reading: Reading, userid: str, departments: DepartmentsRead | No
             differences += _return(known, user) + _heal(known, seen)
         Staff.update(serves=True).where(Staff.userid == userid, ~Staff.serves).execute()
         for number, leads in found.items():
-            differences += _note_leader(number, userid, leads)
+            differences.append(_note_leader(number, userid, leads))
+        reading.note(differences)
+
+
+def names_leaders(departments: DepartmentsRead | None) -> bool:
+    """Whether WeCom's list of departments said who leads them."""
+    return departments is not None and departments.names_leaders
+
+
+def read_leaders(reading: Reading, serving: Sequence[str]) -> None:
+    """Read those who lead without serving customers themselves, where no list of departments says
+    who leads: each member's own facts do."""
+    known = {one for department in Department.select() for one in department.leaders}
+    here = Staff.left_at.is_null() & Staff.direct_leader.is_null(False)
+    known |= {one.direct_leader for one in Staff.select(Staff.direct_leader).where(here)}
+    reading.each(sorted(known - set(serving)), lambda userid: _read_leader(reading, userid))
+
+
+def _read_leader(reading: Reading, userid: str) -> None:
+    try:
+        with released():
+            user = reading.kegui.wecom.user(userid)
+    except Refused as refused:
+        if refused.errcode not in staff.NOT_FOUND:
+            raise
+        return
+    user = replace(staff.as_spelled(user), userid=userid)
+    known = Staff.get_or_none(Staff.userid == userid)
+    found = staff.led_otherwise(user)
+    if known is not None and not found and not _changes(known, user.facts):
+        return
+    with reading.writing():
+        differences = _join(userid, user.facts) if known is None else _heal(known, user.facts)
+        differences += [_note_leader(number, userid, leads) for number, leads in found.items()]
         reading.note(differences)
 
 
@@ -192,13 +223,13 @@ def _join(userid: str, seen: Mapping[str, object]) -> list[Difference]:
         .on_conflict_ignore()
         .returning(Staff.userid)
     ).execute()
-    wecom = str(seen["name"])
+    wecom = str(seen.get("name", ""))
     return [Difference(MEMBER_JOINED, userid, userid, wecom=wecom)] if list(added) else []
 
 
 def _return(known: Staff, user: User) -> list[Difference]:
     """An account that was gone was made anew."""
-    if known.left_at is None or user.status != ACTIVE:
+    if known.left_at is None or user.status != ACTIVE or "status" in user.unsaid:
         return []
     Staff.update(left_at=None, returned_at=clock.now()).where(
         Staff.userid == known.userid, Staff.left_at == known.left_at
@@ -262,26 +293,10 @@ def _text(value: object) -> str:
     return "" if value is None else str(value)
 
 
-def _leaders_differ(user: User) -> dict[int, bool]:
-    """Which departments know this member as a leader and should not, or the other way round."""
-    leads = set(user.is_leader_in)
-    about = set(user.departments) | leads
-    known = {
-        department.id
-        for department in Department.select().where(Department.id.in_(list(about)))
-        if user.userid in department.leaders
-    }
-    return {number: number in leads for number in sorted(known ^ leads)}
-
-
-def _note_leader(number: int, userid: str, leads: bool) -> list[Difference]:
-    Department.insert(id=number).on_conflict_ignore().execute()
-    department = locked(Department.select().where(Department.id == number)).get()
-    rest = [one for one in department.leaders if one != userid]
-    leaders = [*rest, userid] if leads else rest
-    Department.update(leaders=leaders).where(Department.id == number).execute()
-    here, wecom = ",".join(department.leaders), ",".join(leaders)
-    return [Difference(DEPARTMENT_LEADERS, str(number), userid, here=here, wecom=wecom)]
+def _note_leader(number: int, userid: str, leads: bool) -> Difference:
+    before, after = staff.note_leader(number, userid, leads)
+    here, wecom = ",".join(before), ",".join(after)
+    return Difference(DEPARTMENT_LEADERS, str(number), userid, here=here, wecom=wecom)
 
 
 def read_serving(reading: Reading) -> list[str]:

@@ -1,7 +1,7 @@
 """Move customers by WeCom's transfer: submit in the fewest calls, follow each to its end."""
 
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -362,7 +362,11 @@ def _judge_results(
 ) -> None:
     outcomes = {outcome_of(row.status): (attempt, row) for attempt, row in found}
     if Outcome.DONE in outcomes:
-        complete(handover, item, outcomes[Outcome.DONE][0].takeover_userid)
+        attempt, row = outcomes[Outcome.DONE]
+        moved_at = row.takeover_time
+        if moved_at is not None and moved_at < attempt.submitted_at:
+            moved_at = None  # clocks differ, or it is an earlier transfer's
+        complete(handover, item, attempt.takeover_userid, moved_at)
     elif is_unassigned:
         # The leave ended the transfer: it begins anew, from the resigned member.
         _settle(item, PLANNED, OVERTAKEN, reason="the account vanished while it was waiting")
@@ -420,19 +424,26 @@ def refuse(handover: Handover, item: HandoverItem) -> None:
         plan_anew(handover, item, REFUSED, errcode=None, reason=reason)
 
 
-def complete(handover: Handover, item: HandoverItem, takeover_userid: str) -> None:
-    """WeCom has moved the customer: contact and ownership follow, the case is closed."""
+def complete(
+    handover: Handover, item: HandoverItem, takeover_userid: str, moved_at: datetime | None
+) -> None:
+    """WeCom has moved the customer: contact and ownership follow, the case is closed.
+
+    Args:
+        moved_at: when, by WeCom. Events may have spoken already of what happened after that.
+    """
     now = clock.now()
+    moved_at = min(moved_at or now, now)
     with transaction():
         item.takeover_userid = takeover_userid
         _settle(item, DONE, DONE, reason=item.reason)
-        Relation.finish(item.subject, handover.userid, at=now, end="transferred")
+        Relation.finish(item.subject, handover.userid, at=moved_at, end="transferred", noted_at=now)
         Relation.begin(
             item.subject,
             takeover_userid,
             state=RELATION_ACTIVE,
             source="transfer",
-            at=now,
+            at=moved_at,
             noted_at=now,
         )
         give_ownership(handover, item, takeover_userid)

@@ -115,6 +115,7 @@ PATTERNS: Mapping[str, LazyString] = {
     ),
     # errors of events and jobs
     r"busy(: .*)?": _l("另一进程正在处理，稍后重试"),
+    r"the group is read again when WeCom has written it": _l("等待企业微信写入客户群资料后再读取"),
     r"the same welcome is being sent": _l("同一条欢迎语正在发送"),
     r"without (?P<fields>[A-Za-z, ]+)": _l("事件缺少 %(fields)s，无法处理"),
     r"- (?P<endpoint>[\w/]+): paused(: .*)?": _l("接口 %(endpoint)s 暂停调用，稍后重试"),

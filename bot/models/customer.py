@@ -113,8 +113,8 @@ class Relation(Model):
     ) -> Self:
         """Note that the two are in contact; a repeated notice of it changes nothing.
 
-        A contact that had ended begins anew. ``half`` never takes back an ``active`` one: the
-        events may come in any order.
+        A contact that had ended before begins anew. ``half`` never takes back an ``active`` one:
+        the events may come in any order.
         """
         cls.insert(
             external_userid=external_userid,
@@ -141,6 +141,10 @@ class Relation(Model):
             cls.ended_at < at,
         ).execute()
         pair = (cls.external_userid == external_userid) & (cls.userid == userid)
+        # Of a contact whose end was heard of first nobody knew when it began.
+        cls.update(source=source, channel=channel, added_at=at, noted_at=noted_at).where(
+            pair, cls.state == RELATION_ENDED, cls.added_at == cls.ended_at, cls.ended_at >= at
+        ).execute()
         if state == RELATION_ACTIVE:
             cls.update(state=RELATION_ACTIVE).where(pair, cls.state == RELATION_HALF).execute()
         if is_add_event:
@@ -150,18 +154,36 @@ class Relation(Model):
         return cls.get(pair)
 
     @classmethod
-    def finish(cls, external_userid: str, userid: str, *, at: datetime, end: str) -> bool:
-        """Note that the contact is over; False when it was not live, or began after ``at``."""
-        return bool(
-            cls.update(state=RELATION_ENDED, ended_at=at, end=end)
-            .where(
-                cls.external_userid == external_userid,
-                cls.userid == userid,
-                cls.state.in_(LIVE_RELATIONS),
-                cls.added_at <= at,
-            )
-            .execute()
+    def finish(
+        cls,
+        external_userid: str,
+        userid: str,
+        *,
+        at: datetime,
+        end: str,
+        noted_at: datetime | None = None,
+    ) -> None:
+        """Note that the contact is over since ``at``, unless it began anew after that.
+
+        The end is remembered also of a contact of which nothing is known yet, or that is over
+        already: its beginning may be heard of later (path 90972: events come in any order).
+        """
+        cls.insert(
+            external_userid=external_userid,
+            userid=userid,
+            state=RELATION_ENDED,
+            source="event",
+            added_at=at,
+            noted_at=noted_at or at,
+            ended_at=at,
+            end=end,
+        ).on_conflict_ignore().execute()
+        is_older = (cls.added_at <= at) & (
+            cls.state.in_(LIVE_RELATIONS) | (cls.ended_at.is_null(False) & (cls.ended_at < at))
         )
+        cls.update(state=RELATION_ENDED, ended_at=at, end=end).where(
+            cls.external_userid == external_userid, cls.userid == userid, is_older
+        ).execute()
 
 
 # Those who were told must not stand in the way of the few who were not: gaps are asked for often.

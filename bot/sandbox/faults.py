@@ -41,13 +41,7 @@ class Fault:
     def leave_out(self, answer: dict[str, Any]) -> None:
         """Take out of a right answer what this fault leaves out: ``group_chat.owner``."""
         for path in self.without:
-            *places, name = path.split(".")
-            inner: Any = answer
-            for place in places:
-                inner = inner.get(place) if isinstance(inner, dict) else None
-            for row in inner if isinstance(inner, list) else [inner]:
-                if isinstance(row, dict):
-                    row.pop(name, None)
+            _leave_out(answer, path.split("."))
 
     def meets(self, endpoint: str, parameters: Mapping[str, Any]) -> bool:
         """Tell whether this call is meant, chance included."""
@@ -56,6 +50,14 @@ class Fault:
         if any(parameters.get(name) != value for name, value in self.match.items()):
             return False
         return self.probability >= 1 or self.random.random() < self.probability
+
+
+def _leave_out(inner: Any, path: list[str]) -> None:
+    for row in inner if isinstance(inner, list) else [inner]:
+        if isinstance(row, dict) and len(path) == 1:
+            row.pop(path[0], None)
+        elif isinstance(row, dict):
+            _leave_out(row.get(path[0]), path[1:])
 
 
 class Faults:

@@ -24,12 +24,14 @@ class ContactWayMade:
 
 @dataclass(frozen=True)
 class ContactWayDetail:
+    """``userids`` None: the answer did not say."""
+
     config_id: str
     type: int
     scene: int
     remark: str
     state: str
-    userids: tuple[str, ...]
+    userids: tuple[str, ...] | None
     party_ids: tuple[int, ...]
     qr_code: str
 
@@ -70,7 +72,7 @@ class ContactWays(Transport):
             scene=int(row.get("scene", 0)),
             remark=str(row.get("remark") or ""),
             state=str(row.get("state") or ""),
-            userids=tuple(map(str, row.get("user") or ())),
+            userids=tuple(map(str, row["user"] or ())) if "user" in row else None,
             party_ids=tuple(map(int, row.get("party") or ())),
             qr_code=str(row.get("qr_code") or ""),
         )

@@ -27,7 +27,11 @@ class Member:
 
 @dataclass(frozen=True)
 class User:
-    """A member's details; ``status``: 1 active, 2 disabled, 4 not activated, 5 left."""
+    """A member's details; ``status``: 1 active, 2 disabled, 4 not activated, 5 left.
+
+    ``unsaid``: fields that the answer lacks, as WeCom leaves out what the app may not see; they say
+    nothing.
+    """
 
     userid: str
     name: str
@@ -36,6 +40,19 @@ class User:
     is_leader_in: tuple[int, ...]
     direct_leader: str | None
     status: int
+    unsaid: frozenset[str] = frozenset()
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What WeCom said of the member, but for whom they lead."""
+        known: dict[str, object] = {
+            "name": self.name,
+            "departments": list(self.departments),
+            "main_department": self.main_department,
+            "direct_leader": self.direct_leader,
+            "status": self.status,
+        }
+        return {name: value for name, value in known.items() if name not in self.unsaid}
 
 
 class Contacts(Transport):
@@ -86,6 +103,15 @@ def _user(row: Mapping[str, Any], userid: str) -> User:
     departments = _numbers(row.get("department"))
     flags = _numbers(row.get("is_leader_in_dept"))
     leaders = row.get("direct_leader") or []
+    said = {
+        "name": bool(row.get("name")),
+        "departments": row.get("department") is not None,
+        "main_department": bool(row.get("main_department")),
+        "direct_leader": row.get("direct_leader") is not None,
+        "status": row.get("status") is not None,
+        # One for each department, in the same order (path 90196).
+        "is_leader_in": row.get("is_leader_in_dept") is not None and len(flags) == len(departments),
+    }
     return User(
         userid=str(row.get("userid", userid)),
         name=str(row.get("name", "")),
@@ -95,7 +121,8 @@ def _user(row: Mapping[str, Any], userid: str) -> User:
             department for department, flag in zip(departments, flags, strict=False) if flag
         ),
         direct_leader=str(leaders[0]) if leaders else None,
-        status=int(row.get("status", 1)),
+        status=int(row.get("status") or 1),
+        unsaid=frozenset(name for name, is_said in said.items() if not is_said),
     )
 
 

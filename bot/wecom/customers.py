@@ -71,7 +71,9 @@ class Customers(Transport):
         """Read one customer with all visible members (path 92114)."""
         followers: list[FollowUser] = []
         for answer in self._pages_of(external_userid):
-            followers += [_follow_user(row) for row in answer.get("follow_user", [])]
+            followers += [
+                _follow_user(row) for row in answer.get("follow_user", []) if row.get("userid")
+            ]
         contact = answer.get("external_contact", {})
         return CustomerDetail(
             str(contact.get("external_userid", external_userid)),

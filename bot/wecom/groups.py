@@ -28,8 +28,10 @@ class GroupMember:
 
 @dataclass(frozen=True)
 class Group:
+    """``name`` None and an empty ``owner``: the answer did not say."""
+
     chat_id: str
-    name: str
+    name: str | None
     owner: str
     created_at: datetime | None
     members: tuple[GroupMember, ...]
@@ -71,8 +73,8 @@ class Groups(Transport):
         row = self.ask("externalcontact/groupchat/get", body).get("group_chat", {})
         return Group(
             chat_id=str(row.get("chat_id", chat_id)),
-            name=str(row.get("name", "")),
-            owner=str(row.get("owner", "")),
+            name=str(row["name"] or "") if "name" in row else None,
+            owner=str(row.get("owner") or ""),
             created_at=moment(row.get("create_time")),
             members=tuple(
                 GroupMember(str(one["userid"]), int(one.get("type", 0)))
