@@ -29,7 +29,7 @@ from bot.rules.repair import (
     Difference,
 )
 from bot.wecom import Department as ListedDepartment
-from bot.wecom import Member, OperatorNeeded, Refused, User
+from bot.wecom import Member, OperatorNeeded, Paused, Refused, User
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,9 @@ def read_departments(reading: Reading) -> DepartmentsRead | None:
     try:
         with released():
             listed = reading.kegui.wecom.departments()
-    except (Refused, OperatorNeeded) as error:
+    except (Refused, OperatorNeeded, Paused) as error:
+        if isinstance(error, Paused) and not error.needs_operator:
+            raise
         log.warning("departments_not_readable", errcode=error.errcode)
         return None
     spelled = Staff.spellings({one for department in listed for one in department.leaders or ()})

@@ -1,5 +1,7 @@
 """What WeCom's events do besides the usual: another userid, no id, the wrong order, too early."""
 
+import pytest
+
 from tests.stack import Stack, until
 
 
@@ -35,6 +37,36 @@ def test_an_event_that_names_nobody_is_dead_and_shown(stack: Stack) -> None:
     named = stack.api.get("/customers", q="wm_unnamed")["items"]
     assert named == []
     assert stack.executed("welcome_sent") == []
+
+
+@pytest.mark.parametrize("act", ["delete_member", "delete_customer"])
+def test_an_end_that_comes_before_its_beginning_stands(stack: Stack, act: str) -> None:
+    customer = f"wm_early_{act}"
+    stack.sandbox.post("/sandbox/callbacks/hold")
+    stack.meet("zhangsan", customer, with_code=False)
+    whose = "customers/" + customer if act == "delete_member" else "staff/zhangsan"
+    stack.sandbox.post(f"/sandbox/{whose}/{act}", userid="zhangsan", external_userid=customer)
+    stack.sandbox.post("/sandbox/callbacks/release", order="reverse")
+    assert {event["state"] for event in stack.settled()} == {"done"}
+
+    [relation] = stack.api.get(f"/customers/{customer}")["relations"]
+
+    assert (relation["userid"], relation["state"]) == ("zhangsan", "ended")
+
+
+def test_a_group_whose_details_lag_belongs_to_whom_wecom_says_in_the_end(stack: Stack) -> None:
+    stack.sandbox.patch("/sandbox/switches", group_lag_seconds=2)
+    stack.hire("groupowner", "groupheir", department=63)
+    made = stack.sandbox.post("/sandbox/groups", owner="groupowner", name="群")
+    chat_id = made["chat_id"]
+    stack.settled()
+    stack.sandbox.post(f"/sandbox/groups/{chat_id}/change_owner", owner="groupheir")
+    stack.settled()
+
+    case = stack.offboard("groupheir", ["lisi"])
+    stack.reached(case, "done", "done_with_exceptions")
+
+    assert [(one["kind"], one["chat_id"]) for one in stack.items(case)] == [("group", chat_id)]
 
 
 def test_a_new_userid_whose_event_was_lost_is_an_operators_question(stack: Stack) -> None:
