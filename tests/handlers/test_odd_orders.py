@@ -252,11 +252,12 @@ def test_a_group_is_read_again_when_wecom_has_written_it(
     assert (InboxEvent.get_by_id(event_id).state, GroupChat.get().owner) == (DONE, "lisi")
 
 
+@pytest.mark.parametrize("name", ["客户群", None])
 def test_an_answer_without_owner_or_name_takes_nothing_away(
-    kegui: Kegui, wecom: WeCom, time: Time
+    kegui: Kegui, wecom: WeCom, time: Time, name: str | None
 ) -> None:
     GroupChat.create(chat_id="wr_1", name="客户群", owner="zhangsan", seen_at=NOW)
-    wecom.groups = [Group("wr_1", None, "", NOW, ())]
+    wecom.groups = [Group("wr_1", name, "", NOW, ())]
     time.pass_(1)
 
     event_id = comes(kegui, 0, Event=GROUPS, ChangeType="update", ChatId="wr_1")

@@ -63,10 +63,11 @@ def test_a_group_whose_details_lag_belongs_to_whom_wecom_says_in_the_end(stack: 
     stack.sandbox.post(f"/sandbox/groups/{chat_id}/change_owner", owner="groupheir")
     stack.settled()
 
-    case = stack.offboard("groupheir", ["lisi"])
-    stack.reached(case, "done", "done_with_exceptions")
-
-    assert [(one["kind"], one["chat_id"]) for one in stack.items(case)] == [("group", chat_id)]
+    # The former owner hands over nothing, and the new one the group.
+    for userid, items in (("groupowner", []), ("groupheir", [("group", chat_id)])):
+        case = stack.offboard(userid, ["lisi"])
+        stack.reached(case, "done", "done_with_exceptions")
+        assert [(one["kind"], one["chat_id"]) for one in stack.items(case)] == items
 
 
 def test_a_new_userid_whose_event_was_lost_is_an_operators_question(stack: Stack) -> None:
