@@ -9,6 +9,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import pytest
 import requests
@@ -111,13 +112,55 @@ def test_the_secrets_of_compose_are_made_once_and_kept_from_others(
 
     assert set(made) == {secret["file"] for secret in compose["secrets"].values()}
     assert folder.stat().st_mode & 0o777 == 0o700
+    proved = "sslmode=verify-full&sslrootcert=/run/secrets/database_certificate"
     for role, name in {"kegui": "owner", "kegui_app": "application"}.items():
         password = made[f"./secrets/{name}_password"]
         assert len(password) == 48
-        assert f"postgresql://{role}:{password}@database/kegui" in made.values()
+        assert f"postgresql://{role}:{password}@database/kegui?{proved}" in made.values()
+    password = made["./secrets/queue_password"]
+    assert len(password) == 48
+    assert made["./secrets/queue_url"] == f"redis://:{password}@queue:6379/0"
+    certificate = x509.load_pem_x509_certificate(made["./secrets/database_certificate"].encode())
+    names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
+    assert names.value.get_values_for_type(x509.DNSName) == ["database"]
+    assert certificate.not_valid_after_utc > datetime.now(UTC) + timedelta(days=3000)
     # A second run would lock the database's own password out.
     assert subprocess.run(make, cwd=tmp_path, capture_output=True, check=False).returncode
     assert {f"./secrets/{path.name}": path.read_text().strip() for path in folder.iterdir()} == made
+
+
+def test_compose_lets_the_outside_reach_the_proxy_alone(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+    settings = services["web"]["environment"]
+    proxy, web = (services[name]["networks"]["front"]["ipv4_address"] for name in ("proxy", "web"))
+
+    assert [name for name, one in services.items() if "ports" in one] == ["proxy"]
+    assert [name for name, one in services.items() if "front" in one.get("networks", ())] == [
+        "proxy",
+        "web",
+    ]
+    assert settings["KEGUI_TRUSTED_PROXIES"] == proxy
+    # What the proxy runs with is the example, but for where the web process is.
+    [_, _, script] = services["proxy"]["command"]
+    assert f"sed 's/127\\.0\\.0\\.1:8000/{web}:8000/' /kegui.conf" in script
+    assert settings["KEGUI_BIND"].rpartition(":")[2] == "8000"
+    assert NGINX.read_text().count("127.0.0.1:8000") == 1
+
+
+def test_compose_says_who_the_database_is_and_asks_for_passwords(compose: dict[str, Any]) -> None:
+    services = compose["services"]
+
+    assert "ssl=on" in services["database"]["command"]
+    assert "requirepass" in services["queue"]["command"][-1]
+    for name in PROCESSES:
+        assert "database_certificate" in services[name]["secrets"]
+        assert services[name]["environment"]["KEGUI_QUEUE_URL_FILE"] == "/run/secrets/queue_url"
+    written = (ROOT / "compose.yaml").read_text() + (ROOT / "docs/installation.md").read_text()
+    for address in re.findall(r"(?:postgres(?:ql)?|rediss?)://[^\s'`]+", written):
+        parts = urlsplit(address)
+        assert parts.password, address
+        if parts.scheme == "postgresql":
+            assert "sslmode=verify-full" in parts.query, address
 
 
 def test_the_outside_reaches_only_what_it_needs() -> None:
