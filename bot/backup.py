@@ -17,6 +17,7 @@ from bot.actions import after_restore
 from bot.actions.after_restore import Marked
 from bot.audit import AuditLog, AuditUnwritable, Who
 from bot.dumps import DumpError, Store
+from bot.owner import UnsafeSchema
 from bot.vault import Vault
 
 FORMAT = 1
@@ -170,7 +171,7 @@ def restore(url: str, folder: Path, data_key: str, by: Who, *, replace: bool = F
     result: dict[str, Any] = {}
 
     def finish(loaded: str) -> None:
-        made = db.connect(loaded)
+        made = db.connect(loaded, as_owner=True)
         try:
             result["migrated"] = tuple(migrations.up())
             with db.connection(), db.transaction():
@@ -192,7 +193,7 @@ def restore(url: str, folder: Path, data_key: str, by: Who, *, replace: bool = F
                 " so make a backup of it first if it can still be read"
             )
         store.load(dump, finish)
-    except (DumpError, ValueError) as error:
+    except (DumpError, UnsafeSchema, ValueError) as error:
         raise BackupError(str(error)) from None
     except OSError as error:
         raise BackupError(f"the backup could not be restored ({error.strerror})") from None

@@ -21,6 +21,7 @@ from bot.clock import now as utc_now
 from bot.commands import GROUPS
 from bot.effects import Busy
 from bot.kegui import Kegui
+from bot.owner import UnsafeSchema
 from bot.wecom import WeComError
 from config import logging
 from config.settings import SettingsError
@@ -96,7 +97,7 @@ def migrate(take_back: bool) -> None:
     try:
         for name in migrations.down() if take_back else migrations.up():
             click.echo(name)
-    except migrations.WrongEncoding as error:
+    except (migrations.WrongEncoding, UnsafeSchema) as error:
         raise click.ClickException(str(error)) from None
 
 

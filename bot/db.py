@@ -14,7 +14,7 @@ import psycopg
 from playhouse.db_url import parse
 from playhouse.pool import PooledDatabase, PooledPostgresqlDatabase, PooledSqliteDatabase
 
-from bot import clock, private
+from bot import clock, owner, private
 
 database = peewee.DatabaseProxy()
 
@@ -81,6 +81,15 @@ class PostgresPool(PooledPostgresqlDatabase):  # type: ignore[misc]
         # playhouse drops it without a word to the driver, which would keep the socket.
         conn.close()
         return True
+
+
+class OwnerPool(PostgresPool):
+    """The pool of the role that owns the tables, which runs nothing that others made."""
+
+    def _connect(self) -> Any:
+        made = super()._connect()
+        owner.pin(made)
+        return made
 
 
 class SqlitePool(PooledSqliteDatabase):  # type: ignore[misc]
@@ -166,21 +175,22 @@ class Model(peewee.Model):
         legacy_table_names = False
 
 
-def connect(url: str) -> PooledDatabase:
+def connect(url: str, *, as_owner: bool = False) -> PooledDatabase:
     """Make the database of ``url`` the one that models use, without opening it.
 
     Args:
         url: ``sqlite:///path`` (relative to the working directory) or ``postgresql://...``.
+        as_owner: the role of ``url`` owns the tables, and others use them.
 
     Raises:
         ValueError: the scheme is neither of the two.
     """
-    made = _make(url)
+    made = _make(url, OwnerPool if as_owner else PostgresPool)
     database.initialize(made)
     return made
 
 
-def _make(url: str) -> PooledDatabase:
+def _make(url: str, postgres: type[PostgresPool]) -> PooledDatabase:
     pool = {"max_connections": POOL_SIZE, "timeout": POOL_WAIT_SECONDS, "autoconnect": False}
     scheme = urlsplit(url).scheme
     if scheme == "sqlite":
@@ -190,7 +200,7 @@ def _make(url: str) -> PooledDatabase:
     if scheme in ("postgresql", "postgres"):
         options = parse(url, unquote_password=True, unquote_user=True)
         options = {**POSTGRES_LINE, "options": session_options(POSTGRES_SESSION), **options}
-        return PostgresPool(options.pop("database"), prefer_psycopg3=True, **options, **pool)
+        return postgres(options.pop("database"), prefer_psycopg3=True, **options, **pool)
     raise ValueError("KEGUI_DATABASE_URL must begin with sqlite:/// or postgresql://")
 
 

@@ -16,7 +16,7 @@ import psycopg
 from playhouse.db_url import parse
 from psycopg import pq, sql
 
-from bot import private
+from bot import owner, private
 
 # What a restore is compared with, as far as the schema has it.
 COUNTED = (
@@ -322,7 +322,10 @@ class PostgresDatabase:
     def _connect(self) -> Iterator[psycopg.Connection]:
         try:
             with psycopg.connect(self._url, autocommit=True, connect_timeout=10) as server:
+                owner.check(server)
                 yield server
+        except owner.UnsafeSchema as error:
+            raise DumpError(str(error)) from None
         except psycopg.Error as error:
             cause = str(error).partition("\n")[0][:200]
             raise DumpError(f"PostgreSQL: {cause}") from None
@@ -367,6 +370,10 @@ class PostgresDatabase:
             if option.envvar
         }
         given = {"client_encoding": "UTF8", **self._options}
+        # They set it themselves; where they ever do not, they look nowhere else. Who asks for no
+        # options at all has something between that refuses them.
+        if given.get("options") != "":
+            given["options"] = f"{given.get('options', '')} -c search_path=pg_catalog".strip()
         ours = {name: value for name, value in os.environ.items() if NEEDED.fullmatch(name)}
         return ours | {names[key]: str(value) for key, value in given.items() if key in names}
 

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from peewee import PostgresqlDatabase
 from playhouse.migrations import Runner
 
+from bot import owner
 from bot.db import connection, database, encoding
 
 DIRECTORY = Path(__file__).resolve().parent.parent / "migrations"
@@ -16,8 +18,12 @@ class WrongEncoding(Exception):
 def up() -> list[str]:
     """Apply what is pending, in order; returns the names.
 
+    On PostgreSQL nobody but the role that does this may make anything in its schema afterwards,
+    and the queue has a schema of its own.
+
     Raises:
         WrongEncoding: the database's encoding is not UTF8.
+        UnsafeSchema: others have put something into the schema, or may.
     """
     with connection():
         if (found := encoding()) != "UTF8":
@@ -25,12 +31,27 @@ def up() -> list[str]:
                 f"the database's encoding is {found}, which cannot hold every name:"
                 " make it anew with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0"
             )
-        return list(_runner().up())
+        is_postgres = isinstance(database.obj, PostgresqlDatabase)
+        if is_postgres:
+            owner.close_schema(database.connection())
+        done = list(_runner().up())
+        if is_postgres:
+            owner.make_queue_schema(database.connection())
+            if not done:
+                # Processes of the version before, which use them, have had their time.
+                owner.drop_old_queue(database.connection())
+        return done
 
 
 def down(target: str | None = None) -> list[str]:
-    """Take back the last migration, or all down to ``target``; returns the names."""
+    """Take back the last migration, or all down to ``target``; returns the names.
+
+    Raises:
+        UnsafeSchema: others have put something into the schema, or may.
+    """
     with connection():
+        if isinstance(database.obj, PostgresqlDatabase):
+            owner.check(database.connection())
         return list(_runner().down(target))
 
 

@@ -19,9 +19,12 @@ from huey.storage import BaseStorage, PostgresStorage, RedisStorage, SqliteStora
 from playhouse.db_url import parse
 
 from bot import db, private
+from bot.owner import QUEUE_SCHEMA
 
 SEPARATOR = ","
 MOST_AT_ONCE = 100
+# A lost wake-up is repaired; waiting for the disk twice per event would be a waste.
+QUEUE_SESSION = {"synchronous_commit": "off", "search_path": QUEUE_SCHEMA}
 
 log = structlog.get_logger(__name__)
 
@@ -129,15 +132,26 @@ class Waker:
                     self._queue.wake(lane, *messages)
 
 
+class _PostgresMessages(PostgresStorage):  # type: ignore[misc]
+    """Messages in a schema of their own, where the owner of our tables looks nothing up."""
+
+    def initialize_schema(self) -> None:
+        with self.db(commit=True, close=True) as cursor:
+            # `kegui migrate` has made it, except in a database that holds nothing but the queue.
+            cursor.execute("SELECT to_regnamespace(%s) IS NULL", (QUEUE_SCHEMA,))
+            if cursor.fetchone()[0]:
+                cursor.execute(f"CREATE SCHEMA {QUEUE_SCHEMA}")
+        super().initialize_schema()
+
+
 def _storage(url: str, name: str) -> BaseStorage:
     scheme = urlsplit(url).scheme
     if scheme in ("redis", "rediss", "unix"):
         return RedisStorage(name, url=url)
     if scheme in ("postgresql", "postgres"):
-        # A lost wake-up is repaired; waiting for the disk twice per event would be a waste.
-        session = db.session_options({**db.POSTGRES_SESSION, "synchronous_commit": "off"})
+        session = db.session_options({**db.POSTGRES_SESSION, **QUEUE_SESSION})
         line: dict[str, Any] = {**db.POSTGRES_LINE, "options": session}
-        return PostgresStorage(name, dsn=url, table_prefix="kegui_queue", **line)
+        return _PostgresMessages(name, dsn=url, table_prefix="kegui_queue", **line)
     if scheme == "sqlite":
         path = Path(parse(url)["database"])
         private.make_folder(path.parent)

@@ -57,7 +57,7 @@ def connect_as_owner(loaded: Settings) -> str:
     """Make the database of the role that owns the tables the one that models use; its URL."""
     url = owner_url(loaded)
     try:
-        db.connect(url)
+        db.connect(url, as_owner=True)
     except ValueError as error:
         raise click.ClickException(f"KEGUI_DATABASE_OWNER_URL: {error}") from None
     return url

@@ -22,6 +22,16 @@ CLOCK_WARNING_SECONDS, CLOCK_FAILURE_SECONDS = 3.0, 10.0
 # Administration, backups and a second look need some as well.
 SPARE_CONNECTIONS = 10
 MOST_WEB_PROCESSES = 4
+# What the role has there besides tables.
+LEFT_IN_SCHEMA = """
+SELECT count(*) FROM (
+  SELECT pronamespace AS place, proowner AS owner FROM pg_proc
+  UNION ALL SELECT oprnamespace, oprowner FROM pg_operator
+  UNION ALL SELECT typnamespace, typowner FROM pg_type WHERE typrelid = 0 AND typelem = 0
+) AS made
+WHERE place = to_regnamespace(quote_ident(current_schema()))::oid
+  AND owner = to_regrole(quote_ident(current_user))::oid
+"""
 
 
 @dataclass(frozen=True)
@@ -72,35 +82,45 @@ def _check_server(processes: Processes) -> list[Finding]:
     if not isinstance(db.database.obj, PostgresqlDatabase):
         # A file on this machine: no role, no connections to count, our own clock.
         return [ok(name) for name in ("database role", "connections", "database clock")]
-    owns, lacks, may_change, now, most, reserved = db.database.execute_sql(
+    owns, lacks, may_change, may_create, now, most, reserved = db.database.execute_sql(
         "SELECT count(*) FILTER (WHERE pg_has_role(current_user, tableowner, 'MEMBER')),"
         " count(*) FILTER (WHERE NOT (has_table_privilege(place, 'SELECT')"
         " AND has_table_privilege(place, 'INSERT') AND (add_only"
         " OR has_table_privilege(place, 'UPDATE') AND has_table_privilege(place, 'DELETE')))),"
         " count(*) FILTER (WHERE add_only AND has_table_privilege(place, 'UPDATE, DELETE')),"
+        " has_schema_privilege(current_schema(), 'CREATE')"
+        " OR has_database_privilege(current_database(), 'CREATE'),"
         " clock_timestamp(),"
         " current_setting('max_connections')::int,"
         " current_setting('superuser_reserved_connections')::int"
         " FROM (SELECT tableowner,"
         " quote_ident(schemaname) || '.' || quote_ident(tablename) AS place,"
         " tablename = ANY(%s) AS add_only"
-        " FROM pg_tables WHERE schemaname = current_schema()) AS tables",
+        # What an older version's queue left there is dropped by the next `kegui migrate`.
+        " FROM pg_tables WHERE schemaname = current_schema()"
+        " AND NOT starts_with(tablename, 'kegui_queue_')) AS tables",
         (list(ADD_ONLY),),
     ).fetchone()
+    [left] = db.database.execute_sql(LEFT_IN_SCHEMA).fetchone()
     return [
-        _judge_role(owns, lacks, may_change),
+        _judge_role(owns, lacks, may_change, may_create, left),
         judge_connections(most - reserved, processes.connections, reserved),
         _judge_database_clock(now),
     ]
 
 
-def _judge_role(owns: int, lacks: int, may_change: int) -> Finding:
-    """Of how many tables the application's role is the owner, on how many it lacks a right, and
-    how many of the audit log's it may change."""
+def _judge_role(owns: int, lacks: int, may_change: int, may_create: bool, left: int) -> Finding:
+    """Of how many tables the application's role is the owner, on how many it lacks a right, how
+    many of the audit log's it may change, and whether it may put functions where the owner looks
+    them up, or how many things of its own stand there."""
     if lacks:
         return failed("database role", "role_lacks_rights", count=lacks)
     if owns:
         return warning("database role", "role_owns_tables")
+    if left:
+        return warning("database role", "role_left_objects", count=left)
+    if may_create:
+        return warning("database role", "role_may_create")
     if may_change:
         return warning("database role", "role_may_change_audit", count=may_change)
     return ok("database role")

@@ -164,6 +164,34 @@ SENTENCES = {
             " TABLES and GRANT USAGE ON ALL SEQUENCES (docs/installation.md).",
         ),
     ),
+    "role_may_create": Sentence(
+        (
+            "应用所用的数据库角色可以在表所在的 schema 或数据库中创建对象，"
+            "可借此让 kegui backup、migrate、restore 以所有者的身份运行它的代码",
+            "the application's role may make objects in the tables' schema or in the database, and"
+            " so have kegui backup, migrate and restore run its code as the owner",
+        ),
+        (
+            "请执行 kegui migrate（它会收回该权限）；或以 schema、数据库的所有者对该角色和 PUBLIC"
+            " 执行 REVOKE CREATE ON SCHEMA 和 REVOKE CREATE ON DATABASE。队列不再需要该权限",
+            "Run kegui migrate, which takes this right away; or, as the owner of schema and"
+            " database, REVOKE CREATE ON SCHEMA and ON DATABASE from the role and from PUBLIC. The"
+            " queue does not need it any more.",
+        ),
+    ),
+    "role_left_objects": Sentence(
+        (
+            "表所在的 schema 中有 {count} 个函数、运算符或类型属于应用所用的数据库角色",
+            "{count} functions, operators or types in the tables' schema belong to the"
+            " application's role",
+        ),
+        (
+            "所有者会运行它们，因此 kegui backup、migrate、restore 会拒绝执行并指出其名称。"
+            "请查明由谁创建、有何作用，然后删除",
+            "The owner would run them, so kegui backup, migrate and restore refuse and name them."
+            " Find out who made them and what they do, then drop them.",
+        ),
+    ),
     "role_may_change_audit": Sentence(
         (
             "应用所用的数据库角色可以修改审计日志的 {count} 张表",

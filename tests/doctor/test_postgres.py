@@ -70,6 +70,36 @@ def test_a_role_that_may_change_the_audit_log_is_warned_of(
     assert "REVOKE" in report.row("database role")["what_to_do"]
 
 
+def test_a_role_that_could_become_the_owner_is_warned_of(
+    patient: Patient, postgres_url: str, application_url: str
+) -> None:
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(f"GRANT CREATE ON SCHEMA public TO {ROLE}".encode())
+    may = patient.examine(KEGUI_DATABASE_URL=application_url)
+    with psycopg.connect(application_url, autocommit=True) as server:
+        server.execute(
+            "CREATE FUNCTION of_the_application() RETURNS int LANGUAGE sql AS 'SELECT 1'"
+        )
+    has = patient.examine(KEGUI_DATABASE_URL=application_url)
+
+    assert may.warnings == {"database role": "role_may_create"}
+    assert "kegui migrate" in may.row("database role")["what_to_do"]
+    assert has.warnings == {"database role": "role_left_objects"}
+    assert has.row("database role")["facts"] == {"count": 1}
+
+
+def test_a_role_that_may_make_schemas_is_warned_of(
+    patient: Patient, postgres_url: str, application_url: str
+) -> None:
+    name = urlsplit(postgres_url).path.strip("/")
+    with psycopg.connect(postgres_url, autocommit=True) as server:
+        server.execute(f"GRANT CREATE ON DATABASE {name} TO {ROLE}".encode())
+
+    report = patient.examine(KEGUI_DATABASE_URL=application_url)
+
+    assert report.warnings == {"database role": "role_may_create"}
+
+
 def test_a_database_that_cannot_hold_every_name(patient: Patient, ascii_url: str) -> None:
     report = patient.examine(KEGUI_DATABASE_URL=ascii_url)
 
