@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from bot.wecom.answers import numbers, part, rows, text, texts
 from bot.wecom.transport import Transport
 
 
@@ -30,17 +31,15 @@ class Agents(Transport):
             OperatorNeeded: 301002, 40056: the token belongs to another app.
         """
         answer = self.read("agent/get", {"agentid": agent_id})
-        users = (answer.get("allow_userinfos") or {}).get("user") or ()
-        departments = (answer.get("allow_partys") or {}).get("partyid") or ()
-        tags = (answer.get("allow_tags") or {}).get("tagid") or ()
+        users = rows(part(answer, "allow_userinfos"), "user", "userid")
         return Agent(
-            name=str(answer.get("name", "")),
+            name=text(answer, "name"),
             is_disabled=answer.get("close") == 1,
-            visible_userids=tuple(str(one["userid"]) for one in users),
-            visible_departments=tuple(map(int, departments)),
-            visible_tags=tuple(map(int, tags)),
+            visible_userids=tuple(text(one, "userid") for one in users),
+            visible_departments=numbers(part(answer, "allow_partys"), "partyid"),
+            visible_tags=numbers(part(answer, "allow_tags"), "tagid"),
         )
 
     def callback_addresses(self) -> list[str]:
         """Read from which addresses callbacks come; any app may (path 90930)."""
-        return [str(one) for one in self.read("getcallbackip").get("ip_list") or ()]
+        return texts(self.read("getcallbackip"), "ip_list")

@@ -1,5 +1,6 @@
 """The conversation archive (会话内容存档), with the archive's own secret."""
 
+from bot.wecom.answers import texts
 from bot.wecom.transport import Transport
 
 
@@ -12,5 +13,4 @@ class Archive(Transport):
         Raises:
             OperatorNeeded: 301052, 301053: the archive has expired or was never opened.
         """
-        answer = self.ask("msgaudit/get_permit_user_list", {}, "archive")
-        return [str(one) for one in answer.get("ids") or ()]
+        return texts(self.ask("msgaudit/get_permit_user_list", {}, "archive"), "ids")

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.wecom.answers import number, numbers, part, rows, text, texts
 from bot.wecom.customers import check_count
+from bot.wecom.errors import Transient
 from bot.wecom.transport import Transport
 
+ADD = "externalcontact/add_contact_way"
 MEMBERS_OF_ONE = 100
 PAGE = 1000
 MULTIPLE = 2
@@ -49,7 +52,7 @@ class ContactWays(Transport):
         """
         check_count(userids, MEMBERS_OF_ONE)
         answer = self.act(
-            "externalcontact/add_contact_way",
+            ADD,
             {
                 # Also for one member: the type can never be changed, the members can.
                 "type": MULTIPLE,
@@ -60,21 +63,24 @@ class ContactWays(Transport):
                 "user": list(userids),
             },
         )
-        return ContactWayMade(str(answer["config_id"]), str(answer.get("qr_code", "")))
+        config_id = text(answer, "config_id")
+        if not config_id:
+            raise Transient(ADD, None, "no config_id in the answer", maybe_executed=True)
+        return ContactWayMade(config_id, text(answer, "qr_code"))
 
     def contact_way(self, config_id: str) -> ContactWayDetail:
         """Read one way."""
         answer = self.ask("externalcontact/get_contact_way", {"config_id": config_id})
-        row = answer.get("contact_way", {})
+        row = part(answer, "contact_way")
         return ContactWayDetail(
-            config_id=str(row.get("config_id", config_id)),
-            type=int(row.get("type", 0)),
-            scene=int(row.get("scene", 0)),
-            remark=str(row.get("remark") or ""),
-            state=str(row.get("state") or ""),
-            userids=tuple(map(str, row["user"] or ())) if "user" in row else None,
-            party_ids=tuple(map(int, row.get("party") or ())),
-            qr_code=str(row.get("qr_code") or ""),
+            config_id=text(row, "config_id", config_id),
+            type=number(row, "type"),
+            scene=number(row, "scene"),
+            remark=text(row, "remark"),
+            state=text(row, "state"),
+            userids=tuple(texts(row, "user")) if "user" in row else None,
+            party_ids=numbers(row, "party"),
+            qr_code=text(row, "qr_code"),
         )
 
     def contact_way_ids(
@@ -96,8 +102,10 @@ class ContactWays(Transport):
             if cursor:
                 body["cursor"] = cursor
             answer = self.ask("externalcontact/list_contact_way", body)
-            yield from (str(row["config_id"]) for row in answer.get("contact_way") or ())
-            cursor = str(answer.get("next_cursor") or "")
+            yield from (
+                text(row, "config_id") for row in rows(answer, "contact_way", "config_id")
+            )
+            cursor = text(answer, "next_cursor")
             if not cursor:
                 return
 

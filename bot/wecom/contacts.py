@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from bot.wecom.answers import number, numbers, rows, text, texts
 from bot.wecom.errors import OperatorNeeded, Paused, Refused
 from bot.wecom.transport import SecretName, Transport
 
@@ -62,32 +63,32 @@ class Contacts(Transport):
         """Read all departments the app may see (path 90208); where that is refused, only the
         tree (path 95350)."""
         try:
-            rows = self.read("department/list").get("department", [])
+            listed = list(rows(self.read("department/list"), "department", "id"))
         except (Refused, OperatorNeeded, Paused) as error:
             if isinstance(error, Paused) and not error.needs_operator:
                 raise
-            rows = self.department_tree("app")
+            listed = self.department_tree("app")
         return [
             Department(
-                id=int(row["id"]),
-                name=str(row.get("name", "")),
-                parent_id=int(row.get("parentid", 0)),
+                id=number(row, "id"),
+                name=text(row, "name"),
+                parent_id=number(row, "parentid"),
                 leaders=_leaders(row),
             )
-            for row in rows
+            for row in listed
         ]
 
     def department_tree(self, secret_name: SecretName) -> list[dict[str, Any]]:
         """Read ids and parents; the contacts secret may read no more (path 95350)."""
         answer = self.read("department/simplelist", secret_name=secret_name)
-        return list(answer.get("department_id") or ())
+        return list(rows(answer, "department_id", "id"))
 
     def department_members(self, department_id: int) -> list[Member]:
         """Read the direct members of one department (path 90200)."""
         answer = self.read("user/simplelist", {"department_id": department_id})
         return [
-            Member(str(row["userid"]), str(row.get("name", "")), _numbers(row.get("department")))
-            for row in answer.get("userlist", [])
+            Member(text(row, "userid"), text(row, "name"), numbers(row, "department"))
+            for row in rows(answer, "userlist", "userid")
         ]
 
     def user(self, userid: str) -> User:
@@ -100,9 +101,9 @@ class Contacts(Transport):
 
 
 def _user(row: Mapping[str, Any], userid: str) -> User:
-    departments = _numbers(row.get("department"))
-    flags = _numbers(row.get("is_leader_in_dept"))
-    leaders = row.get("direct_leader") or []
+    departments = numbers(row, "department")
+    flags = numbers(row, "is_leader_in_dept")
+    leaders = texts(row, "direct_leader")
     said = {
         "name": bool(row.get("name")),
         "departments": row.get("department") is not None,
@@ -113,24 +114,20 @@ def _user(row: Mapping[str, Any], userid: str) -> User:
         "is_leader_in": row.get("is_leader_in_dept") is not None and len(flags) == len(departments),
     }
     return User(
-        userid=str(row.get("userid", userid)),
-        name=str(row.get("name", "")),
+        userid=text(row, "userid", userid),
+        name=text(row, "name"),
         departments=departments,
-        main_department=int(row["main_department"]) if row.get("main_department") else None,
+        main_department=number(row, "main_department") or None,
         is_leader_in=tuple(
             department for department, flag in zip(departments, flags, strict=False) if flag
         ),
-        direct_leader=str(leaders[0]) if leaders else None,
-        status=int(row.get("status") or 1),
-        unsaid=frozenset(name for name, is_said in said.items() if not is_said),
+        direct_leader=leaders[0] if leaders else None,
+        status=number(row, "status", 1),
+            unsaid=frozenset(name for name, is_said in said.items() if not is_said),
     )
 
 
 def _leaders(row: Mapping[str, Any]) -> tuple[str, ...] | None:
-    if "department_leader" not in row:
+    if row.get("department_leader") is None:
         return None
-    return tuple(map(str, row["department_leader"] or ()))
-
-
-def _numbers(value: Any) -> tuple[int, ...]:
-    return tuple(int(one) for one in value or ())
+    return tuple(texts(row, "department_leader"))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.wecom.answers import number, part, rows, text, texts
 from bot.wecom.budgets import WELCOME
 from bot.wecom.errors import Refused
 from bot.wecom.transport import Transport
@@ -54,8 +55,7 @@ class Customers(Transport):
 
     def follow_users(self) -> list[str]:
         """Read who has 客户联系 within the app's visible range (path 92571)."""
-        answer = self.read("externalcontact/get_follow_user_list")
-        return [str(userid) for userid in answer.get("follow_user", [])]
+        return texts(self.read("externalcontact/get_follow_user_list"), "follow_user")
 
     def customers_of(self, userid: str) -> list[str]:
         """Read the customers of a member (path 92113); one without any gives an empty list."""
@@ -65,29 +65,27 @@ class Customers(Transport):
             if refused.errcode == NO_RELATION:
                 return []
             raise
-        return [str(one) for one in answer.get("external_userid", [])]
+        return texts(answer, "external_userid")
 
     def customer(self, external_userid: str) -> CustomerDetail:
         """Read one customer with all visible members (path 92114)."""
         followers: list[FollowUser] = []
         for answer in self._pages_of(external_userid):
-            followers += [
-                _follow_user(row) for row in answer.get("follow_user", []) if row.get("userid")
-            ]
-        contact = answer.get("external_contact", {})
+            followers += [_follow_user(row) for row in rows(answer, "follow_user", "userid")]
+        contact = part(answer, "external_contact")
         return CustomerDetail(
-            str(contact.get("external_userid", external_userid)),
-            str(contact.get("name", "")),
-            int(contact.get("type", 0)),
+            text(contact, "external_userid", external_userid),
+            text(contact, "name"),
+            number(contact, "type"),
             tuple(followers),
         )
 
     def phones_of(self, external_userid: str) -> dict[str, list[str]]:
         """Read the phone numbers that members noted of a customer, by member (path 92114)."""
         return {
-            str(row.get("userid", "")): [str(number) for number in row.get("remark_mobiles") or ()]
+            text(row, "userid"): texts(row, "remark_mobiles")
             for answer in self._pages_of(external_userid)
-            for row in answer.get("follow_user", [])
+            for row in rows(answer, "follow_user", "userid")
         }
 
     def _pages_of(self, external_userid: str) -> Iterator[dict[str, Any]]:
@@ -96,7 +94,7 @@ class Customers(Transport):
             query = {"external_userid": external_userid, **({"cursor": cursor} if cursor else {})}
             answer = self.read("externalcontact/get", query)
             yield answer
-            cursor = str(answer.get("next_cursor") or "") or None
+            cursor = text(answer, "next_cursor") or None
 
     def customers_by_user(self, userid: str, cursor: str = "") -> Page:
         """Read one page of a member's customers with details (path 92994)."""
@@ -104,14 +102,14 @@ class Customers(Transport):
         answer = self.ask("externalcontact/batch/get_by_user", body)
         items = [
             CustomerOfMember(
-                str(row["external_contact"]["external_userid"]),
-                str(row["external_contact"].get("name", "")),
-                int(row["external_contact"].get("type", 0)),
-                _follow_user(row.get("follow_info", {}), userid),
+                text(row["external_contact"], "external_userid"),
+                text(row["external_contact"], "name"),
+                number(row["external_contact"], "type"),
+                _follow_user(part(row, "follow_info"), userid),
             )
-            for row in answer.get("external_contact_list", [])
+            for row in rows(answer, "external_contact_list", "external_contact.external_userid")
         ]
-        return Page(items, str(answer.get("next_cursor") or ""))
+        return Page(items, text(answer, "next_cursor"))
 
     def remark(
         self,
@@ -143,12 +141,12 @@ class Customers(Transport):
 
 def _follow_user(row: Mapping[str, Any], userid: str = "") -> FollowUser:
     return FollowUser(
-        userid=str(row.get("userid", userid)),
-        remark=str(row.get("remark", "")),
-        createtime=moment(row.get("createtime", 0)) or datetime.fromtimestamp(0, UTC),
-        state=str(row.get("state") or ""),
-        add_way=int(row.get("add_way") or 0),
-        oper_userid=str(row.get("oper_userid") or ""),
+        userid=text(row, "userid", userid),
+        remark=text(row, "remark"),
+        createtime=moment(row.get("createtime")) or datetime.fromtimestamp(0, UTC),
+        state=text(row, "state"),
+        add_way=number(row, "add_way"),
+        oper_userid=text(row, "oper_userid"),
     )
 
 

@@ -1,8 +1,9 @@
-"""WeCom's error codes, sorted by what they ask of us."""
+"""WeCom's error codes, sorted by whom they concern and by what they ask of us."""
 
 import re
-from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import Enum
 
 _FROM_IP = re.compile(r"from ip: ([0-9A-Fa-f.:]{2,45})")
 
@@ -46,6 +47,10 @@ class Transient(WeComError):
         self.maybe_executed = maybe_executed
 
 
+class Unreadable(Transient):
+    """An answer came, and it is none that can be read: that may be so for this record alone."""
+
+
 class Throttled(WeComError):
     """Too much: wait ``wait_seconds`` at least before the next call to this endpoint."""
 
@@ -87,48 +92,190 @@ class Paused(WeComError):
 
 GETTOKEN = "gettoken"
 TOKEN_CODES = (40014, 42001)
-# path 90313: only these may be repeated without looking first; 41096 and 41063 by their rows.
-_TRANSIENT = (-1, 6000, 45035, 41096, 41063, 81026)
-_WAITS = {45009: 60.0, 45033: 5.0, 45036: 60.0, 41094: 86_400.0}
-_OPERATOR: dict[Iterable[int], str] = {
-    (
-        40001,
-        40013,
-        40091,
-        45031,
-        41002,
-        41004,
-        41024,
-    ): "请核对 KEGUI_CORP_ID 与应用的 Secret，更正后重启",
-    (60020, 301042, 90308): "请在企业微信后台把本机出口 IP 加入该应用的“企业可信IP”",
-    (48001, 48002, 48004, 48006, 48009, 48011, 60031, 84074, 92001): (
-        "请在企业微信后台检查该应用的接口权限（客户联系 > 可调用接口的应用）"
-    ),
-    (60030, 60011, 50003, 50006, 301007, 301002, 40056): (
-        "请在企业微信后台检查该应用是否启用、可见范围与 AgentId 是否正确"
-    ),
-    (41045, 40126, 41055, 41095): "数量已达企业微信上限，请清理不再使用的配置",
-    (610023, 610024, 90510, 701008, 701099): "请在企业微信后台处理企业的客户规模、资料或接口许可",
-    (301052, 301053): "请在企业微信后台开通或续费会话内容存档",
-    (40057, 43012): "请在企业微信后台检查应用的接收消息服务器配置",
-    (40201, 40204): "企业微信判定内容有风险，请检查发送内容",
-}
-_WHAT_TO_DO = {code: text for codes, text in _OPERATOR.items() for code in codes}
 TOO_OFTEN = 45009
+# An answer about one record with which nothing can be done: note it, and go on with the next one.
+ABOUT_ONE = (Refused, Unreadable)
+
+
+class Concern(Enum):
+    """Whom a code concerns."""
+
+    RECORD = "record"  # the member, customer, message or file of this call; nobody else waits
+    ENDPOINT = "endpoint"  # every call of this endpoint
+    APP = "app"  # the app, its secret or the corporation
+    ADDRESS = "address"  # from where we call
+
+
+class Ask(Enum):
+    """What a code asks of us."""
+
+    NOTE = "note"  # so it stands at WeCom: it will be the answer tomorrow too
+    MEND = "mend"  # WeCom does not take what we sent; of one record after the other: our mistake
+    REPEAT = "repeat"  # only these may be sent again without looking first
+    WAIT = "wait"
+    OPERATOR = "operator"
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """``what_to_do``: one Chinese sentence for an operator."""
+
+    concerns: Concern
+    asks: Ask
+    what_to_do: str = ""
+    wait_seconds: float = 0
+
+
+_SECRET = "请核对 KEGUI_CORP_ID 与应用的 Secret，更正后重启"  # noqa: S105 - a sentence
+_ADDRESS = "请在企业微信后台把本机出口 IP 加入该应用的“企业可信IP”"
+_PERMISSION = "请在企业微信后台检查该应用的接口权限（客户联系 > 可调用接口的应用）"
+_RANGE = "请在企业微信后台检查该应用是否启用、可见范围与 AgentId 是否正确"
+_CAP = "数量已达企业微信上限，请清理不再使用的配置"
+_CORPORATION = "请在企业微信后台处理企业的客户规模、资料或接口许可"
+_ARCHIVE = "请在企业微信后台开通或续费会话内容存档"
+_CALLBACK = "请在企业微信后台检查应用的接收消息服务器配置"
+_STILL_REFUSED = "换取新的 access_token 后仍被拒绝，请检查该应用的 Secret 与权限"
 # With gettoken it may be the ban of an address for an hour (help of 45009).
-BANNED = (
+_BANNED = (
     "企业微信可能因多次使用错误的 Secret 封禁了本机 IP 一小时：请核对 Secret，"
     "必要时使用企业微信的“频率自助解封”"
 )
-STILL_REFUSED = "换取新的 access_token 后仍被拒绝，请检查该应用的 Secret 与权限"
+_SPAM = "企业微信判定内容有风险，请检查发送内容"
+
+
+def _codes(text: str) -> list[int]:
+    """Read numbers and spans (``41037-41040``)."""
+    found: list[int] = []
+    for one in text.split():
+        first, _, last = one.partition("-") if not one.startswith("-") else (one, "", "")
+        found += range(int(first), int(last or first) + 1)
+    return found
+
+
+# path 90313. A code that stands here twice, or not at all, is found by tests/wecom/test_errors.py.
+_TABLE: list[tuple[Meaning, str]] = [
+    # How things stand with one member, customer, group, tag, message or file.
+    (
+        Meaning(Concern.RECORD, Ask.NOTE),
+        """
+        40003 40029 40031 40066 40068 40071 40144 40145 40050 46004 49008 60003 60111 60123
+        60136 81011 81013
+        40096 84061 84083 84084 90514 40132 41043 41044 41054 41201 41050 41051 41053 41056 41058
+        610001 610004 610014 610018
+        40097-40100 40128-40131 40143 40205 90500-90504 90507-90509
+        41046-41048 41093 41304 41070 41071 41077 42014 42016 42052 60140 82101 82102
+        50100 301048 301059 301061 301112 830001-830003 86001-86008 86101 86201-86224
+        """,
+    ),
+    # Outside the app's visible range: about a member where the call names one, else the app.
+    (
+        Meaning(Concern.RECORD, Ask.NOTE, _RANGE),
+        "60011 60021 50002 92000 60030",
+    ),
+    (Meaning(Concern.RECORD, Ask.MEND, _PERMISSION), "84074"),
+    # One message, refused by anti-spam.
+    (Meaning(Concern.RECORD, Ask.MEND, _SPAM), "40201 40204 85002"),
+    # What we sent is not as WeCom wants it.
+    (
+        Meaning(Concern.RECORD, Ask.MEND),
+        """
+        40032 40033 40035 40039 40094 40058 40063 40072 41110 41111 40203 40206
+        41009 41011 41017 41018 41035 45029 81012 81017 82001-82004
+        41037-41042 41091 41049 41052 41064 41065 41068 41069 41072 41076 41080-41084 41088
+        41090 41300-41303 610003 610015 610017 92002 92003
+        40004-40009 40011 41006 44001 44004 45001 45002 45007
+        42015 42017-42020 42027-42051 301016 301017 301019 301058 301060
+        """,
+    ),
+    (Meaning(Concern.RECORD, Ask.REPEAT), "6000 45035 41063 41096"),
+    (Meaning(Concern.RECORD, Ask.WAIT, wait_seconds=86_400), "41094"),
+    # Every call of the endpoint.
+    (Meaning(Concern.ENDPOINT, Ask.REPEAT), "-1 81026"),
+    (Meaning(Concern.ENDPOINT, Ask.WAIT, wait_seconds=60), "45009 45036"),
+    (Meaning(Concern.ENDPOINT, Ask.WAIT, wait_seconds=5), "45033"),
+    (Meaning(Concern.ENDPOINT, Ask.OPERATOR, _CAP), "40126 41045 41055 41095"),
+    (Meaning(Concern.ENDPOINT, Ask.MEND), "48005 48008"),
+    (
+        Meaning(Concern.ENDPOINT, Ask.OPERATOR, _PERMISSION),
+        "48001 48002 48004 48006 41098 41200 92001 701314",
+    ),
+    # The app, its secret, the corporation.
+    (
+        Meaning(Concern.APP, Ask.OPERATOR, _SECRET),
+        "40001 40013 40091 45031 41002 41004 41024",
+    ),
+    (Meaning(Concern.APP, Ask.MEND), "41001"),
+    (Meaning(Concern.APP, Ask.OPERATOR, _STILL_REFUSED), "40014 42001"),
+    (Meaning(Concern.APP, Ask.OPERATOR, _PERMISSION), "48011 60031"),
+    (Meaning(Concern.APP, Ask.OPERATOR, _RANGE), "50003 50006 301007 301002 40056"),
+    (
+        Meaning(Concern.APP, Ask.OPERATOR, _CORPORATION),
+        "610023 610024 90510 701008 701099 41057 41305 610016",
+    ),
+    (Meaning(Concern.APP, Ask.OPERATOR, _ARCHIVE), "301052 301053 301111 301116"),
+    (Meaning(Concern.APP, Ask.OPERATOR, _CALLBACK), "40057 43012"),
+    # The code of a login comes from outside: it pauses nobody.
+    (Meaning(Concern.APP, Ask.NOTE), "50001"),
+    # From where we call.
+    (Meaning(Concern.ADDRESS, Ask.OPERATOR, _ADDRESS), "60020 301042 90308 48009"),
+    (
+        Meaning(
+            Concern.ADDRESS, Ask.OPERATOR, "请升级本机的 OpenSSL：企业微信不支持所用的 TLS 版本"
+        ),
+        "48010",
+    ),
+]
+
+
+def _sorted() -> dict[int, Meaning]:
+    found: dict[int, Meaning] = {}
+    for meaning, codes in _TABLE:
+        for code in _codes(codes):
+            if code in found:
+                raise ValueError(f"{code} stands in the table twice")
+            found[code] = meaning
+    return found
+
+
+MEANINGS = _sorted()
+_NO_ANSWER = Meaning(Concern.ENDPOINT, Ask.REPEAT)
+# Repeating what we do not understand could do something twice.
+_UNKNOWN = Meaning(Concern.RECORD, Ask.MEND)
+# Calls that name no member, customer or group: nobody but the app can be out of range there.
+NAME_NOBODY = frozenset(
+    {
+        GETTOKEN,
+        "getcallbackip",
+        "agent/get",
+        "get_jsapi_ticket",
+        "ticket/get",
+        "department/list",
+        "department/simplelist",
+        "externalcontact/get_follow_user_list",
+        "externalcontact/get_unassigned_list",
+        "externalcontact/list_contact_way",
+        "msgaudit/get_permit_user_list",
+    }
+)
+_OF_THE_APP_ELSEWHERE = (60011, 60021, 50002, 92000, 60030, 84074)
+
+
+def meaning_of(endpoint: str, errcode: int | None) -> Meaning:
+    """Say whom a code concerns where this endpoint answers it, and what it asks (path 90313)."""
+    if errcode is None:
+        return _NO_ANSWER
+    if endpoint == GETTOKEN and errcode == TOO_OFTEN:
+        return Meaning(Concern.ADDRESS, Ask.OPERATOR, _BANNED)
+    meaning = MEANINGS.get(errcode, _UNKNOWN)
+    if errcode in _OF_THE_APP_ELSEWHERE and endpoint in NAME_NOBODY:
+        return replace(meaning, concerns=Concern.APP, asks=Ask.OPERATOR)
+    return meaning
 
 
 def what_to_do(errcode: int | None) -> str:
-    """Say in one Chinese sentence what an operator must do about a code; "": it passes by
-    itself, or is a refusal."""
-    if errcode in TOKEN_CODES:
-        return STILL_REFUSED
-    return "" if errcode is None else _WHAT_TO_DO.get(errcode, "")
+    """Say in one Chinese sentence what an operator must do about a code that lasts; "": it passes
+    by itself, or says how things stand."""
+    return "" if errcode is None else MEANINGS.get(errcode, _UNKNOWN).what_to_do
 
 
 def needs_operator(errcode: int | None) -> bool:
@@ -137,17 +284,12 @@ def needs_operator(errcode: int | None) -> bool:
 
 
 def classify(endpoint: str, errcode: int, errmsg: str) -> WeComError:
-    """Return the error of a code (path 90313).
-
-    A code that is not in our tables is a refusal: repeating what we do not understand could do
-    something twice.
-    """
-    if errcode in _TRANSIENT:
+    """Return the error of a code."""
+    meaning = meaning_of(endpoint, errcode)
+    if meaning.asks is Ask.REPEAT:
         return Transient(endpoint, errcode, errmsg)
-    if endpoint == GETTOKEN and errcode == TOO_OFTEN:
-        return OperatorNeeded(endpoint, errcode, errmsg, what_to_do=BANNED)
-    if errcode in _WAITS:
-        return Throttled(endpoint, errcode, errmsg, wait_seconds=_WAITS[errcode])
-    if needs_operator(errcode):
-        return OperatorNeeded(endpoint, errcode, errmsg, what_to_do=what_to_do(errcode))
+    if meaning.asks is Ask.WAIT:
+        return Throttled(endpoint, errcode, errmsg, wait_seconds=meaning.wait_seconds)
+    if meaning.asks is Ask.OPERATOR:
+        return OperatorNeeded(endpoint, errcode, errmsg, what_to_do=meaning.what_to_do)
     return Refused(endpoint, errcode, errmsg)

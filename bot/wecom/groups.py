@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.wecom.answers import number, part, rows, text
 from bot.wecom.customers import check_count, moment
 from bot.wecom.transport import Transport
 
@@ -46,7 +47,7 @@ class Groups(Transport):
 
     def all_groups(self, owner_userids: Sequence[str]) -> list[GroupRow]:
         """Read the groups of many owners, a hundred in a call."""
-        rows: list[GroupRow] = []
+        groups: list[GroupRow] = []
         for start in range(0, len(owner_userids), OWNERS_IN_ONE_CALL):
             owners = list(owner_userids[start : start + OWNERS_IN_ONE_CALL])
             cursor = ""
@@ -58,27 +59,27 @@ class Groups(Transport):
                     **({"cursor": cursor} if cursor else {}),
                 }
                 answer = self.ask("externalcontact/groupchat/list", body)
-                rows += [
-                    GroupRow(str(row["chat_id"]), int(row.get("status", 0)))
-                    for row in answer.get("group_chat_list") or ()
+                groups += [
+                    GroupRow(text(row, "chat_id"), number(row, "status"))
+                    for row in rows(answer, "group_chat_list", "chat_id")
                 ]
-                cursor = str(answer.get("next_cursor") or "")
+                cursor = text(answer, "next_cursor")
                 if not cursor:
                     break
-        return rows
+        return groups
 
     def group(self, chat_id: str) -> Group:
         """Read one group with its members (path 92122)."""
         body = {"chat_id": chat_id, "need_name": 0}
-        row = self.ask("externalcontact/groupchat/get", body).get("group_chat", {})
+        row = part(self.ask("externalcontact/groupchat/get", body), "group_chat")
         return Group(
-            chat_id=str(row.get("chat_id", chat_id)),
-            name=str(row["name"] or "") if "name" in row else None,
-            owner=str(row.get("owner") or ""),
+            chat_id=text(row, "chat_id", chat_id),
+            name=text(row, "name") if "name" in row else None,
+            owner=text(row, "owner"),
             created_at=moment(row.get("create_time")),
             members=tuple(
-                GroupMember(str(one["userid"]), int(one.get("type", 0)))
-                for one in row.get("member_list") or ()
+                GroupMember(text(one, "userid"), number(one, "type"))
+                for one in rows(row, "member_list", "userid")
             ),
         )
 
@@ -100,6 +101,6 @@ class Groups(Transport):
             {"chat_id_list": list(chat_ids), "new_owner": new_owner},
         )
         return {
-            str(row["chat_id"]): int(row.get("errcode", -1))
-            for row in answer.get("failed_chat_list") or ()
+            text(row, "chat_id"): number(row, "errcode", -1)
+            for row in rows(answer, "failed_chat_list", "chat_id")
         }

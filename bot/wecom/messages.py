@@ -5,6 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.wecom.answers import text as text_of
+from bot.wecom.answers import texts
 from bot.wecom.customers import check_count
 from bot.wecom.errors import OperatorNeeded, Refused
 from bot.wecom.transport import Transport
@@ -115,7 +117,7 @@ class Messages(Transport):
             "button": {"replace_name": text},
         }
         answer = self.act("message/update_template_card", body)
-        return tuple(str(one) for one in answer.get("invaliduser") or ())
+        return tuple(texts(answer, "invaliduser"))
 
     def _deliver(
         self,
@@ -141,7 +143,7 @@ class Messages(Transport):
         missed = {userid.lower() for userid in (*invalid, *unlicensed)}
         if missed.issuperset(userid.lower() for userid in userids):
             raise Refused("message/send", NOBODY_REACHED, "errcode 0, but nobody got it")
-        return MessageResult(str(answer.get("msgid", "")), invalid, unlicensed)
+        return MessageResult(text_of(answer, "msgid"), invalid, unlicensed)
 
     def _own_agent_id(self, endpoint: str) -> int:
         if self.agent_id is None:
@@ -150,7 +152,7 @@ class Messages(Transport):
 
 
 def _listed(answer: Mapping[str, Any], name: str) -> tuple[str, ...]:
-    return tuple(filter(None, str(answer.get(name) or "").split("|")))
+    return tuple(filter(None, text_of(answer, name).split("|")))
 
 
 def _as_json(card: Card) -> dict[str, Any]:

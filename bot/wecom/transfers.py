@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.wecom.answers import number, rows, text
 from bot.wecom.customers import check_count, moment
 from bot.wecom.errors import Refused
 from bot.wecom.transport import Transport
@@ -124,13 +125,13 @@ class Transfers(Transport):
         answer = self.ask("externalcontact/get_unassigned_list", body)
         items = [
             Unassigned(
-                str(row["handover_userid"]),
-                str(row["external_userid"]),
+                text(row, "handover_userid"),
+                text(row, "external_userid"),
                 moment(row.get("dimission_time")) or datetime.fromtimestamp(0, UTC),
             )
-            for row in answer.get("info") or ()
+            for row in rows(answer, "info", "handover_userid", "external_userid")
         ]
-        return UnassignedPage(items, str(answer.get("next_cursor") or ""))
+        return UnassignedPage(items, text(answer, "next_cursor"))
 
     def _transfer(
         self,
@@ -151,8 +152,8 @@ class Transfers(Transport):
             },
         )
         return {
-            str(row["external_userid"]): int(row.get("errcode", 0))
-            for row in answer.get("customer", [])
+            text(row, "external_userid"): number(row, "errcode")
+            for row in rows(answer, "customer", "external_userid")
         }
 
     def _results(
@@ -162,12 +163,12 @@ class Transfers(Transport):
         while True:
             body = {"handover_userid": handover_userid, "takeover_userid": takeover_userid}
             answer = self.ask(endpoint, {**body, **({"cursor": cursor} if cursor else {})})
-            for row in answer.get("customer") or ():
+            for row in rows(answer, "customer", "external_userid"):
                 yield TransferRow(
-                    str(row["external_userid"]),
-                    int(row.get("status", 0)),
+                    text(row, "external_userid"),
+                    number(row, "status"),
                     moment(row.get("takeover_time")),
                 )
-            cursor = str(answer.get("next_cursor") or "")
+            cursor = text(answer, "next_cursor")
             if not cursor:
                 return
