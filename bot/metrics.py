@@ -57,6 +57,12 @@ WECOM_CALLS = Counter(
     ["endpoint", "secret", "code"],
     registry=COUNTED,
 )
+WECOM_ANSWERS_MENDED = Counter(
+    "kegui_wecom_answers_mended_total",
+    "Answers of WeCom with characters that had to be replaced",
+    ["endpoint"],
+    registry=COUNTED,
+)
 WECOM_CALL_SECONDS = Histogram(
     "kegui_wecom_call_seconds",
     "Time from a request to WeCom to its answer",
@@ -76,6 +82,8 @@ def count_call(record: CallRecord) -> None:
     code = _code_label(record.errcode)
     WECOM_CALLS.labels(record.endpoint, record.secret_name, code).inc()
     WECOM_CALL_SECONDS.labels(record.endpoint).observe(record.seconds)
+    if record.is_mended:
+        WECOM_ANSWERS_MENDED.labels(record.endpoint).inc()
 
 
 def count_welcome(outcome: str, since_received: timedelta) -> None:

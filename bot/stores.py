@@ -8,7 +8,7 @@ from peewee import EXCLUDED, Case
 
 from bot import clock
 from bot.db import connection, released
-from bot.models import AccessToken, EndpointPause, Lease
+from bot.models import AccessToken, EndpointPause, EndpointRefusal, Lease
 from bot.vault import Vault
 from bot.wecom.pauses import EVERY_ENDPOINT, Pause
 from bot.wecom.tokens import Token
@@ -135,6 +135,25 @@ class DatabasePauseStore:
             EndpointPause.delete().where(
                 EndpointPause.name == _name(secret_name, endpoint)
             ).execute()
+
+    def note_refusals(
+        self, secret_name: str, endpoint: str, errcode: int | None, records: int
+    ) -> None:
+        with connection():
+            EndpointRefusal.insert(
+                name=_name(secret_name, endpoint),
+                endpoint=endpoint,
+                errcode=errcode,
+                records=records,
+                since=clock.now(),
+            ).on_conflict_ignore().execute()
+
+    def forget_refusals(self, secret_name: str, endpoint: str) -> None:
+        name = _name(secret_name, endpoint)
+        with connection():
+            # Asked first: to delete nothing would still wait for SQLite's one writer.
+            if EndpointRefusal.select().where(EndpointRefusal.name == name).exists():
+                EndpointRefusal.delete().where(EndpointRefusal.name == name).execute()
 
 
 def _pause(row: EndpointPause) -> Pause:

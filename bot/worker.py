@@ -38,6 +38,7 @@ POLL_SECONDS = 0.05
 PATIENCE_SECONDS = 20
 LIFTED = timedelta(seconds=1)
 LATE = timedelta(seconds=0.5)
+WELCOME_RETRY = timedelta(seconds=3)
 # The fields of an event that name a member.
 MEMBERS = ("UserID", "FromUserName")
 
@@ -231,9 +232,13 @@ class Worker:
     def _retry(self, row: InboxEvent, error: str, due_at: datetime) -> None:
         """WeCom's or the database's trouble never kills an event before the time is up."""
         give_up = timedelta(hours=self._kegui.settings.inbox_give_up_hours)
-        if clock.now() - (row.replayed_at or row.received_at) > give_up:
-            inbox.bury(row, now=clock.now(), error=error)
+        now = clock.now()
+        if now - (row.replayed_at or row.received_at) > give_up:
+            inbox.bury(row, now=now, error=error)
         else:
+            if row.lane == Lane.WELCOME:
+                # A welcome code lives 20 seconds: whatever it waits for, it comes back in time.
+                due_at = min(due_at, now + WELCOME_RETRY)
             inbox.give_back(row, due_at=due_at, error=error)
 
     def _retry_bug(self, row: InboxEvent, error: str) -> None:

@@ -12,6 +12,7 @@ from bot.wecom import OperatorNeeded, WeComError
 log = structlog.get_logger(__name__)
 
 WECOM_REFUSES = "wecom_needs_operator"
+REFUSES_EVERYBODY = "wecom_refuses_everybody"
 WECOM_AWAY = "wecom_unreachable"
 LEAVER_UNAPPROVED = "leaver_gone_unapproved"
 

@@ -52,22 +52,33 @@ def report(external_userid: str, owner: str, contender: str, by: Who, kegui: Keg
 def _tell_opened(
     conflict: Conflict, owner: str, contender: str, kegui: Kegui, *, event_id: int | None
 ) -> None:
+    """Tell those concerned that there is a conflict, each once.
+
+    Raises:
+        WeComError, Busy: the first trouble, after everybody was tried; the rest comes later.
+    """
     about = _about_opening(conflict, contender)
     recipients = {OWNER_TEMPLATE: owner, CONTENDER_TEMPLATE: contender}
     manager = staff.manager_of(owner) or staff.manager_of(contender)
     if manager and manager not in (owner, contender):
         recipients["conflict.manager"] = manager
+    troubles: list[Exception] = []
     for template, userid in recipients.items():
-        tell(
-            userid,
-            template,
-            about=about,
-            kegui=kegui,
-            event_id=event_id,
-            customer=_customer_name(conflict.external_userid),
-            owner=_staff_name(owner),
-            contender=_staff_name(contender),
-        )
+        try:
+            tell(
+                userid,
+                template,
+                about=about,
+                kegui=kegui,
+                event_id=event_id,
+                customer=_customer_name(conflict.external_userid),
+                owner=_staff_name(owner),
+                contender=_staff_name(contender),
+            )
+        except (WeComError, Busy) as trouble:
+            troubles.append(trouble)
+    if troubles:
+        raise troubles[0]
 
 
 def _open_or_join(external_userid: str, owner: str, contender: str) -> Conflict:

@@ -14,7 +14,7 @@ from bot.effects import Busy
 from bot.kegui import Kegui
 from bot.models import ContactWay, Handover, HandoverItem, Lease, Staff
 from bot.models.handover import CUSTOMER
-from bot.wecom import Refused
+from bot.wecom import ABOUT_ONE, Refused
 
 log = structlog.get_logger(__name__)
 
@@ -181,8 +181,10 @@ def _replace(handover: Handover, way: ContactWay, userids: list[str], kegui: Keg
         return
     try:
         _change(way, Who(handover.subject), kegui, userids, None)
-    except Refused as refused:
-        text = f"企业微信拒绝修改（{refused.errcode}），请手工处理"
+    except ABOUT_ONE as error:
+        text = f"企业微信拒绝修改（{error.errcode}），请手工处理"
+        if error.errcode is None:
+            text = "企业微信的应答无法读取，请手工核对该联系我是否已修改"
         leave_to_a_person(handover, "contact_way", way.config_id, text)
 
 
@@ -193,8 +195,8 @@ def _list_foreign(handover: Handover, ours: set[str], kegui: Kegui) -> None:
         try:
             with released():
                 way = kegui.wecom.contact_way(config_id)
-        except Refused as refused:
-            log.info("contact_way_not_ours", errcode=refused.errcode)
+        except ABOUT_ONE as error:
+            log.info("contact_way_not_ours", errcode=error.errcode)
             continue
         if handover.userid in Staff.each_spelled(way.userids or ()):
             # WeCom's own console does not show ways that an API made (path 92228).

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import datetime, time, tzinfo
 
+import structlog
+
 from bot import clock
 from bot.actions.transfers import (
     ACCEPTED,
@@ -19,7 +21,9 @@ from bot.kegui import Kegui
 from bot.models import GroupChat, Handover, HandoverItem, Staff, TransferAttempt
 from bot.models.handover import DONE, FAILED, GROUP, ITEM_IN_FLIGHT, PLANNED, WAITING
 from bot.rules.handover import GROUPS_PER_OWNER_AND_DAY, Verdict, batches, judge, reason_of
-from bot.wecom import Refused, Transient, WeComError
+from bot.wecom import Refused, Transient, Unreadable, WeComError
+
+log = structlog.get_logger(__name__)
 
 IN_SERVICE = "groupchat/onjob_transfer"
 RESIGNED = "groupchat/transfer"
@@ -98,6 +102,9 @@ def poll(handover: Handover, kegui: Kegui) -> None:
                 shown = kegui.wecom.group(item.subject).owner
         except Refused as refused:
             _settle(item, FAILED, FAILED, refused.errcode, reason_of(refused.errcode or 0))
+            continue
+        except Unreadable as error:
+            log.warning("group_not_readable", why=str(error))
             continue
         if not shown:
             continue  # the answer does not say: another look will

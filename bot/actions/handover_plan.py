@@ -29,7 +29,7 @@ from bot.models.handover import (
     REFUSED,
 )
 from bot.rules.handover import Piece, Successor, assign
-from bot.wecom import Refused
+from bot.wecom import ABOUT_ONE
 
 ALREADY_CONTACT = "already_contact"
 # What a plan is made of.
@@ -90,7 +90,7 @@ def _groups_listed(userid: str, kegui: Kegui) -> list[str]:
     try:
         with released():
             return [group.chat_id for group in kegui.wecom.groups_of(userid)]
-    except Refused:
+    except ABOUT_ONE:
         # A member without groups or outside the range: what we know is all there is.
         return known
 

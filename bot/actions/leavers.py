@@ -6,7 +6,7 @@ from bot.actions import handovers, staff
 from bot.db import released
 from bot.kegui import Kegui
 from bot.models.staff import LEFT
-from bot.wecom import Refused
+from bot.wecom import ABOUT_ONE
 
 log = structlog.get_logger(__name__)
 OWNER_LEFT = 1
@@ -59,5 +59,5 @@ def _is_waiting_for_heirs(userid: str, kegui: Kegui) -> bool:
             return True
         try:
             return any(group.status == OWNER_LEFT for group in kegui.wecom.groups_of(userid))
-        except Refused:
+        except ABOUT_ONE:
             return False

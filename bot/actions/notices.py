@@ -4,6 +4,7 @@ import hashlib
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from peewee import fn
 
 from bot import clock, metrics
@@ -19,8 +20,10 @@ from bot.models import notice as notices
 from bot.models.customer import UNTOLD
 from bot.reports.gaps import Gap, open_gaps
 from bot.router import Received
-from bot.wecom import Paused, Throttled, Transient, WeComError
+from bot.wecom import OperatorNeeded, Paused, Throttled, Transient, Unreadable, WeComError
 from config import table
+
+log = structlog.get_logger(__name__)
 
 # A welcome code lives 20 seconds (path 92137); an answer needs some of them.
 WINDOW = timedelta(seconds=20)
@@ -28,6 +31,7 @@ LAST_CALL = timedelta(seconds=0.5)
 TRIES = 3
 BUSY_PAUSE = timedelta(seconds=0.3)
 ANOTHER_APP_PAUSE = timedelta(seconds=1)
+TRY_PAUSE = timedelta(seconds=3)
 NOT_AGREED = 41053
 ANOTHER_APP_SENDS = 41096
 
@@ -94,8 +98,11 @@ def _try_again_or_miss(
         retry_at = now + timedelta(seconds=error.wait_seconds)
     elif error.errcode == ANOTHER_APP_SENDS:
         retry_at = now + ANOTHER_APP_PAUSE
-    network = isinstance(error, Transient) and error.errcode is None
-    tries = _tries(received) if network else 0
+    elif isinstance(error, OperatorNeeded) or _tries(received) >= TRIES:
+        # Not at once again: perhaps all wait for the one who tries.
+        retry_at = now + TRY_PAUSE
+    uncertain = isinstance(error, Transient) and error.maybe_executed
+    tries = _tries(received) if uncertain else 0
     if retry_at < closes_at - LAST_CALL and tries < TRIES:
         raise Later(retry_at, str(error))
     effect = give_up(identity)
@@ -203,7 +210,11 @@ def send_digests(kegui: Kegui) -> None:
         if told is None and gap.userid not in recent:
             untold.setdefault(gap.userid, []).append(gap)
     for userid, gaps in untold.items():
-        _send_digest(userid, gaps[:15], now, kegui)
+        try:
+            _send_digest(userid, gaps[:15], now, kegui)
+        except Unreadable as error:
+            # Tried again at the next strike; the others hear of theirs now.
+            log.warning("digest_not_sent", why=str(error))
 
 
 def note_told() -> None:

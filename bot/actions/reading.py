@@ -15,7 +15,8 @@ from bot.db import connection, transaction
 from bot.kegui import Kegui
 from bot.models import SyncCount, SyncFinding, SyncProgress, SyncRun
 from bot.models.sync_run import HEALED, IMPORT, PERSON, WHOLE
-from bot.rules.repair import Difference
+from bot.rules.repair import NOT_READABLE, Difference
+from bot.wecom import WeComError
 
 # A run that was interrupted longer ago begins anew: what it read is old by now.
 RESUME_WITHIN = timedelta(hours=20)
@@ -54,9 +55,11 @@ class Reading:
     def note(self, differences: Sequence[Difference]) -> None:
         """Record what differed; the caller holds ``writing``.
 
-        A first reading has nothing to compare with: it finds nothing.
+        A first reading has nothing to compare with: it finds nothing, but whom it could not read.
         """
-        if self.is_import or not differences:
+        if self.is_import:
+            differences = [one for one in differences if one.kind in NOT_READABLE]
+        if not differences:
             return
         now = clock.now()
         counts = Counter((one.kind, HEALED if one.healed else PERSON) for one in differences)
@@ -151,6 +154,11 @@ class Reading:
             running = [pool.submit(guarded, subject) for subject in subjects]
         for one in running:
             one.result()
+
+
+def what_was_answered(error: WeComError) -> str:
+    """Say of a record that could not be read what WeCom answered, for the report."""
+    return "an answer that cannot be read" if error.errcode is None else f"error {error.errcode}"
 
 
 def resume_or_begin(kind: str, within: timedelta = RESUME_WITHIN) -> SyncRun:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 
+import structlog
 from peewee import JOIN, fn
 
 from bot import clock
@@ -17,10 +18,12 @@ from bot.models.handover import CANCELLED, HANDOVER_OPEN, OFFBOARDING
 from bot.models.staff import ACTIVE, LEFT
 from bot.rules.allocation import Candidate
 from bot.rules.repair import SETTLING
-from bot.wecom import Refused, User
+from bot.wecom import ABOUT_ONE, OUT_OF_RANGE, Refused, User
+
+log = structlog.get_logger(__name__)
 
 # Unknown, left, or outside the app's visible range (path 90313): only a hint of a leave.
-NOT_FOUND = (60111, 40003)
+NOT_FOUND = (60111, 40003, *OUT_OF_RANGE)
 
 
 def find(userid: str, kegui: Kegui) -> Staff | None:
@@ -56,14 +59,21 @@ def as_listed(userids: Collection[str], kegui: Kegui) -> dict[str, str]:
     A list that names a former userid may name somebody else by now: WeCom is asked.
     """
     for one in FormerUserid.among(userids):
-        refresh(one.former, kegui)
+        try:
+            refresh(one.former, kegui)
+        except ABOUT_ONE as error:
+            log.warning("member_not_readable", errcode=error.errcode)
     return Staff.spellings(userids)
 
 
 def has_met_a_customer(userid: str, kegui: Kegui) -> None:
     """An add event proves that the member serves customers, whatever the last reading said."""
     if Staff.get_or_none(Staff.userid == userid) is None:
-        refresh(userid, kegui)
+        try:
+            refresh(userid, kegui)
+        except ABOUT_ONE as error:
+            # The customer has an owner all the same; the reading asks again.
+            log.warning("member_not_readable", errcode=error.errcode)
     Staff.update(serves=True).where(Staff.userid == userid, Staff.left_at.is_null()).execute()
 
 

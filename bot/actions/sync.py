@@ -1,6 +1,6 @@
 """Read what WeCom knows: departments, members, customers, groups, the unassigned."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 
@@ -22,7 +22,7 @@ from bot.models import Customer, GroupChat, Handover, HandoverItem, Lease, SyncR
 from bot.models.handover import DONE, ITEM_IN_FLIGHT
 from bot.models.sync_run import IMPORT, REPAIR, WHOLE
 from bot.rules.repair import HANDOVER_FINISHED, Difference
-from bot.wecom import WeComError
+from bot.wecom import Unreadable, WeComError
 
 log = structlog.get_logger(__name__)
 
@@ -89,15 +89,35 @@ def _read_members(
 ) -> None:
     numbers = {userid: number for number, userid in enumerate(members, 1)}
 
-    def read(userid: str) -> None:
-        sync_staff.read_member(reading, userid, departments)
-        sync_groups.read_of(reading, userid)
+    put_off: list[str] = []
+    steps: Sequence[Callable[[str], None]] = (
+        lambda userid: sync_staff.read_member(reading, userid, departments),
+        lambda userid: sync_groups.read_of(reading, userid),
         # Last, because its last page is what finishes the member.
-        sync_customers.read_of(reading, userid)
+        lambda userid: sync_customers.read_of(reading, userid),
+    )
+
+    def read(userid: str) -> None:
+        try:
+            for step in steps:
+                step(userid)
+        except Unreadable as error:
+            log.warning("member_put_off", why=str(error))
+            put_off.append(userid)
+            return
         log.info("sync_member", run=reading.run.run, member=numbers[userid], of=len(members))
 
-    step = sync_customers.STEP
-    reading.each([one for one in members if not reading.is_finished(step, one)], read)
+    def read_what_can_be(userid: str) -> None:
+        for step in steps:
+            try:
+                step(userid)
+            except Unreadable as error:
+                sync_customers.leave_unread(reading, userid, error)
+
+    finishing = sync_customers.STEP
+    reading.each([one for one in members if not reading.is_finished(finishing, one)], read)
+    # One odd answer keeps nobody else waiting, nor the rest of what is known of its member.
+    reading.each(put_off, read_what_can_be)
 
 
 def _look_at_handovers(reading: Reading) -> None:

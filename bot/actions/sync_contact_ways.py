@@ -8,7 +8,7 @@ from bot.actions.reading import Reading
 from bot.db import released
 from bot.models import ContactWay, Staff
 from bot.rules.repair import CONTACT_WAY_CHANGED, CONTACT_WAY_GONE, Difference
-from bot.wecom import Refused
+from bot.wecom import ABOUT_ONE
 
 log = structlog.get_logger(__name__)
 
@@ -40,9 +40,9 @@ def _read(reading: Reading, number: int) -> None:
     try:
         with released():
             listed = reading.kegui.wecom.contact_way(way.config_id)
-    except Refused as refused:
-        log.info("contact_way_not_readable", errcode=refused.errcode)
-        if refused.errcode == UNKNOWN_CONFIG_ID:
+    except ABOUT_ONE as error:
+        log.info("contact_way_not_readable", errcode=error.errcode)
+        if error.errcode == UNKNOWN_CONFIG_ID:
             gone = Difference(
                 CONTACT_WAY_GONE, way.config_id, here=here, wecom="no more", healed=False
             )

@@ -9,7 +9,7 @@ from peewee import JOIN, chunked
 
 from bot import clock
 from bot.actions import staff
-from bot.actions.reading import CHUNK, Reading
+from bot.actions.reading import CHUNK, Reading, what_was_answered
 from bot.db import released
 from bot.models import Customer, Handover, HandoverItem, Relation
 from bot.models.customer import RELATION_ACTIVE, RELATION_ENDED, RELATION_HALF
@@ -30,7 +30,7 @@ from bot.rules.repair import (
 from bot.rules.repair import (
     RELATION_ENDED as CONTACT_ENDED,
 )
-from bot.wecom import CustomerOfMember, Page, Refused
+from bot.wecom import ABOUT_ONE, CustomerOfMember, Page, Refused, WeComError
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +74,9 @@ def read_of(reading: Reading, userid: str) -> None:
                 cursor, restarted = "", True
                 continue
             if refused.errcode != NO_RELATION:
-                _leave_unread(reading, userid, refused)
+                leave_unread(reading, userid, refused)
+                with reading.writing():
+                    reading.finish(STEP, userid)
                 return
             page = Page([], "")
         seen.update(entry.external_userid for entry in page.items)
@@ -117,9 +119,9 @@ def _known_of(userid: str) -> dict[str, _Known]:
     return {row.external_userid: _Known(row) for row in query.objects()}
 
 
-def _leave_unread(reading: Reading, userid: str, refused: Refused) -> None:
+def leave_unread(reading: Reading, userid: str, error: WeComError) -> None:
     """Nothing is healed, and nobody called gone, where WeCom does not answer for the member."""
-    log.warning("member_not_readable", errcode=refused.errcode)
+    log.warning("member_not_readable", errcode=error.errcode)
     with reading.writing():
         reading.note(
             [
@@ -128,12 +130,11 @@ def _leave_unread(reading: Reading, userid: str, refused: Refused) -> None:
                     userid,
                     userid,
                     here="serves customers",
-                    wecom=f"error {refused.errcode}",
+                    wecom=what_was_answered(error),
                     healed=False,
                 )
             ]
         )
-        reading.finish(STEP, userid)
 
 
 def _really_gone(reading: Reading, userid: str, missing: Sequence[str]) -> list[str]:
@@ -148,8 +149,8 @@ def _really_gone(reading: Reading, userid: str, missing: Sequence[str]) -> list[
         with released():
             listed = set(wecom.customers_of(userid))
         still_serves = bool(listed) or userid in staff.serving(reading.kegui)
-    except Refused as refused:
-        log.warning("member_not_readable", errcode=refused.errcode)
+    except ABOUT_ONE as error:
+        log.warning("member_not_readable", errcode=error.errcode)
         return []
     if not still_serves:
         return []

@@ -7,7 +7,7 @@ from peewee import chunked
 
 from bot import clock
 from bot.actions import groups
-from bot.actions.reading import CHUNK, Reading
+from bot.actions.reading import CHUNK, Reading, what_was_answered
 from bot.db import released
 from bot.models import GroupChat, Staff
 from bot.rules.repair import (
@@ -19,7 +19,7 @@ from bot.rules.repair import (
     SETTLING,
     Difference,
 )
-from bot.wecom import Refused
+from bot.wecom import ABOUT_ONE, Refused, Unreadable, WeComError
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +57,11 @@ def read_of(reading: Reading, owner: str) -> None:
                     _give(reading, group, owner)
     if not reading.is_import:
         for chat_id in unknown:
-            groups.read(chat_id, reading.kegui)
+            try:
+                groups.read(chat_id, reading.kegui)
+            except Unreadable as error:
+                # Known by now all the same, with its owner.
+                log.warning("group_not_readable", why=str(error))
     for chat_id in owned.keys() - set(listed):
         _look(reading, owned[chat_id])
 
@@ -94,9 +98,9 @@ def _look(reading: Reading, group: GroupChat) -> None:
     try:
         with released():
             shown = reading.kegui.wecom.group(group.chat_id).owner
-    except Refused as refused:
+    except ABOUT_ONE as error:
         with reading.writing():
-            _judge(reading, group, refused)
+            _judge(reading, group, error)
         return
     owner = Staff.spelled(shown)
     if owner and owner != group.owner:
@@ -104,13 +108,13 @@ def _look(reading: Reading, group: GroupChat) -> None:
             _give(reading, group, owner)
 
 
-def _judge(reading: Reading, group: GroupChat, refused: Refused) -> None:
+def _judge(reading: Reading, group: GroupChat, error: WeComError) -> None:
     here = f"owner {group.owner}"
-    if refused.errcode in (groups.DISMISSED, UNKNOWN_GROUP):
+    if error.errcode in (groups.DISMISSED, UNKNOWN_GROUP):
         groups.dismissed(group.chat_id, clock.now())
         found = Difference(GROUP_DISMISSED, group.chat_id, group.owner, here=here, wecom="no more")
     else:
-        wecom = f"error {refused.errcode}"
+        wecom = what_was_answered(error)
         found = Difference(
             GROUP_NOT_READABLE, group.chat_id, group.owner, here=here, wecom=wecom, healed=False
         )
@@ -127,7 +131,10 @@ def read_outside(reading: Reading, owners: Sequence[str]) -> None:
     """Read the groups of members who serve no customers, or have left."""
 
     def read(owner: str) -> None:
-        read_of(reading, owner)
+        try:
+            read_of(reading, owner)
+        except Unreadable as error:
+            log.warning("groups_not_readable", why=str(error))
         with reading.writing():
             reading.finish(STEP, owner)
 

@@ -7,6 +7,7 @@ import structlog
 
 from bot.actions import handovers, leavers, renames
 from bot.actions.reading import Reading, finish_run, resume_or_begin
+from bot.actions.sync_customers import leave_unread
 from bot.db import released
 from bot.kegui import Kegui
 from bot.models import GroupChat, Handover, HandoverItem, Lease, Ownership, Relation, Staff, SyncRun
@@ -21,7 +22,7 @@ from bot.rules.repair import (
     MEMBER_WITHOUT_SERVICE,
     Difference,
 )
-from bot.wecom import Refused, Unassigned
+from bot.wecom import ABOUT_ONE, Refused, Unassigned
 from bot.wecom.transfers import BAD_CURSOR
 
 log = structlog.get_logger(__name__)
@@ -114,7 +115,11 @@ def read_doubtful(reading: Reading) -> set[str]:
     for member in list(Staff.select().where(_leaves_something(), Staff.left_at.is_null())):
         if member.serves:
             continue
-        standing = leavers.find_out(member.userid, reading.kegui)
+        try:
+            standing = leavers.find_out(member.userid, reading.kegui)
+        except ABOUT_ONE as error:
+            leave_unread(reading, member.userid, error)
+            continue
         if standing == leavers.GONE:
             _open(reading, member.userid, MEMBER_LEFT, source="user_status")
         else:

@@ -9,6 +9,7 @@ import structlog
 from bot import clock
 from bot.actions import staff
 from bot.actions.reading import Reading
+from bot.actions.sync_customers import leave_unread
 from bot.db import released
 from bot.models import Department, Staff
 from bot.models.staff import ACTIVE
@@ -28,8 +29,8 @@ from bot.rules.repair import (
     MEMBER_STATUS,
     Difference,
 )
+from bot.wecom import ABOUT_ONE, Member, OperatorNeeded, Paused, Refused, User
 from bot.wecom import Department as ListedDepartment
-from bot.wecom import Member, OperatorNeeded, Paused, Refused, User
 
 log = structlog.get_logger(__name__)
 
@@ -132,8 +133,8 @@ def _read_members_of(reading: Reading, number: int) -> None:
     try:
         with released():
             members = reading.kegui.wecom.department_members(number)
-    except Refused as refused:
-        log.info("department_without_members", errcode=refused.errcode)
+    except ABOUT_ONE as error:
+        log.info("department_without_members", errcode=error.errcode)
         members = []
     spelled = staff.as_listed([member.userid for member in members], reading.kegui)
     known = _known(list(spelled.values()))
@@ -168,7 +169,7 @@ def read_member(reading: Reading, userid: str, departments: DepartmentsRead | No
             user = reading.kegui.wecom.user(userid)
     except Refused as refused:
         if refused.errcode not in staff.NOT_FOUND:
-            raise
+            leave_unread(reading, userid, refused)
         return
     user = replace(staff.as_spelled(user), userid=userid)
     seen = user.facts

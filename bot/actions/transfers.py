@@ -34,7 +34,15 @@ from bot.rules.handover import (
     outcome_of,
     reason_of,
 )
-from bot.wecom import Refused, TransferRow, Transient, WeComError
+from bot.wecom import (
+    ABOUT_ONE,
+    OUT_OF_RANGE,
+    Refused,
+    TransferRow,
+    Transient,
+    Unreadable,
+    WeComError,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -254,20 +262,24 @@ def poll(handover: Handover, *, gone: bool, kegui: Kegui) -> None:
     if not running:
         return
     unassigned: set[str] | None = None
-    rows: dict[tuple[str, str], dict[str, list[TransferRow]]] = {}
+    rows: dict[tuple[str, str], dict[str, list[TransferRow]] | None] = {}
     for item in running:
         attempts = [one for one in item.tries() if one.status in LOOKED_UP]
-        if not attempts:
+        pairs = {
+            (endpoint, attempt.takeover_userid)
+            for attempt in attempts
+            for endpoint in _may_have_gone_by(attempt, gone)
+        }
+        for pair in sorted(pairs - rows.keys()):
+            rows[pair] = _results(handover.userid, *pair, kegui)
+        # Of what cannot be told nothing is decided: the next look may tell.
+        if not attempts or any(rows[pair] is None for pair in pairs):
             continue
         found = []
         for attempt in attempts:
             for endpoint in _may_have_gone_by(attempt, gone):
-                pair = (endpoint, attempt.takeover_userid)
-                if pair not in rows:
-                    rows[pair] = _results(handover.userid, *pair, kegui)
-                shown = [
-                    row for row in rows[pair].get(item.subject, ()) if not _is_older(row, attempt)
-                ]
+                listed = (rows[endpoint, attempt.takeover_userid] or {}).get(item.subject, ())
+                shown = [row for row in listed if not _is_older(row, attempt)]
                 if shown and endpoint != attempt.endpoint:
                     attempt.endpoint = endpoint
                     attempt.save()
@@ -302,7 +314,8 @@ def _running(handover: Handover) -> list[HandoverItem]:
 
 def _results(
     handover_userid: str, endpoint: str, takeover_userid: str, kegui: Kegui
-) -> dict[str, list[TransferRow]]:
+) -> dict[str, list[TransferRow]] | None:
+    """Return what WeCom shows of a pair, by customer; None: it does not tell."""
     ask = (
         kegui.wecom.resigned_transfer_result
         if endpoint == RESIGNED
@@ -311,9 +324,11 @@ def _results(
     try:
         with released():
             rows = ask(handover_userid, takeover_userid)
-    except Refused as refused:
+    except ABOUT_ONE as error:
+        log.info("transfer_result_refused", endpoint=endpoint, errcode=error.errcode)
+        if isinstance(error, Unreadable) or error.errcode in OUT_OF_RANGE:
+            return None
         # The account is gone, or there is no such transfer: WeCom shows nothing.
-        log.info("transfer_result_refused", endpoint=endpoint, errcode=refused.errcode)
         return {}
     by_customer: dict[str, list[TransferRow]] = {}
     for row in rows:

@@ -37,6 +37,14 @@ class DoctorsPauses:
     def clear(self, secret_name: str, endpoint: str) -> None:
         self.shared.clear(secret_name, endpoint)
 
+    def note_refusals(
+        self, secret_name: str, endpoint: str, errcode: int | None, records: int
+    ) -> None:
+        """The doctor says by itself what was refused."""
+
+    def forget_refusals(self, secret_name: str, endpoint: str) -> None:
+        self.shared.forget_refusals(secret_name, endpoint)
+
     def _holds(self, pause: Pause) -> bool:
         if _is_about_a_secret(pause):
             return not self.retry_secrets

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from bot.doctor.findings import OK, Finding, failed, not_checked, ok, warning
 from bot.doctor.storage import judge_clock
 from bot.wecom import (
+    OUT_OF_RANGE,
     OperatorNeeded,
     Paused,
     Refused,
@@ -27,7 +28,7 @@ DISABLED = (50003, 50006)
 WRONG_AGENT = (301002, 40056)
 ARCHIVE_OFF = (301052, 301053)
 # Gone or outside the visible range: WeCom does not tell which (path 90196).
-UNKNOWN_MEMBER = (60111, 60011, 60021, 60030)
+UNKNOWN_MEMBER = (60111, *OUT_OF_RANGE)
 ACTIVE = 1
 APP_CHECKS = (
     "agent",

@@ -69,6 +69,7 @@ def timetable(settings: Settings) -> list[tuple[Job, BaseTrigger]]:
         every(15, notices.send_digests),
         every(15, conflicts.wake_untold),
         every(60, alarms.look_for_outages),
+        every(15, alarms.look_for_refusals_of_everybody),
         every(60, alarms.look_for_silent_members),
         every(60, alarms.end_finished_alarms),
         every(60, alarms.tell_untold),

@@ -6,6 +6,7 @@ from bot import clock
 from bot.actions import phones
 from bot.actions.alarms import (
     LEAVER_UNAPPROVED,
+    REFUSES_EVERYBODY,
     WECOM_AWAY,
     WECOM_REFUSES,
     end_alarm,
@@ -14,11 +15,11 @@ from bot.actions.alarms import (
 )
 from bot.db import released
 from bot.kegui import Kegui
-from bot.models import Alarm, Handover, Staff
+from bot.models import Alarm, EndpointRefusal, Handover, Staff
 from bot.models.handover import AWAITING_APPROVAL, PLANNED
 from bot.reports.gaps import members_without_codes
 from bot.reports.pauses import FORGOTTEN, known, longest_outage
-from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, Transient
+from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, Transient, what_to_do
 
 KIND_SILENT = "no_welcome_codes"
 # Longer than any pause after network errors.
@@ -51,6 +52,25 @@ def _answers(kegui: Kegui) -> bool:
     except (OperatorNeeded, Refused):
         return True  # an answer, too
     return True
+
+
+def look_for_refusals_of_everybody(kegui: Kegui) -> None:
+    """One alarm for each endpoint that refuses whomever it is asked about, until it serves one."""
+    refusing = list(EndpointRefusal.select().order_by(EndpointRefusal.since))
+    for row in refusing:
+        raise_alarm(
+            REFUSES_EVERYBODY,
+            row.name,
+            f"接口 {row.endpoint} 连续拒绝了 {row.records} 个不同对象的请求"
+            f"（错误码 {row.errcode}）",
+            what_to_do(row.errcode) or "请运行 kegui doctor 核对所发送的内容，并查看该错误码的说明",
+            kegui,
+        )
+    names = {row.name for row in refusing}
+    open_ones = Alarm.select().where(Alarm.kind == REFUSES_EVERYBODY, Alarm.ended_at.is_null())
+    for alarm in list(open_ones):
+        if alarm.subject not in names:
+            end_alarm(REFUSES_EVERYBODY, alarm.subject)
 
 
 def look_for_silent_members(kegui: Kegui) -> None:

@@ -30,7 +30,7 @@ from bot.models.saved_view import SavedView
 from bot.models.sent_form import SentForm
 from bot.models.staff import Department, FormerUserid, Staff, StaffDepartment
 from bot.models.sync_run import SyncCount, SyncFinding, SyncProgress, SyncRun
-from bot.models.wecom_state import AccessToken, EndpointPause, Lease
+from bot.models.wecom_state import AccessToken, EndpointPause, EndpointRefusal, Lease
 
 TABLES: tuple[type[Model], ...] = (
     AccessToken,
@@ -50,6 +50,7 @@ TABLES: tuple[type[Model], ...] = (
     Department,
     Effect,
     EndpointPause,
+    EndpointRefusal,
     FormerUserid,
     GapDigest,
     GroupChat,
@@ -102,6 +103,7 @@ __all__ = [
     "Department",
     "Effect",
     "EndpointPause",
+    "EndpointRefusal",
     "FormerUserid",
     "GapDigest",
     "GroupChat",

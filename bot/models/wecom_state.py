@@ -41,6 +41,17 @@ class EndpointPause(Model):
     probe_until = UTCDateTimeField(null=True)
 
 
+class EndpointRefusal(Model):
+    """With this secret the endpoint has refused ``records`` different records one after the other,
+    and served nobody since."""
+
+    name = CharField(max_length=128, primary_key=True)
+    endpoint = CharField(max_length=96)
+    errcode = IntegerField(null=True)
+    records = IntegerField()
+    since = UTCDateTimeField()
+
+
 class Lease(Model):
     """Somebody works on ``name``; a dead holder's lease runs out at ``until``."""
 

@@ -50,6 +50,8 @@ HANDOVER_FINISHED = "handover_finished"
 CONTACT_WAY_GONE = "contact_way_gone"
 CONTACT_WAY_CHANGED = "contact_way_changed"
 
+NOT_READABLE = (MEMBER_NOT_READABLE, GROUP_NOT_READABLE)
+
 # An event's time is WeCom's, and its lists lag behind its events: within this a list proves
 # nothing against an event.
 SETTLING = timedelta(minutes=10)

@@ -10,11 +10,14 @@ from bot.wecom.contact_ways import ContactWayDetail, ContactWayMade, ContactWays
 from bot.wecom.contacts import Contacts, Department, Member, User
 from bot.wecom.customers import CustomerDetail, CustomerOfMember, Customers, FollowUser, Page
 from bot.wecom.errors import (
+    ABOUT_ONE,
+    OUT_OF_RANGE,
     OperatorNeeded,
     Paused,
     Refused,
     Throttled,
     Transient,
+    Unreadable,
     WeComError,
     needs_operator,
     what_to_do,
@@ -60,6 +63,8 @@ class WeCom(Contacts, Customers, Transfers, Groups, Messages, ContactWays, Agent
 
 
 __all__ = [
+    "ABOUT_ONE",
+    "OUT_OF_RANGE",
     "Agent",
     "Budgets",
     "Button",
@@ -91,6 +96,7 @@ __all__ = [
     "TransferRow",
     "Transient",
     "Unassigned",
+    "Unreadable",
     "User",
     "WeCom",
     "WeComError",

@@ -17,6 +17,8 @@ log = structlog.get_logger(__name__)
 
 # What an INTEGER column of either database holds.
 MOST = 2**31 - 1
+NAME_CHARACTERS = 255
+STATE_CHARACTERS = 64
 
 
 def parse(content: bytes) -> tuple[Any, bool]:
@@ -51,6 +53,11 @@ def _mended(value: Any) -> Any:
 def text(row: Mapping[str, Any], name: str, default: str = "") -> str:
     """Return a text; what is no text there is the default."""
     return _text(row.get(name)) or default
+
+
+def name_in(row: Mapping[str, Any]) -> str:
+    """Return the name of something, not longer than its column."""
+    return text(row, "name")[:NAME_CHARACTERS]
 
 
 def number(row: Mapping[str, Any], name: str, default: int = 0) -> int:

@@ -12,6 +12,7 @@ from bot.wecom.transport import Transport
 
 ADD = "externalcontact/add_contact_way"
 MEMBERS_OF_ONE = 100
+REMARK_CHARACTERS = STATE_CHARACTERS = 30
 PAGE = 1000
 MULTIPLE = 2
 QR_CODE = 2
@@ -76,8 +77,8 @@ class ContactWays(Transport):
             config_id=text(row, "config_id", config_id),
             type=number(row, "type"),
             scene=number(row, "scene"),
-            remark=text(row, "remark"),
-            state=text(row, "state"),
+            remark=text(row, "remark")[:REMARK_CHARACTERS],
+            state=text(row, "state")[:STATE_CHARACTERS],
             userids=tuple(texts(row, "user")) if "user" in row else None,
             party_ids=numbers(row, "party"),
             qr_code=text(row, "qr_code"),
@@ -102,9 +103,7 @@ class ContactWays(Transport):
             if cursor:
                 body["cursor"] = cursor
             answer = self.ask("externalcontact/list_contact_way", body)
-            yield from (
-                text(row, "config_id") for row in rows(answer, "contact_way", "config_id")
-            )
+            yield from (text(row, "config_id") for row in rows(answer, "contact_way", "config_id"))
             cursor = text(answer, "next_cursor")
             if not cursor:
                 return

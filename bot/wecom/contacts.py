@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.wecom.answers import number, numbers, rows, text, texts
+from bot.wecom.answers import name_in, number, numbers, rows, text, texts
 from bot.wecom.errors import OperatorNeeded, Paused, Refused
 from bot.wecom.transport import SecretName, Transport
 
@@ -71,7 +71,7 @@ class Contacts(Transport):
         return [
             Department(
                 id=number(row, "id"),
-                name=text(row, "name"),
+                name=name_in(row),
                 parent_id=number(row, "parentid"),
                 leaders=_leaders(row),
             )
@@ -87,7 +87,7 @@ class Contacts(Transport):
         """Read the direct members of one department (path 90200)."""
         answer = self.read("user/simplelist", {"department_id": department_id})
         return [
-            Member(text(row, "userid"), text(row, "name"), numbers(row, "department"))
+            Member(text(row, "userid"), name_in(row), numbers(row, "department"))
             for row in rows(answer, "userlist", "userid")
         ]
 
@@ -115,7 +115,7 @@ def _user(row: Mapping[str, Any], userid: str) -> User:
     }
     return User(
         userid=text(row, "userid", userid),
-        name=text(row, "name"),
+        name=name_in(row),
         departments=departments,
         main_department=number(row, "main_department") or None,
         is_leader_in=tuple(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.wecom.answers import number, part, rows, text, texts
+from bot.wecom.answers import STATE_CHARACTERS, name_in, number, part, rows, text, texts
 from bot.wecom.budgets import WELCOME
 from bot.wecom.errors import Refused
 from bot.wecom.transport import Transport
@@ -75,7 +75,7 @@ class Customers(Transport):
         contact = part(answer, "external_contact")
         return CustomerDetail(
             text(contact, "external_userid", external_userid),
-            text(contact, "name"),
+            name_in(contact),
             number(contact, "type"),
             tuple(followers),
         )
@@ -103,7 +103,7 @@ class Customers(Transport):
         items = [
             CustomerOfMember(
                 text(row["external_contact"], "external_userid"),
-                text(row["external_contact"], "name"),
+                name_in(row["external_contact"]),
                 number(row["external_contact"], "type"),
                 _follow_user(part(row, "follow_info"), userid),
             )
@@ -144,7 +144,7 @@ def _follow_user(row: Mapping[str, Any], userid: str = "") -> FollowUser:
         userid=text(row, "userid", userid),
         remark=text(row, "remark"),
         createtime=moment(row.get("createtime")) or datetime.fromtimestamp(0, UTC),
-        state=text(row, "state"),
+        state=text(row, "state")[:STATE_CHARACTERS],
         add_way=number(row, "add_way"),
         oper_userid=text(row, "oper_userid"),
     )

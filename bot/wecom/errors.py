@@ -257,7 +257,9 @@ NAME_NOBODY = frozenset(
         "msgaudit/get_permit_user_list",
     }
 )
-_OF_THE_APP_ELSEWHERE = (60011, 60021, 50002, 92000, 60030, 84074)
+# Of a member, department or tag that the app may not see, or of all of them.
+OUT_OF_RANGE = (60011, 60021, 50002, 92000, 60030)
+NO_CONTACT_PERMISSION = 84074
 
 
 def meaning_of(endpoint: str, errcode: int | None) -> Meaning:
@@ -267,7 +269,7 @@ def meaning_of(endpoint: str, errcode: int | None) -> Meaning:
     if endpoint == GETTOKEN and errcode == TOO_OFTEN:
         return Meaning(Concern.ADDRESS, Ask.OPERATOR, _BANNED)
     meaning = MEANINGS.get(errcode, _UNKNOWN)
-    if errcode in _OF_THE_APP_ELSEWHERE and endpoint in NAME_NOBODY:
+    if errcode in (*OUT_OF_RANGE, NO_CONTACT_PERMISSION) and endpoint in NAME_NOBODY:
         return replace(meaning, concerns=Concern.APP, asks=Ask.OPERATOR)
     return meaning
 

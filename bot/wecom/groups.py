@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.wecom.answers import number, part, rows, text
+from bot.wecom.answers import name_in, number, part, rows, text
 from bot.wecom.customers import check_count, moment
 from bot.wecom.transport import Transport
 
@@ -74,7 +74,7 @@ class Groups(Transport):
         row = part(self.ask("externalcontact/groupchat/get", body), "group_chat")
         return Group(
             chat_id=text(row, "chat_id", chat_id),
-            name=text(row, "name") if "name" in row else None,
+            name=None if row.get("name") is None else name_in(row),
             owner=text(row, "owner"),
             created_at=moment(row.get("create_time")),
             members=tuple(

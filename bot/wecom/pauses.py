@@ -54,6 +54,14 @@ class PauseStore(Protocol):
     def clear(self, secret_name: str, endpoint: str) -> None:
         """End a pause: its cause is over."""
 
+    def note_refusals(
+        self, secret_name: str, endpoint: str, errcode: int | None, records: int
+    ) -> None:
+        """Remember that an endpoint refused so many different records one after the other."""
+
+    def forget_refusals(self, secret_name: str, endpoint: str) -> None:
+        """The endpoint has served somebody."""
+
 
 class MemoryPauseStore:
     """The pauses of one process."""
@@ -96,3 +104,11 @@ class MemoryPauseStore:
         with self._lock:
             self._pauses.pop((secret_name, endpoint), None)
             self._probes.pop((secret_name, endpoint), None)
+
+    def note_refusals(
+        self, secret_name: str, endpoint: str, errcode: int | None, records: int
+    ) -> None:
+        """Whoever has no database tells nobody: the log line stands."""
+
+    def forget_refusals(self, secret_name: str, endpoint: str) -> None:
+        """Nothing was remembered."""

@@ -4,19 +4,25 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
 from bot import clock
-from bot.wecom.budgets import Budgets
+from bot.wecom.budgets import WELCOME, Budgets
 from bot.wecom.errors import (
     GETTOKEN,
+    TOO_OFTEN,
+    Ask,
+    Concern,
     OperatorNeeded,
     Paused,
+    Refused,
     Throttled,
     Transient,
+    Unreadable,
     WeComError,
+    meaning_of,
 )
 from bot.wecom.pauses import Pause, PauseStore
 
@@ -26,16 +32,27 @@ OPERATOR_PAUSE = timedelta(seconds=300)
 # Repeated wrong secrets ban our address for an hour (path 90313, 45009): never hammer.
 WRONG_SECRET_PAUSE = timedelta(hours=1)
 WRONG_SECRET = (40001, 40013, 40091)
+REFUSED_SECRET = (*WRONG_SECRET, 41002, 41004, 41024, 45031)
 TOO_MANY_AT_ONCE = 45033
 FAILURES_BEFORE_PAUSE = 3
 OUTAGE_PAUSE_SECONDS = 10.0
 LONGEST_OUTAGE_PAUSE_SECONDS = 120.0
 CACHE_SECONDS = 1.0
+# What a welcome calls. A customer who is not tried is lost for certain, so WeCom is tried again
+# every five seconds there: three from one try to the next, and what the worker takes to look.
+WELCOME_LANE = (("app", WELCOME), ("app", GETTOKEN))
+WELCOME_PAUSE = timedelta(seconds=3)
 # Above the time-out of any one call: whoever tries first is not joined by a second one.
 PROBE = timedelta(seconds=15)
+WELCOME_PROBE = timedelta(seconds=8)
 PROBE_LOOK = timedelta(seconds=1)
 # -1: "system busy"; of it and of silence, three in a row are an outage.
 OUTAGE_CODES = (None, -1)
+# So many different records, one after the other: then it is not theirs.
+REFUSALS_OF_EVERYBODY = 5
+FORGET_SECONDS = 60.0
+
+Place = tuple[str, str]
 
 
 class Pausing:
@@ -45,8 +62,11 @@ class Pausing:
         self._pauses = pauses
         self._budgets = budgets
         self._lock = threading.Lock()
-        self._failures: dict[tuple[str, str], int] = {}
-        self._known: dict[tuple[str, str], tuple[float, Pause | None]] = {}
+        # What failed, and what was refused, since the last call that went well.
+        self._failed: dict[Place, set[object]] = {}
+        self._refused: dict[Place, set[object]] = {}
+        self._forgot_at: dict[Place, float] = {}
+        self._known: dict[Place, tuple[float, Pause | None]] = {}
 
     def refuse_if_paused(self, secret_name: str, endpoint: str) -> Pause | None:
         """Return the pause whose time is over but not its cause, if there is one.
@@ -60,29 +80,39 @@ class Pausing:
         return pause
 
     @contextmanager
-    def unless_paused(self, secret_name: str, endpoint: str) -> Iterator[None]:
+    def unless_paused(
+        self, secret_name: str, endpoint: str, record: str | None = None
+    ) -> Iterator[None]:
         """Let the call of the block be made unless a pause holds, and learn from how it ends.
 
         Of those who come when a pause's time is over, one calls; the others wait for how that
         went. Trouble begins or lengthens the pause, any other answer ends it.
 
+        Args:
+            record: tells whom the call is about from others; None: about nobody.
+
         Raises:
             Paused: the call must not be made.
         """
+        place = (secret_name, endpoint)
         probe = self.refuse_if_paused(secret_name, endpoint)
+        began = clock.now()
         if probe is not None:
-            self._known.pop((secret_name, endpoint), None)
-            now = clock.now()
-            if not self._pauses.probe(probe, now + PROBE):
-                raise Paused(endpoint, now + PROBE_LOOK, probe.reason, probe.errcode)
+            self._known.pop(place, None)
+            lasts = WELCOME_PROBE if place in WELCOME_LANE else PROBE
+            if not self._pauses.probe(probe, began + lasts):
+                raise Paused(endpoint, began + PROBE_LOOK, probe.reason, probe.errcode)
+        # Of a call about nobody each one counts.
+        about: object = record if record is not None else object()
         try:
             yield
         except WeComError as error:
             # What is refused may be another endpoint: no token, no call.
             if error.endpoint == endpoint:
-                self._learn(secret_name, endpoint, error, probe)
+                self._learn(place, error, probe, about, began)
             raise
-        self._works(secret_name, endpoint, probe)
+        self._works(place, probe)
+        self._serves(place)
 
     def _look(self, secret_name: str, endpoint: str) -> Pause | None:
         """Return the pause that the store knows; it is asked once a second at most."""
@@ -94,61 +124,119 @@ class Pausing:
         return pause
 
     def _learn(
-        self, secret_name: str, endpoint: str, error: WeComError, probe: Pause | None
+        self,
+        place: Place,
+        error: WeComError,
+        probe: Pause | None,
+        about: object,
+        began: datetime,
     ) -> None:
         """Begin the pause that a failure asks for, if it does."""
+        endpoint = place[1]
         if isinstance(error, Paused):
             return
-        if isinstance(error, Throttled):
+        meaning = meaning_of(endpoint, error.errcode)
+        if isinstance(error, Refused) or meaning.concerns is Concern.RECORD:
+            # Nobody else waits for what is said of one member, customer or message.
+            self._works(place, probe)
+            if meaning.asks is Ask.MEND:
+                self._note_refusal(place, error.errcode, about)
+        elif isinstance(error, Throttled):
             if error.errcode == TOO_MANY_AT_ONCE:
                 self._budgets.of(endpoint).halve()
             length = timedelta(seconds=error.wait_seconds)
+            self._pause(place, _until(place, length, error, began), error)
         elif isinstance(error, OperatorNeeded):
-            wrong_secret = endpoint == GETTOKEN and error.errcode in WRONG_SECRET
-            length = WRONG_SECRET_PAUSE if wrong_secret else OPERATOR_PAUSE
+            # In the welcome lane one odd answer about one customer says nothing of the others.
+            if endpoint == WELCOME and not self._fails(place, probe, about):
+                return
+            is_wrong = endpoint == GETTOKEN and error.errcode in WRONG_SECRET
+            length = WRONG_SECRET_PAUSE if is_wrong else OPERATOR_PAUSE
+            self._pause(place, _until(place, length, error, began), error)
         elif isinstance(error, Transient) and error.errcode in OUTAGE_CODES:
-            self._count_failure(secret_name, endpoint, error, probe)
-            return
+            self._count_failure(place, error, probe, about, began)
         else:
-            self._works(secret_name, endpoint, probe)
-            return
-        self._pause(secret_name, endpoint, length, error.errmsg or "refused", error.errcode)
+            self._works(place, probe)
+
+    def _fails(self, place: Place, probe: Pause | None, about: object) -> bool:
+        """Note a failure; whether so many in a row are everybody's trouble."""
+        with self._lock:
+            failed = self._failed.setdefault(place, set())
+            failed.add(about)
+            return probe is not None or len(failed) >= FAILURES_BEFORE_PAUSE
 
     def _count_failure(
-        self, secret_name: str, endpoint: str, error: WeComError, probe: Pause | None
+        self,
+        place: Place,
+        error: WeComError,
+        probe: Pause | None,
+        about: object,
+        began: datetime,
     ) -> None:
         """After three failures in a row everybody waits, after each that follows longer."""
-        place = (secret_name, endpoint)
-        with self._lock:
-            in_a_row = self._failures[place] = self._failures.get(place, 0) + 1
-        if probe is None and in_a_row < FAILURES_BEFORE_PAUSE:
+        # An answer that cannot be read may be so for this record alone, however often it is asked
+        # for; and a welcome is tried by itself.
+        of_one = isinstance(error, Unreadable) or place[1] == WELCOME
+        if not self._fails(place, probe, about if of_one else object()):
             return
-        known = self._pauses.get(secret_name, endpoint)
-        if known is not None and known.until > clock.now():
+        known = self._pauses.get(*place)
+        if known is not None and probe is None:
             # Calls that were under way when the trouble began say nothing new.
             return
         before = known.failures if known is not None else 0
         seconds = min(OUTAGE_PAUSE_SECONDS * 2 ** min(before, 5), LONGEST_OUTAGE_PAUSE_SECONDS)
-        reason = "network errors" if error.errcode is None else "system busy"
-        self._pause(secret_name, endpoint, timedelta(seconds=seconds), reason, error.errcode)
+        until = _until(place, timedelta(seconds=seconds), error, began)
+        self._pause(place, until, error, _OUTAGES[error.errcode])
 
-    def _works(self, secret_name: str, endpoint: str, probe: Pause | None) -> None:
+    def _works(self, place: Place, probe: Pause | None) -> None:
         """WeCom answers this endpoint: what paused it is over."""
         with self._lock:
-            self._failures.pop((secret_name, endpoint), None)
+            self._failed.pop(place, None)
         if probe is not None:
             self._pauses.clear(probe.secret_name, probe.endpoint)
-            self._known.pop((secret_name, endpoint), None)
-            log.info("wecom_pause_over", endpoint=endpoint, secret=secret_name)
+            self._known.pop(place, None)
+            log.info("wecom_pause_over", endpoint=place[1], secret=place[0])
 
-    def _pause(
-        self,
-        secret_name: str,
-        endpoint: str,
-        length: timedelta,
-        reason: str,
-        errcode: int | None,
-    ) -> None:
-        self._pauses.set(Pause(secret_name, endpoint, clock.now() + length, reason, errcode))
-        self._known.pop((secret_name, endpoint), None)
-        log.warning("wecom_paused", endpoint=endpoint, secret=secret_name, errcode=errcode)
+    def _serves(self, place: Place) -> None:
+        """WeCom did what was asked: it does not refuse everybody, whichever process thought so."""
+        now = time.monotonic()
+        with self._lock:
+            self._refused.pop(place, None)
+            is_due = now - self._forgot_at.get(place, float("-inf")) > FORGET_SECONDS
+            if is_due:
+                self._forgot_at[place] = now
+        if is_due:
+            self._pauses.forget_refusals(*place)
+
+    def _note_refusal(self, place: Place, errcode: int | None, about: object) -> None:
+        """Of different records one after the other it is not theirs: an operator must look."""
+        with self._lock:
+            refused = self._refused.setdefault(place, set())
+            is_another = about not in refused
+            refused.add(about)
+            if not is_another or len(refused) != REFUSALS_OF_EVERYBODY:
+                return
+            refused.clear()
+            self._forgot_at.pop(place, None)
+        self._pauses.note_refusals(*place, errcode, REFUSALS_OF_EVERYBODY)
+        log.error("wecom_refuses_everybody", endpoint=place[1], secret=place[0], errcode=errcode)
+
+    def _pause(self, place: Place, until: datetime, error: WeComError, reason: str = "") -> None:
+        reason = reason or error.errmsg or "refused"
+        self._pauses.set(Pause(*place, until, reason, error.errcode))
+        self._known.pop(place, None)
+        log.warning("wecom_paused", endpoint=place[1], secret=place[0], errcode=error.errcode)
+
+
+_OUTAGES = {None: "network errors", -1: "system busy"}
+
+
+def _until(place: Place, length: timedelta, error: WeComError, began: datetime) -> datetime:
+    """Return until when nobody calls; in the welcome lane that is short, but after a refused
+    secret and after 45009."""
+    is_lasting = error.errcode == TOO_OFTEN or (
+        place[1] == GETTOKEN and error.errcode in REFUSED_SECRET
+    )
+    if place in WELCOME_LANE and not is_lasting:
+        return max(clock.now(), began + min(length, WELCOME_PAUSE))
+    return clock.now() + length

@@ -1,5 +1,6 @@
 """One call to WeCom: token, pause, budget, request, answer, and what to do with an error."""
 
+import hashlib
 import json
 import threading
 import time
@@ -15,12 +16,15 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from bot import clock
+from bot.wecom import answers
 from bot.wecom.budgets import WELCOME, Budgets
 from bot.wecom.errors import (
     GETTOKEN,
+    NAME_NOBODY,
     TOKEN_CODES,
     OperatorNeeded,
     Transient,
+    Unreadable,
     WeComError,
     classify,
 )
@@ -46,12 +50,13 @@ TRIES = 3
 
 @dataclass(frozen=True)
 class CallRecord:
-    """One call as metrics see it."""
+    """One call as metrics see it; ``is_mended``: characters of the answer had to be replaced."""
 
     endpoint: str
     secret_name: str
     errcode: int | None
     seconds: float
+    is_mended: bool = False
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,14 @@ class _Call:
     query: Mapping[str, Any] = field(repr=False)
     body: Mapping[str, Any] | None = field(repr=False)
     is_read: bool
+
+    @property
+    def record(self) -> str | None:
+        """What tells this call's member, customer or message from others; None: it names nobody."""
+        if self.endpoint in NAME_NOBODY:
+            return None
+        named = json.dumps([self.query, self.body], sort_keys=True, default=str)
+        return hashlib.sha256(named.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 class Transport:
@@ -156,7 +169,7 @@ class Transport:
         self._pausing.refuse_if_paused(secret_name, endpoint)
         budget = self._budgets.of(endpoint)
         # Others may have met trouble while this call waited for its turn.
-        with budget.spend(), self._pausing.unless_paused(secret_name, endpoint):
+        with budget.spend(), self._pausing.unless_paused(secret_name, endpoint, call.record):
             token = self._token(secret_name)
             answer = self._send(call, token)
             # The first replacement may be another process's, and ended meanwhile as well.
@@ -185,9 +198,10 @@ class Transport:
         endpoint = call.endpoint
         began = time.monotonic()
         answer: dict[str, Any] = {"errcode": None}
+        is_mended = False
         trouble: Transient | None = None
         try:
-            answer = self._request(call, timeout)
+            answer, is_mended = self._request(call, timeout)
         except (requests.ConnectionError, requests.Timeout) as error:
             never_sent = isinstance(error, requests.ConnectTimeout) or _is_refused(error)
             trouble = Transient(
@@ -196,8 +210,15 @@ class Transport:
                 f"network: {type(error).__name__}",
                 maybe_executed=not never_sent and not call.is_read,
             )
-        except (requests.RequestException, HTTPError, ValueError, RecursionError) as error:
+        except (requests.RequestException, HTTPError) as error:
             trouble = Transient(
+                endpoint,
+                None,
+                f"broken answer: {type(error).__name__}",
+                maybe_executed=not call.is_read,
+            )
+        except (ValueError, RecursionError) as error:
+            trouble = Unreadable(
                 endpoint,
                 None,
                 f"unreadable answer: {type(error).__name__}",
@@ -206,14 +227,16 @@ class Transport:
         finally:
             errcode, seconds = answer["errcode"], time.monotonic() - began
             log.debug("wecom_call", endpoint=endpoint, errcode=errcode, seconds=round(seconds, 3))
+            if is_mended:
+                log.warning("wecom_answer_mended", endpoint=endpoint)
             if self._on_call is not None:
-                self._on_call(CallRecord(endpoint, call.secret_name, errcode, seconds))
+                self._on_call(CallRecord(endpoint, call.secret_name, errcode, seconds, is_mended))
         if trouble is not None:
             # Out here the library's error is no longer its context.
             raise trouble
         return answer
 
-    def _request(self, call: _Call, timeout: float) -> dict[str, Any]:
+    def _request(self, call: _Call, timeout: float) -> tuple[dict[str, Any], bool]:
         # Raw UTF-8: some endpoints refuse \\uXXXX in the request (40033).
         body = call.body
         data = None if body is None else json.dumps(body, ensure_ascii=False).encode()
@@ -232,13 +255,13 @@ class Transport:
             content = response.raw.read(MAX_ANSWER_BYTES + 1, decode_content=True)
         if len(content) > MAX_ANSWER_BYTES:
             raise ValueError("too large")
-        answer = json.loads(content)
+        answer, is_mended = answers.parse(content)
         if not isinstance(answer, dict) or type(answer.get("errcode")) is not int:
             raise ValueError("shape")
         if "wrong json format" in str(answer.get("errmsg", "")).lower():
             # The one case in which errcode 0 does not mean that all was understood.
             log.warning("wecom_wrong_json_format", endpoint=call.endpoint)
-        return answer
+        return answer, is_mended
 
     @property
     def _session(self) -> requests.Session:

@@ -84,7 +84,7 @@ def reasons() -> set[str]:
 
 
 def alarms() -> set[str]:
-    found = set(errors._WHAT_TO_DO.values()) | {errors.STILL_REFUSED, errors.BANNED}
+    found = {one.what_to_do for one in errors.MEANINGS.values()} - {""} | {errors._BANNED}
     for node in trees("", "actions", "jobs", "wecom"):
         found |= named(node, "what_to_do")
         for argument in called(node, "raise_alarm")[2:4]:
