@@ -123,7 +123,7 @@ def _user(row: Mapping[str, Any], userid: str) -> User:
         ),
         direct_leader=leaders[0] if leaders else None,
         status=number(row, "status", 1),
-            unsaid=frozenset(name for name, is_said in said.items() if not is_said),
+        unsaid=frozenset(name for name, is_said in said.items() if not is_said),
     )
 
 

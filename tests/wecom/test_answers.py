@@ -141,7 +141,7 @@ EMPTY: list[tuple[str, dict[str, Any], Callable[[WeCom], Any], Any]] = [
     (
         "externalcontact/list_contact_way",
         {"contact_way": None},
-        lambda w: list(w.contact_way_ids(None, None)),
+        lambda w: list(w.contact_way_ids()),
         [],
     ),
     (
