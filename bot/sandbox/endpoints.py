@@ -102,6 +102,8 @@ def department_simplelist(call: Call) -> Answer:
 
 def user_get(call: Call) -> Answer:
     member = staff.find(call.world, call.parameters.text("userid"))
+    if member is not None and member.errcode:
+        raise Refusal(member.errcode)
     if member is None or not member.visible:
         raise Refusal(60111)
     if member.deleted and call.world.switches.left_member == "gone":

@@ -1,5 +1,6 @@
 """What every API call passes through: faults, limits, token, body; then it is answered."""
 
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -16,11 +17,17 @@ from bot.sandbox.journal import compact
 from bot.sandbox.limits import Limits
 from bot.sandbox.parameters import UNICODE_ESCAPE, Parameters, parse
 from bot.sandbox.state import App, World
+from bot.sandbox.switches import Switches
 
 APP, CONTACTS, ARCHIVE = "app", "contacts", "archive"
 FORBIDDEN, NO_DETAILS, UNTRUSTED = 48002, 48009, 60020
 NO_ARCHIVE = {"expired": 301052, "off": 301053}
 WRONG_JSON = "ok, Warning: wrong json format. "
+# As JSON writes them; a written backslash is none.
+ESCAPED_CONTROL = re.compile(r"(?<!\\)((?:\\\\)*)\\u(00[01][0-9a-f])")
+ESCAPED_SURROGATE = re.compile(rb"(?<!\\)((?:\\\\)*)\\ud[89a-f][0-9a-f]{2}")
+# An emoji that was cut, as field reports show it.
+HALF_A_CHARACTER = b"\xf0\x9f\x98"
 SECRET_PARAMETERS = ("access_token", "corpsecret", "code")
 LOST = 599
 
@@ -103,7 +110,7 @@ class Gate:
         self._note(path, kind, body, values, fault, time.monotonic() - began)
         if fault is not None and fault.spoils_the_answer:
             return self._spoilt(fault, request)
-        return _json(body)
+        return _json(body, switches=self.world.switches)
 
     @contextmanager
     def _places(self, path: str, known: Endpoint, values: dict[str, Any]) -> Iterator[None]:
@@ -205,9 +212,28 @@ class Gate:
         return _json(body, fault.http_status or 200)
 
 
-def _json(body: dict[str, Any], status: int = 200) -> Response:
+def _json(body: dict[str, Any], status: int = 200, switches: Switches | None = None) -> Response:
+    switches = switches or Switches()
+    if switches.empty_lists == "null":
+        body = _with_null(body)
     text = json.dumps(body, ensure_ascii=False, sort_keys=False)
-    return Response(text, status, mimetype="application/json")
+    written = _raw(text) if switches.odd_characters == "raw" else text
+    return Response(written, status, mimetype="application/json")
+
+
+def _with_null(value: Any) -> Any:
+    """Put null in the place of each empty list."""
+    if isinstance(value, dict):
+        return {name: _with_null(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_with_null(one) for one in value] or None
+    return value
+
+
+def _raw(text: str) -> bytes:
+    """Write control characters as they are, and half a character of a lone surrogate."""
+    text = ESCAPED_CONTROL.sub(lambda found: found[1] + chr(int(found[2], 16)), text)
+    return ESCAPED_SURROGATE.sub(lambda found: found[1] + HALF_A_CHARACTER, text.encode())
 
 
 def _lost(request: Request) -> Response:

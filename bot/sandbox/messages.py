@@ -14,7 +14,7 @@ MOST = {"touser": 1000, "toparty": 100, "totag": 100}
 TOO_MANY = {"touser": 40035, "toparty": 82002, "totag": 82003}
 MINUTE_SECONDS, HOUR_SECONDS = 60, 3600
 LONGEST_DUPLICATE_CHECK = 4 * HOUR_SECONDS
-BAD_MSGTYPE = 40008
+BAD_MSGTYPE, SPAM = 40008, 40201
 
 
 def send(world: World, agent_id: int, parameters: Parameters, raw: bytes) -> dict[str, Any]:
@@ -26,6 +26,8 @@ def send(world: World, agent_id: int, parameters: Parameters, raw: bytes) -> dic
     if parameters.number("agentid", required=True) != agent_id:
         raise Refusal(301002)
     kind, content = _content(parameters)
+    if any(word in str(content) for word in world.switches.spam_words):
+        raise Refusal(SPAM)
     members, invalid, bad_parties = _recipients(world, parameters)
     is_card = kind == "template_card"
     if is_card:

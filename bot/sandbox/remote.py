@@ -60,7 +60,7 @@ class Remote:
         address = urlsplit(self.url)
         connection = http.client.HTTPConnection(address.netloc, timeout=TIMEOUT_SECONDS)
         try:
-            sent = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+            sent = None if body is None else _written(body)
             target = quote(address.path + path, safe="/?=&%,")
             connection.request(method, target, sent, self._headers)
             response = connection.getresponse()
@@ -87,3 +87,11 @@ class Remote:
                 time.sleep(0.05)
             else:
                 return
+
+
+def _written(body: Mapping[str, Any]) -> bytes:
+    """As WeCom wants it, without escapes; half a character has no other form."""
+    try:
+        return json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return json.dumps(body).encode()

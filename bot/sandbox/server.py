@@ -1,12 +1,14 @@
 """The sandbox as a web application, served by one process with many threads."""
 
 import os
+import re
 import threading
 import time
 from email.utils import formatdate
 from typing import Any
 
 from flask import Flask, Response, request
+from flask.json.provider import DefaultJSONProvider
 from gunicorn import util
 from gunicorn.app.base import BaseApplication
 
@@ -17,14 +19,24 @@ from bot.sandbox.gate import Gate
 from bot.sandbox.state import World
 
 SETTLE_SECONDS = 0.25
+SURROGATE = re.compile("[\ud800-\udfff]")
 METHODS = ["GET", "POST", "PUT", "DELETE", "PATCH"]
+
+
+class _Json(DefaultJSONProvider):
+    """JSON as WeCom writes it: raw UTF-8, but an escape for half a character."""
+
+    ensure_ascii = False
+    sort_keys = False
+
+    def dumps(self, obj: Any, **options: Any) -> str:
+        return SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", super().dumps(obj, **options))
 
 
 def create_app(*, background: bool = False) -> Flask:
     """Make a platform of its own; ``background`` starts the threads that deliver and settle."""
     app = Flask("bot.sandbox")
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
-    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.json = _Json(app)
     world = World()
     courier = Courier(world)
     world.send = courier.send

@@ -28,6 +28,8 @@ def in_range(world: World, userid: str, errcode: int = 60111) -> Member:
         Refusal: with ``errcode``.
     """
     member = find(world, userid)
+    if member is not None and member.errcode:
+        raise Refusal(member.errcode, userid)
     if member is None or not member.visible or not member.in_service:
         raise Refusal(errcode, userid)
     return member
@@ -112,7 +114,7 @@ def _change(world: World, member: Member, row: dict[str, Any]) -> None:
         member.departments = [int(one) for one in row["departments"]]
         member.main_department = member.departments[0] if member.departments else 0
         member.is_leader_in_dept = [0] * len(member.departments)
-    for name in ("main_department", "is_leader_in_dept", "status"):
+    for name in ("main_department", "is_leader_in_dept", "status", "errcode"):
         if name in row:
             setattr(member, name, row[name])
     if "direct_leader" in row:

@@ -75,7 +75,8 @@ class Department:
 
 @dataclass
 class Member:
-    """``status``: 1 active, 2 disabled, 4 not activated, 5 left (path 90196)."""
+    """``status``: 1 active, 2 disabled, 4 not activated, 5 left (path 90196); ``errcode``: with
+    which calls about this member are refused, whatever the lists show."""
 
     userid: str
     name: str
@@ -93,6 +94,7 @@ class Member:
     status: int = 1
     deleted: bool = False
     left_at: float | None = None
+    errcode: int = 0
 
     @property
     def in_service(self) -> bool:

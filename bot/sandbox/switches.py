@@ -22,6 +22,8 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "audit_door": ("archive", "customer", "both"),
     "retry_plaintext": ("same", "reordered"),
     "event_time": ("sandbox", "real"),
+    "odd_characters": ("escaped", "raw"),
+    "empty_lists": ("list", "null"),
     "event_characters": ("plain", "control", "reference", "nul", "broken"),
 }
 
@@ -54,6 +56,9 @@ class Switches:
     )
     concurrency: int = 0
     concurrency_for: dict[str, int] = field(default_factory=dict)
+    # answers
+    odd_characters: str = "escaped"
+    empty_lists: str = "list"
     # lists
     page_rows: int = 0
     empty_pages: bool = False
@@ -88,6 +93,7 @@ class Switches:
     # contact ways, messages, archive
     contact_way_cap: int = 500_000
     messages_per_minute: int = 30
+    spam_words: list[str] = field(default_factory=list)
     messages_per_hour: int = 1000
     archive_service: str = "on"
     unasked_consent: str = "omit"
