@@ -1,5 +1,6 @@
 """A message that is sent again is the same to the letter: WeCom knows repetitions by their text."""
 
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -75,6 +76,21 @@ def test_a_long_name_leaves_room_for_the_others_and_for_our_own_words(
     assert listed[2:] == [f"· {'名' * 29}…"] * 13
     assert told.endswith(wording)
     assert len(told.encode()) <= 2048
+
+
+def test_messages_and_lists_are_built_where_what_people_wrote_becomes_data() -> None:
+    """The doctor's one sentence to an operator has nothing in it that people wrote."""
+    bot = Path(__file__).resolve().parents[2] / "bot"
+    places: dict[str, set[str]] = {".send_message(": set(), "csv.writer(": set()}
+    for path in bot.rglob("*.py"):
+        for call, found in places.items():
+            if call in path.read_text(encoding="utf-8"):
+                found.add(str(path.relative_to(bot)))
+
+    assert places == {
+        ".send_message(": {"actions/messages.py", "doctor/platform.py"},
+        "csv.writer(": {"console/csv_files.py"},
+    }
 
 
 @pytest.mark.parametrize("said", ["invaliduser", "unlicenseduser"])

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from itertools import count
+from pathlib import Path
 
 import pytest
 
 from tests.deploy.test_deploy import NGINX, nginx_with
 from tests.doors.knocking import Door, Knock, connect, exchange, remark_changed
-from tests.stack import Stack, free_port, until
+from tests.stack import Stack, free_port, running_stack, until
 
 NUMBERS = count(1)
 MIB = 1024 * 1024
@@ -73,6 +74,23 @@ def test_those_who_send_half_a_request_hold_up_nobody(door: Door) -> None:
 
     assert [(answer.status, answer.body) for answer in answers] == [(200, b"")] * 5
     assert max(answer.seconds for answer in answers) < 1
+
+
+def test_a_trusted_proxy_is_believed_about_tls_and_never_about_the_path(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/kegui.db"
+    head = "GET /healthz HTTP/1.1\r\nHost: k\r\nConnection: close\r\n"
+    with running_stack(tmp_path, url, url, "web", TRUSTED_PROXIES="127.0.0.1") as stack:
+        answers = [
+            exchange(stack.place.web_url, [f"{head}{claim}\r\n\r\n".encode()])
+            for claim in ("X-Forwarded-Proto: https", "SCRIPT_NAME: /wecom", "PATH_INFO: /x")
+        ]
+
+    assert [answer.status for answer in answers] == [200, 200, 200]
+    assert ["strict-transport-security" in answer.headers for answer in answers] == [
+        True,
+        False,
+        False,
+    ]
 
 
 def test_who_sends_nothing_more_is_hung_up_on(door: Door) -> None:
