@@ -1,9 +1,14 @@
 """What a handover must move, as WeCom lists it, and who gets each piece."""
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import Any, cast
+
+from peewee import chunked, fn
 
 from bot import clock
 from bot.actions import staff
+from bot.audit import Who
 from bot.db import released, transaction
 from bot.kegui import Kegui
 from bot.models import (
@@ -32,6 +37,9 @@ from bot.rules.handover import Piece, Successor, assign
 from bot.wecom import ABOUT_ONE
 
 ALREADY_CONTACT = "already_contact"
+NO_CONTACT = "not in contact any more"
+RULES = Who("rules")
+ITEMS_AT_ONCE = 500
 # What a plan is made of.
 PLANNED_WITH = ("state", "successors", "full_userids")
 TRIED = (REFUSED, LIMIT, "unfit")
@@ -104,6 +112,80 @@ def _add(handover: Handover, kind: str, subject: str) -> None:
     ).on_conflict_ignore().execute()
 
 
+def takers(handover: Handover) -> dict[str | None, int]:
+    """Count the planned items by who is to get them; None: nobody yet."""
+    query = (
+        HandoverItem.select(HandoverItem.takeover_userid, fn.COUNT(HandoverItem.id))
+        .where(HandoverItem.handover == handover, HandoverItem.state == PLANNED)
+        .group_by(HandoverItem.takeover_userid)
+    )
+    return dict(cast(Any, query.tuples()))
+
+
+def release_unfit(handover: Handover, kegui: Kegui) -> None:
+    """Take planned items back from members who cannot take over any more: they left, are leaving,
+    on leave or off duty, or were to get a customer as a contact and are none any more.
+
+    ``assign_successors`` gives them to others. Nothing is written for a handover that a person
+    has changed or ended since it was read.
+    """
+    items = [item for kind in (CUSTOMER, GROUP) for item in _planned(handover, kind)]
+    items = [item for item in items if item.takeover_userid]
+    unfit = _unfit(items, kegui)
+    lost_contact = _without_contact(items)
+    taken: Counter[str] = Counter()
+    with transaction():
+        if _is_changed(handover):
+            return
+        for item in items:
+            if item.takeover_userid in unfit or item.id in lost_contact:
+                userid = str(item.takeover_userid)
+                reason = f"{userid} cannot take over any more: {unfit.get(userid, NO_CONTACT)}"
+                released = HandoverItem.update(
+                    takeover_userid=None, reason=reason, updated_at=clock.now()
+                )
+                if released.where(item.is_as_planned()).execute():
+                    taken[userid] += 1
+        for userid, number in sorted(taken.items()):
+            kegui.audit.record(
+                RULES,
+                f"{handover.kind}.plan_anew",
+                handover.subject,
+                userid=userid,
+                reason=unfit.get(userid, NO_CONTACT),
+                number=number,
+            )
+
+
+def _unfit(items: Sequence[HandoverItem], kegui: Kegui) -> dict[str, str]:
+    """Say of the members who are to get these items who cannot take over now, and why."""
+    planned = {str(item.takeover_userid) for item in items}
+    known = {one.userid: one for one in staff.candidates(kegui, sorted(planned))}
+    found = {
+        userid: known[userid].unfit if userid in known else "unknown member" for userid in planned
+    }
+    return {userid: why for userid, why in found.items() if why}
+
+
+def _without_contact(items: Sequence[HandoverItem]) -> set[int]:
+    """Name the items that go to a contact of the customer who is none any more."""
+    by_contact = [item for item in items if item.reason == ALREADY_CONTACT]
+    live: set[tuple[str, str]] = set()
+    for some in chunked(by_contact, ITEMS_AT_ONCE):
+        query = Relation.select(Relation.external_userid, Relation.userid).where(
+            Relation.external_userid.in_([item.subject for item in some]),
+            Relation.state.in_(LIVE_RELATIONS),
+        )
+        live |= {(relation.external_userid, relation.userid) for relation in query}
+    return {item.id for item in by_contact if (item.subject, item.takeover_userid) not in live}
+
+
+def _is_changed(handover: Handover) -> bool:
+    """Whether a person has changed or ended a handover since it was read; in a transaction."""
+    is_now = Handover.hold(handover.id)
+    return any(getattr(is_now, name) != getattr(handover, name) for name in PLANNED_WITH)
+
+
 def assign_successors(handover: Handover, kegui: Kegui, *, final: bool) -> None:
     """Give every planned item without a takeover member one.
 
@@ -113,10 +195,15 @@ def assign_successors(handover: Handover, kegui: Kegui, *, final: bool) -> None:
         final: the handover runs: an item that nobody can take is settled with the reason;
             before, it only shows the reason, and a person can name other successors.
     """
+    to_plan = {
+        kind: [item for item in _planned(handover, kind) if item.takeover_userid is None]
+        for kind in (CUSTOMER, GROUP)
+    }
+    if not any(to_plan.values()):
+        return
     successors, departments = _successors(handover, kegui)
     now = clock.now()
-    for kind in (CUSTOMER, GROUP):
-        items = [item for item in _planned(handover, kind) if item.takeover_userid is None]
+    for kind, items in to_plan.items():
         if kind == CUSTOMER and handover.kind == OFFBOARDING:
             items = [item for item in items if not _has_other_contact(item, handover, kegui)]
         by_id = {item.id: item for item in items}
@@ -124,8 +211,7 @@ def assign_successors(handover: Handover, kegui: Kegui, *, final: bool) -> None:
         full = handover.full_userids if kind == CUSTOMER else ()
         assignments = assign(pieces, successors, departments, full)
         with transaction():
-            is_now = Handover.hold(handover.id)
-            if any(getattr(is_now, name) != getattr(handover, name) for name in PLANNED_WITH):
+            if _is_changed(handover):
                 return
             for assignment in assignments:
                 item, state, reason = by_id[assignment.piece_id], PLANNED, assignment.reason

@@ -11,6 +11,7 @@ from bot.actions import (
     contact_ways,
     group_transfers,
     handover_plan,
+    handovers,
     lost_access,
     staff,
     transfers,
@@ -112,6 +113,8 @@ def _advance(handover: Handover, kegui: Kegui) -> None:
         gone = _account_is_gone(handover.userid, kegui)
         handover_plan.collect(handover, gone, kegui)
         handover = _plan(handover, kegui)
+    elif handover.state in (AWAITING_APPROVAL, SCHEDULED):
+        handover = _keep_plan_fit(handover, kegui)
     if handover.state == SCHEDULED and _is_due(handover, kegui):
         handover = _go_to(handover, SCHEDULED, RUNNING, _is_as_read(handover))
     if handover.state == AWAITING_APPROVAL:
@@ -135,6 +138,7 @@ def _plan(handover: Handover, kegui: Kegui) -> Handover:
     in this very moment.
     """
     for _ in range(MOST_PLANS):
+        handover_plan.release_unfit(handover, kegui)
         handover_plan.assign_successors(handover, kegui, final=False)
         is_as_read = _is_as_read(handover)
         _go_to(handover, PLANNED, SCHEDULED, IS_DECIDED, is_as_read)
@@ -142,6 +146,19 @@ def _plan(handover: Handover, kegui: Kegui) -> Handover:
         if handover.state != PLANNED:
             break
     return handover
+
+
+def _keep_plan_fit(handover: Handover, kegui: Kegui) -> Handover:
+    """A plan may wait for weeks: who is to take over then must be able to.
+
+    Before an approval that is another proposal; an approval that was given outlasts it.
+    """
+    before = handover_plan.takers(handover)
+    handover_plan.release_unfit(handover, kegui)
+    handover_plan.assign_successors(handover, kegui, final=False)
+    if handover_plan.takers(handover) != before:
+        handovers.propose_new_plan(handover, kegui)
+    return Handover.get_by_id(handover.id)
 
 
 def _is_as_read(handover: Handover) -> Expression:
@@ -167,6 +184,7 @@ def _run(handover: Handover, kegui: Kegui) -> None:
         handover = Handover.get_by_id(handover.id)
         if handover.state != RUNNING:
             return
+        handover_plan.release_unfit(handover, kegui)
         handover_plan.assign_successors(handover, kegui, final=True)
         _finish_already_contacts(handover)
         again = {

@@ -29,6 +29,7 @@ from bot.rules.handover import LastDay, judge_last_day
 
 BEFORE_IT_RUNS = (PLANNED, AWAITING_APPROVAL, SCHEDULED)
 ROWS_AT_ONCE = 500
+RULES = Who("rules")
 
 
 class UnknownStaff(Exception):
@@ -398,6 +399,20 @@ def _propose_anew(handover: Handover, by: Who, kegui: Kegui) -> None:
             # What a system adds does not make a person the second one of their own proposal.
             maker = former.proposed_by
     proposals.propose(handover.kind, subject, by, kegui, maker=maker)
+
+
+def propose_new_plan(handover: Handover, kegui: Kegui) -> None:
+    """Let the approver decide on the plan as it is now, if nobody has decided yet.
+
+    The proposal stays that of whoever made it: who planned anew is no second person.
+    """
+    with transaction():
+        is_now = Handover.hold(handover.id)
+        former = proposals.open_one(handover.kind, handover.subject)
+        if former is None or is_now.state != AWAITING_APPROVAL or is_now.approved_at is not None:
+            return
+        proposals.withdraw(former, RULES, kegui, "changed")
+        proposals.propose(handover.kind, handover.subject, RULES, kegui, maker=former.proposed_by)
 
 
 def check_successors(userid: str, successors: Sequence[str], kegui: Kegui) -> list[str]:

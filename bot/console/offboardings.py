@@ -321,8 +321,8 @@ def mark_hand_work(handover_id: int, work_id: int) -> ResponseReturnValue:
 
 
 def _unfit_by_now(planned: Iterable[str | None]) -> dict[str, str]:
-    """Why those of these members cannot take over whom the plan still names: it keeps them until
-    somebody changes the handover, or WeCom refuses them."""
+    """Why those of these members cannot take over whom the plan still names: it is made anew before
+    anything is sent."""
     found = candidates(kegui(), [userid for userid in planned if userid])
     return {one.userid: one.unfit for one in found if one.unfit}
 

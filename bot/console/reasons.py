@@ -32,6 +32,7 @@ SENTENCES: Mapping[str, LazyString] = {
     "has no 客户联系": _l("没有客户联系权限"),
     "is leaving": _l("即将离职"),
     "on leave or off duty": _l("休假或不当班"),
+    "not in contact any more": _l("与客户已无联系"),
     "hands over and takes over at once": _l("正是要交接的成员"),
     # handover
     "same department, least loaded": _l("同部门，客户最少"),
@@ -92,6 +93,7 @@ PATTERNS: Mapping[str, LazyString] = {
     r"(?P<member>\S+) cannot take over: (?P<code>\d+)": _l(
         "%(member)s 无法接收（错误码 %(code)s）"
     ),
+    r"(?P<member>\S+) cannot take over any more: (?P<why>.+)": _l("%(member)s 不能再接替：%(why)s"),
     r"the customer refused (?P<member>\S+); (?P<why>.+)": _l("客户拒绝由 %(member)s 接替；%(why)s"),
     r"the customer refused (?P<member>\S+)": _l("客户拒绝由 %(member)s 接替"),
     r"WeCom shows (?P<member>\S+) as the owner": _l("企业微信显示群主为 %(member)s"),

@@ -343,3 +343,74 @@ def test_a_successor_who_left_in_silence_is_passed_over(stack: Stack) -> None:
     [item] = stack.items(case)
     assert item["takeover_userid"] == "silent_heir"
     assert [one["errcode"] for one in item["attempts"]].count(40003) <= 2
+
+
+def go_on_leave(stack: Stack, userid: str) -> None:
+    stack.api.put(f"/staff/{userid}", on_leave=True)
+
+
+def go_off_duty(stack: Stack, userid: str) -> None:
+    stack.api.put(f"/staff/{userid}", on_duty=False)
+
+
+def begin_to_leave(stack: Stack, userid: str) -> None:
+    stack.offboard(userid, mode="approve")
+
+
+def planned_for(stack: Stack, case: dict[str, Any]) -> Counter[str | None]:
+    return Counter(item["takeover_userid"] for item in stack.items(case))
+
+
+@pytest.mark.parametrize("go", [go_on_leave, go_off_duty, begin_to_leave])
+@pytest.mark.parametrize("named", [True, False])
+def test_who_goes_while_the_plan_waits_gets_nobody(stack: Stack, named: bool, go: Any) -> None:
+    leaver = f"lu_{go.__name__}_{named}"
+    heir, other = f"{leaver}_a", f"{leaver}_b"
+    department = 80 + 3 * named + [go_on_leave, go_off_duty, begin_to_leave].index(go)
+    stack.hire(leaver, heir, other, department=department)
+    stack.customers(leaver, [f"wm_{leaver}_{n}" for n in range(4)])
+    stack.command("sync")
+    stack.offboard(leaver, [heir, other] if named else [], mode="approve")
+    case = stack.case(leaver, "awaiting_approval")
+    assert planned_for(stack, case) == {heir: 2, other: 2}
+
+    go(stack, heir)
+
+    until(lambda: planned_for(stack, case) == {other: 4})
+    stack.api.post(f"/offboardings/{case['id']}/approve")
+    stack.transferred(leaver, 4)
+    assert {row["takeover"] for row in stack.executed("transfer_started")} == {other}
+
+
+def test_who_goes_after_the_approval_gets_nobody_and_the_approval_stands(stack: Stack) -> None:
+    stack.hire("meng", "meng_a", "meng_b", department=86)
+    stack.customers("meng", ["wm_meng_0", "wm_meng_1"])
+    stack.command("sync")
+    in_half_a_year = str((clock.now() + timedelta(days=180)).date())
+    case = stack.offboard("meng", [], mode="approve", last_day=in_half_a_year)
+    stack.case("meng", "awaiting_approval")
+    stack.api.post(f"/offboardings/{case['id']}/approve")
+    stack.case("meng", "scheduled")
+
+    go_on_leave(stack, "meng_a")
+
+    until(lambda: planned_for(stack, case) == {"meng_b": 2})
+    assert stack.case("meng", "scheduled", "awaiting_approval")["state"] == "scheduled"
+
+
+def test_where_nobody_is_left_to_take_over_the_items_say_so(stack: Stack) -> None:
+    stack.hire("kang", "kang_a", department=87)
+    stack.customers("kang", ["wm_kang_0", "wm_kang_1"])
+    stack.command("sync")
+    stack.offboard("kang", ["kang_a"], mode="approve")
+    case = stack.case("kang", "awaiting_approval")
+
+    go_on_leave(stack, "kang_a")
+
+    nobody = (None, "every successor is full or unfit")
+    until(
+        lambda: {(one["takeover_userid"], one["reason"]) for one in stack.items(case)} == {nobody}
+    )
+    stack.api.post(f"/offboardings/{case['id']}/approve")
+    stack.case("kang", "done_with_exceptions")
+    assert stack.executed("transfer_started") == []
