@@ -187,6 +187,18 @@ def _gauges(operation: Operation | None) -> Iterator[Metric]:
         "kegui_leases", "Leases held", ("kind",), lambda now: _numbers(a.kind for a in now.leases)
     )
     yield gauge(
+        "kegui_job_well_timestamp_seconds",
+        "When a job of the timetable last went well, or was put on the timetable",
+        ("job",),
+        lambda now: [(job.name, job.well_at.timestamp()) for job in now.planned],
+    )
+    yield gauge(
+        "kegui_job_late",
+        "Whether a job has not gone well for too long",
+        ("job",),
+        lambda now: [(job.name, int(job.is_late(now.at))) for job in now.planned],
+    )
+    yield gauge(
         "kegui_last_sync_timestamp_seconds",
         "When the last complete reading of WeCom ended; 0 before the first",
         (),

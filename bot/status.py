@@ -11,6 +11,7 @@ from bot.queue import Lane, Queue, QueueAway
 from bot.reports.operation import (
     CLOCK_STANDS,
     DEAD_EVENTS,
+    JOB_LATE,
     OPEN_ALARMS,
     OVERDUE,
     PAUSED,
@@ -23,6 +24,7 @@ from bot.reports.operation import (
 SENTENCES = {
     OVERDUE: "{subject} lane: an event has been due for {seconds:.0f} s",
     CLOCK_STANDS: "no clock leads, and no job was begun for {seconds:.0f} s",
+    JOB_LATE: "job {subject} has not gone well for {seconds:.0f} s",
     QUEUE_AWAY: "the queue cannot be reached",
     PAUSED: "{subject} is paused until an operator acts",
     DEAD_EVENTS: "{number} dead events",
@@ -67,6 +69,10 @@ def _as_json(operation: Operation, sizes: dict[Lane, int] | None, troubles: list
         "troubles": troubles,
         "queue": sizes,
         "dead_number": operation.dead_number,
+        "planned": [
+            {"job": job.name, "well_at": job.well_at, "late": job.is_late(operation.at)}
+            for job in operation.planned
+        ],
         "overdue_seconds": {lane: operation.overdue(lane).total_seconds() for lane in Lane},
         "handovers": [
             {"kind": kind, "state": state, "number": number}

@@ -1,5 +1,7 @@
 """What an operator must know: raised once, told once, ended when it is over."""
 
+from collections.abc import Collection
+
 import structlog
 
 from bot import clock
@@ -7,14 +9,15 @@ from bot.actions.messages import tell
 from bot.effects import Busy
 from bot.kegui import Kegui
 from bot.models import Alarm, Staff
+from bot.models.alarm import WECOM_REFUSES
 from bot.wecom import OperatorNeeded, WeComError
 
 log = structlog.get_logger(__name__)
 
-WECOM_REFUSES = "wecom_needs_operator"
 REFUSES_EVERYBODY = "wecom_refuses_everybody"
 WECOM_AWAY = "wecom_unreachable"
 LEAVER_UNAPPROVED = "leaver_gone_unapproved"
+JOB_LATE = "job_late"
 
 
 def raise_alarm(kind: str, subject: str, text: str, what_to_do: str, kegui: Kegui) -> None:
@@ -67,3 +70,15 @@ def end_alarm(kind: str, subject: str = "") -> None:
     Alarm.update(ended_at=clock.now()).where(
         Alarm.kind == kind, Alarm.subject == subject, Alarm.ended_at.is_null()
     ).execute()
+
+
+def open_alarms(kind: str) -> list[Alarm]:
+    """Return the alarms of a kind that are not over."""
+    return list(Alarm.select().where(Alarm.kind == kind, Alarm.ended_at.is_null()))
+
+
+def end_others(kind: str, still: Collection[str]) -> None:
+    """Close the alarms of a kind about all that is not in trouble ``still``."""
+    for alarm in open_alarms(kind):
+        if alarm.subject not in still:
+            end_alarm(kind, alarm.subject)

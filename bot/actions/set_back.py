@@ -6,7 +6,7 @@ import structlog
 
 from bot import clock, inbox
 from bot.db import transaction
-from bot.models import EndpointPause, JobRun
+from bot.models import EndpointPause, JobRun, PlannedJob
 
 log = structlog.get_logger(__name__)
 
@@ -22,6 +22,7 @@ def heal(now: datetime) -> bool:
         return False
     with transaction():
         JobRun.update(struck_at=now).where(JobRun.struck_at > now).execute()
+        PlannedJob.update(well_at=now).where(PlannedJob.well_at > now).execute()
         EndpointPause.update(until=now, probe_until=None).where(EndpointPause.until > now).execute()
         events = inbox.hasten(now=now)
     log.warning("clock_was_set_back", events=events)

@@ -27,6 +27,7 @@ from bot.reports.names import Names
 from bot.reports.operation import (
     CLOCK_STANDS,
     DEAD_EVENTS,
+    JOB_LATE,
     OPEN_ALARMS,
     OVERDUE,
     PAUSED,
@@ -54,6 +55,7 @@ READING = "sync"
 TROUBLES: Mapping[str, tuple[LazyString, str]] = {
     OVERDUE: (_l("%(lane)s：有事件已等待 %(lasts)s，请检查 worker 进程是否在运行"), "#queue"),
     CLOCK_STANDS: (_l("没有 clock 进程在运行，定时任务已停止 %(lasts)s"), "#jobs"),
+    JOB_LATE: (_l("定时任务“%(job)s”已有 %(lasts)s 没有成功"), "#jobs"),
     QUEUE_AWAY: (_l("无法连接唤醒队列；事件不会丢失，只会稍晚处理"), "#queue"),
     PAUSED: (_l("接口 %(endpoint)s 已暂停调用，需要运维人员处理"), "#pauses"),
     DEAD_EVENTS: (_l("%(number)s 个事件处理失败，请查明原因后重放"), "#dead"),
@@ -163,6 +165,7 @@ def _task(trouble: Trouble) -> tuple[str, str]:
         "number": trouble.number,
         "endpoint": trouble.subject,
         "lane": lane,
+        "job": word("job", trouble.subject).text if trouble.kind == JOB_LATE else "",
         "lasts": lasting(trouble.lasts),
     }
     return said, place or url_for("console.alarms.index")

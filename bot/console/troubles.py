@@ -41,7 +41,13 @@ PATTERNS: Mapping[str, LazyString] = {
     r"成员 (?P<name>.+) 一小时内查看了 (?P<most>\d+) 位客户的手机号，已达上限": _l(
         "成员 %(name)s 一小时内查看了 %(most)s 位客户的手机号，已达上限"
     ),
+    r"定时任务 (?P<job>\S+) 自 (?P<since>.+) 起没有成功": _l(
+        "定时任务 %(job)s 自 %(since)s 起没有成功"
+    ),
     # what to do about them
+    r"请执行 kegui status 查看该任务的错误并排除原因，任务会自动重试": _l(
+        "请执行 kegui status 查看该任务的错误并排除原因，任务会自动重试"
+    ),
     r"请在审计日志中核对该成员查看手机号的记录；确属工作需要的，可调整 KEGUI_PHONES_PER_HOUR": _l(
         "请在审计日志中核对该成员查看手机号的记录；确属工作需要的，可调整 KEGUI_PHONES_PER_HOUR"
     ),

@@ -152,6 +152,7 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
         "conflicts.wake_untold": Word(_l("通知撞单的处理结果"), QUIET),
         "alarms.look_for_outages": Word(_l("检查企业微信能否访问"), QUIET),
         "alarms.look_for_silent_members": Word(_l("检查没有欢迎语凭证的成员"), QUIET),
+        "alarms.look_for_late_jobs": Word(_l("检查很久没有成功的定时任务"), QUIET),
         "alarms.end_finished_alarms": Word(_l("解除已恢复的告警"), QUIET),
         "alarms.tell_untold": Word(_l("补发未送达的告警"), QUIET),
         "handovers.wake_pending": Word(_l("跟进进行中的交接"), QUIET),

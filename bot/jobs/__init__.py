@@ -1,7 +1,7 @@
 """When the clock strikes: the whole schedule, one line for each job."""
 
-from collections.abc import Callable, Mapping
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
 
 import structlog
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -13,7 +13,7 @@ from playhouse.pool import MaxConnectionsExceeded
 
 from bot import clock
 from bot.actions.alarms import report
-from bot.db import connection
+from bot.db import connection, transaction
 from bot.effects import Busy
 from bot.jobs import (
     alarms,
@@ -27,13 +27,20 @@ from bot.jobs import (
     readings,
 )
 from bot.kegui import Kegui
-from bot.models import JobRun
+from bot.models import JobRun, PlannedJob
+from bot.models.job_run import Terms
+from bot.rules.timetable import patience
 from bot.wecom import WeComError
 from config.settings import Settings
 
 log = structlog.get_logger(__name__)
 
 Job = Callable[[Kegui], None]
+
+# What these read is one reading: whichever of them ends it, it went well.
+READINGS: Sequence[Job] = (readings.first_import, readings.go_on, readings.everything)
+# A reading of all takes hours; a piece of it does not.
+PIECE_OF_READING = timedelta(hours=1)
 
 
 def schedule(kegui: Kegui, leads: Callable[[], bool] = lambda: True) -> BackgroundScheduler:
@@ -47,6 +54,7 @@ def schedule(kegui: Kegui, leads: Callable[[], bool] = lambda: True) -> Backgrou
     """
     scheduler = BackgroundScheduler(timezone=kegui.settings.zone)
     with connection():
+        PlannedJob.plan(_terms(kegui.settings))
         strikes = Strikes(kegui, leads, JobRun.last())
     for job, trigger in timetable(kegui.settings):
         _add(scheduler, trigger, job, strikes)
@@ -71,6 +79,7 @@ def timetable(settings: Settings) -> list[tuple[Job, BaseTrigger]]:
         every(60, alarms.look_for_outages),
         every(15, alarms.look_for_refusals_of_everybody),
         every(60, alarms.look_for_silent_members),
+        every(60, alarms.look_for_late_jobs),
         every(60, alarms.end_finished_alarms),
         every(60, alarms.tell_untold),
         every(60, leavers.take_access),
@@ -83,6 +92,23 @@ def timetable(settings: Settings) -> list[tuple[Job, BaseTrigger]]:
         at(3, 40, inbox.archive),
         at(4, 40, api_access.forget_old_answers),
     ]
+
+
+def _terms(settings: Settings) -> dict[str, Terms]:
+    """Say of every job how long it may go without going well: whatever is on the timetable."""
+    terms = {}
+    for job, trigger in timetable(settings):
+        given = patience(_interval(trigger))
+        is_reading = job in READINGS
+        may_take = max(given, PIECE_OF_READING) if is_reading else given
+        terms[job_name(job)] = Terms(given, may_take, is_reading)
+    return terms
+
+
+def _interval(trigger: BaseTrigger) -> timedelta:
+    first: datetime = trigger.get_next_fire_time(None, clock.now())
+    second: datetime = trigger.get_next_fire_time(first, first)
+    return second - first
 
 
 class Strikes:
@@ -116,13 +142,17 @@ class Strikes:
             try:
                 error = run_once(job, self._kegui)
             except Exception as bug:
-                with connection():
-                    JobRun.end(name, begun, type(bug).__name__)
+                _note_end(name, begun, type(bug).__name__)
                 raise
-            with connection():
-                JobRun.end(name, begun, error)
+            _note_end(name, begun, error)
         except (PeeweeException, MaxConnectionsExceeded) as error:
             log.warning("job_waits", job=name, why=type(error).__name__)
+
+
+def _note_end(name: str, begun: datetime, error: str | None) -> None:
+    with connection(), transaction():
+        JobRun.end(name, begun, error)
+        PlannedJob.end(name, well=error is None)
 
 
 def run_once(job: Job, kegui: Kegui) -> str | None:

@@ -1,29 +1,49 @@
 """Troubles that no single event shows, and troubles that are over."""
 
+from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
+
+import structlog
 
 from bot import clock
 from bot.actions import phones
 from bot.actions.alarms import (
+    JOB_LATE,
     LEAVER_UNAPPROVED,
     REFUSES_EVERYBODY,
     WECOM_AWAY,
-    WECOM_REFUSES,
     end_alarm,
+    end_others,
+    open_alarms,
     raise_alarm,
     tell_operators,
 )
 from bot.db import released
 from bot.kegui import Kegui
-from bot.models import Alarm, EndpointRefusal, Handover, Staff
+from bot.models import Alarm, Customer, EndpointRefusal, Handover, Staff
+from bot.models.alarm import WECOM_REFUSES
 from bot.models.handover import AWAITING_APPROVAL, PLANNED
 from bot.reports.gaps import members_without_codes
+from bot.reports.operation import late_jobs
 from bot.reports.pauses import FORGOTTEN, known, longest_outage
-from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, Transient, what_to_do
+from bot.wecom import (
+    OperatorNeeded,
+    Paused,
+    Refused,
+    Throttled,
+    Transient,
+    WeCom,
+    WeComError,
+    what_to_do,
+)
+
+log = structlog.get_logger(__name__)
 
 KIND_SILENT = "no_welcome_codes"
-# Longer than any pause after network errors.
-TRIED_LATELY = timedelta(seconds=150)
+THIS_LOOK = "alarms.look_for_late_jobs"
+# What waits for an endpoint tries soon after its pause: here nobody did, so nobody waits.
+TRIED_LATELY = timedelta(seconds=75)
 
 
 def look_for_outages(kegui: Kegui) -> None:
@@ -86,9 +106,28 @@ def look_for_silent_members(kegui: Kegui) -> None:
             "请检查企业微信后台是否为该成员配置了欢迎语；如有，请移除，由客规发送",
             kegui,
         )
-    for alarm in list(Alarm.select().where(Alarm.kind == KIND_SILENT, Alarm.ended_at.is_null())):
-        if alarm.subject not in silent:
-            end_alarm(KIND_SILENT, alarm.subject)
+    end_others(KIND_SILENT, silent)
+
+
+def look_for_late_jobs(kegui: Kegui) -> None:
+    """One alarm for each job of the timetable that has not gone well for too long.
+
+    Where this one has not either, no clock struck: the others are late by no fault of theirs, and
+    strike now. The next look finds those that do not go well.
+    """
+    late = late_jobs(clock.now())
+    if any(job.name == THIS_LOOK for job in late):
+        return
+    for job in late:
+        since = job.well_at.astimezone(kegui.settings.zone)
+        raise_alarm(
+            JOB_LATE,
+            job.name,
+            f"定时任务 {job.name} 自 {since:%m-%d %H:%M} 起没有成功",
+            "请执行 kegui status 查看该任务的错误并排除原因，任务会自动重试",
+            kegui,
+        )
+    end_others(JOB_LATE, [job.name for job in late])
 
 
 def tell_untold(kegui: Kegui) -> None:
@@ -100,19 +139,56 @@ def tell_untold(kegui: Kegui) -> None:
 
 
 def end_finished_alarms(kegui: Kegui) -> None:
-    """A refused endpoint that nothing pauses any more works again; a leave that waits for nobody
-    needs no approval."""
-    for alarm in list(
-        Alarm.select().where(Alarm.kind == LEAVER_UNAPPROVED, Alarm.ended_at.is_null())
-    ):
+    """A leave that waits for nobody needs no approval; of a refused endpoint that nobody has
+    called for long nothing is known any more. The call that goes well ends its alarm at once."""
+    for alarm in open_alarms(LEAVER_UNAPPROVED):
         if Handover.get_by_id(int(alarm.subject)).state not in (PLANNED, AWAITING_APPROVAL):
             end_alarm(LEAVER_UNAPPROVED, alarm.subject)
     phones.end_alarms(kegui)
+    _ask_what_was_refused(kegui)
     now = clock.now()
     paused = {row.endpoint for row in known(now)}
-    lasting = Alarm.select().where(
-        Alarm.kind == WECOM_REFUSES, Alarm.ended_at.is_null(), Alarm.since < now - FORGOTTEN
-    )
-    for alarm in list(lasting):
-        if alarm.subject.split(" ")[0] not in paused and "*" not in paused:
+    for alarm in open_alarms(WECOM_REFUSES):
+        is_old = alarm.since < now - FORGOTTEN
+        if is_old and alarm.subject.split(" ")[0] not in paused and "*" not in paused:
             end_alarm(WECOM_REFUSES, alarm.subject)
+
+
+def _ask_what_was_refused(kegui: Kegui) -> None:
+    """Call what was refused once its pause is over, where that changes nothing: nobody else may
+    want it for long. A call that goes well ends the pause, and the alarm with it."""
+    now = clock.now()
+    over = {row.endpoint for row in known(now) if row.until <= now}
+    member = Staff.get_or_none(Staff.serves, Staff.left_at.is_null())
+    customer = Customer.select().order_by(Customer.external_userid).first()
+    for endpoint in {alarm.subject.split(" ")[0] for alarm in open_alarms(WECOM_REFUSES)} & over:
+        harmless = _harmless(endpoint, kegui.wecom, member, customer)
+        if harmless is None:
+            continue
+        try:
+            with released():
+                harmless()
+        except WeComError as error:
+            log.info("still_refused", endpoint=endpoint, errcode=error.errcode)
+
+
+def _harmless(
+    endpoint: str, wecom: WeCom, member: Staff | None, customer: Customer | None
+) -> Callable[[], object] | None:
+    """Return a call of the endpoint that only reads, if there is one."""
+    calls: dict[str, Callable[[], object]] = {
+        "externalcontact/get_follow_user_list": wecom.follow_users,
+        "externalcontact/list_contact_way": lambda: next(wecom.contact_way_ids(), None),
+        "externalcontact/get_unassigned_list": wecom.unassigned_page,
+        "department/list": wecom.departments,
+    }
+    if member is not None:
+        calls |= {
+            "user/get": partial(wecom.user, member.userid),
+            "externalcontact/list": partial(wecom.customers_of, member.userid),
+            "externalcontact/batch/get_by_user": partial(wecom.customers_by_user, member.userid),
+            "externalcontact/groupchat/list": partial(wecom.groups_of, member.userid),
+        }
+    if customer is not None:
+        calls["externalcontact/get"] = partial(wecom.customer, customer.external_userid)
+    return calls.get(endpoint)

@@ -20,7 +20,7 @@ from bot.models.effect import Effect
 from bot.models.group_chat import GroupChat
 from bot.models.handover import Handover, HandoverItem, HandWork, TransferAttempt
 from bot.models.inbox_event import InboxArchive, InboxEvent, InboxHistory
-from bot.models.job_run import JobRun
+from bot.models.job_run import JobRun, PlannedJob
 from bot.models.login import LocalUser, Login, LoginFailure, LoginState, SecondFactor
 from bot.models.metric_count import MetricCount
 from bot.models.notice import GapDigest, Notice
@@ -69,6 +69,7 @@ TABLES: tuple[type[Model], ...] = (
     MetricCount,
     Notice,
     Ownership,
+    PlannedJob,
     Proposal,
     Relation,
     RoleGrant,
@@ -123,6 +124,7 @@ __all__ = [
     "MetricCount",
     "Notice",
     "Ownership",
+    "PlannedJob",
     "Proposal",
     "Relation",
     "RoleGrant",

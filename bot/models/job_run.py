@@ -1,8 +1,10 @@
-"""When each job of the schedule was begun, and how it ended."""
+"""The jobs of the timetable: when each was begun, how it ended, and when it last went well."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
-from peewee import CharField, TextField
+from peewee import BooleanField, CharField, FloatField, TextField
 
 from bot import clock
 from bot.db import Model, UTCDateTimeField
@@ -37,3 +39,54 @@ class JobRun(Model):
         cls.update(finished_at=clock.now(), error=error).where(
             cls.job == job, cls.struck_at == struck_at
         ).execute()
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How long a job may go without going well, and how long it may be at work while nothing
+    fails; ``is_reading``: it reads from WeCom, and how far that has come counts too."""
+
+    patience: timedelta
+    may_take: timedelta
+    is_reading: bool = False
+
+
+class PlannedJob(Model):
+    """A job of the timetable with its terms (in seconds).
+
+    ``well_at``: when it last went well, or was put on the timetable; ``failed_at``: when it last
+    failed since then.
+    """
+
+    job = CharField(max_length=96, primary_key=True)
+    patience = FloatField()
+    may_take = FloatField()
+    is_reading = BooleanField(default=False)
+    well_at = UTCDateTimeField()
+    failed_at = UTCDateTimeField(null=True)
+
+    @classmethod
+    def plan(cls, timetable: Mapping[str, Terms]) -> None:
+        """Write down which jobs there are, and forget those that are on no timetable now."""
+        now = clock.now()
+        rows = [
+            {
+                "job": job,
+                "patience": terms.patience.total_seconds(),
+                "may_take": terms.may_take.total_seconds(),
+                "is_reading": terms.is_reading,
+                "well_at": now,
+            }
+            for job, terms in timetable.items()
+        ]
+        cls.insert_many(rows).on_conflict(
+            conflict_target=[cls.job], preserve=[cls.patience, cls.may_take, cls.is_reading]
+        ).execute()
+        cls.delete().where(cls.job.not_in(list(timetable))).execute()
+
+    @classmethod
+    def end(cls, job: str, *, well: bool) -> None:
+        """Note how a job ended."""
+        now = clock.now()
+        changes = {"well_at": now, "failed_at": None} if well else {"failed_at": now}
+        cls.update(**changes).where(cls.job == job).execute()

@@ -17,6 +17,8 @@ from bot.models import (
     InboxEvent,
     JobRun,
     Lease,
+    PlannedJob,
+    SyncProgress,
     SyncRun,
 )
 from bot.models.handover import HANDOVER_OPEN, IN_SERVICE, ITEM_OPEN, OFFBOARDING
@@ -25,6 +27,7 @@ from bot.models.sync_run import WHOLE
 from bot.queue import Lane
 from bot.reports.home import WORKER_PATIENCE
 from bot.reports.pauses import OpenPause, open_pauses
+from bot.rules.timetable import Planned
 
 LATEST_DEAD = 5
 # The most frequent job is begun every 15 seconds.
@@ -35,6 +38,7 @@ CLOCK = "clock"
 # Kinds of trouble.
 OVERDUE = "overdue"
 CLOCK_STANDS = "clock_stands"
+JOB_LATE = "job_late"
 QUEUE_AWAY = "queue_away"
 PAUSED = "paused"
 DEAD_EVENTS = "dead_events"
@@ -112,8 +116,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Trouble:
-    """Something that needs an operator; ``subject``: the lane or the endpoint, where there is
-    one."""
+    """Something that needs an operator; ``subject``: the lane, the endpoint or the job, where
+    there is one."""
 
     kind: str
     number: int = 0
@@ -131,6 +135,7 @@ class Operation:
     pauses: Sequence[OpenPause]
     unproven: Sequence[OpenPause]
     jobs: Sequence[Job]
+    planned: Sequence[Planned]
     alarms: Sequence[OpenAlarm]
     handovers: Mapping[tuple[str, str], int]
     items: Sequence[Items]
@@ -161,6 +166,11 @@ class Operation:
         """How long ago the last job was begun; nothing where none ever was."""
         return self.at - max((job.begun_at for job in self.jobs), default=self.at)
 
+    @property
+    def late_jobs(self) -> list[Planned]:
+        """The jobs that have not gone well for too long."""
+        return [job for job in self.planned if job.is_late(self.at)]
+
     def troubles(self, wake_ups: Mapping[Lane, int] | None) -> list[Trouble]:
         """Name what needs an operator, the most urgent first; nothing when all is well.
 
@@ -168,6 +178,7 @@ class Operation:
             wake_ups: what the queue says of its sizes; None: it cannot be reached.
         """
         overdue = {lane: self.overdue(lane) for lane in Lane}
+        stands = self.silence > CLOCK_PATIENCE and not self.clock_leads
         return [
             *(
                 Trouble(OVERDUE, subject=lane, lasts=waits)
@@ -176,8 +187,12 @@ class Operation:
             ),
             *(
                 [Trouble(CLOCK_STANDS, lasts=self.silence)]
-                if self.silence > CLOCK_PATIENCE and not self.clock_leads
-                else []
+                if stands
+                # Without a clock all of them would be named.
+                else [
+                    Trouble(JOB_LATE, subject=job.name, lasts=self.at - job.well_at)
+                    for job in self.late_jobs
+                ]
             ),
             *(Trouble(PAUSED, subject=one.endpoint) for one in self.pauses if one.needs_operator),
             *([Trouble(DEAD_EVENTS, self.dead_number)] if self.dead_number else []),
@@ -189,6 +204,7 @@ class Operation:
 def read_operation(now: datetime) -> Operation:
     """Ask the database; what is settled is never counted, however many years of it there are."""
     pauses = open_pauses(now)
+    last_whole_sync_at = _last_whole_sync_at()
     return Operation(
         at=now,
         inbox=_inbox(),
@@ -196,6 +212,7 @@ def read_operation(now: datetime) -> Operation:
         pauses=[pause for pause in pauses if pause.until > now],
         unproven=[pause for pause in pauses if pause.until <= now],
         jobs=_jobs(),
+        planned=planned_jobs(last_whole_sync_at),
         alarms=[
             OpenAlarm(row.id, row.kind, row.since, row.what_to_do)
             for row in Alarm.select().where(Alarm.ended_at.is_null()).order_by(Alarm.since)
@@ -203,9 +220,7 @@ def read_operation(now: datetime) -> Operation:
         handovers=_handovers(),
         items=_items(),
         last_sync=_last_sync(),
-        last_whole_sync_at=SyncRun.select(fn.MAX(SyncRun.finished_at))
-        .where(SyncRun.kind.in_(WHOLE))
-        .scalar(),
+        last_whole_sync_at=last_whole_sync_at,
         leases=[
             # The rest of the name may be a userid.
             Held(row.name.partition(" ")[0], row.until)
@@ -261,6 +276,43 @@ def _jobs() -> list[Job]:
         Job(row.job, row.struck_at, row.finished_at, row.error and _head(row.error))
         for row in JobRun.select().order_by(JobRun.job)
     ]
+
+
+def planned_jobs(last_whole_sync_at: datetime | None) -> list[Planned]:
+    """Return the jobs of the timetable; a reading goes well with whichever job ends it, also when
+    that was `kegui sync`."""
+    moved_at = _reading_moved_at()
+    return [
+        Planned(
+            row.job,
+            timedelta(seconds=row.patience),
+            timedelta(seconds=row.may_take),
+            max(row.well_at, last_whole_sync_at or row.well_at) if row.is_reading else row.well_at,
+            moved_at if row.is_reading else None,
+            row.failed_at,
+        )
+        for row in PlannedJob.select().order_by(PlannedJob.job)
+    ]
+
+
+def late_jobs(now: datetime) -> list[Planned]:
+    """Return the jobs that have not gone well for too long."""
+    return [job for job in planned_jobs(_last_whole_sync_at()) if job.is_late(now)]
+
+
+def _last_whole_sync_at() -> datetime | None:
+    ended: datetime | None = (
+        SyncRun.select(fn.MAX(SyncRun.finished_at)).where(SyncRun.kind.in_(WHOLE)).scalar()
+    )
+    return ended
+
+
+def _reading_moved_at() -> datetime | None:
+    """When a reading that is not finished came a piece further, or was begun."""
+    unfinished = SyncRun.kind.in_(WHOLE) & SyncRun.finished_at.is_null()
+    begun: datetime | None = SyncRun.select(fn.MAX(SyncRun.started_at)).where(unfinished).scalar()
+    moved: datetime | None = SyncProgress.select(fn.MAX(SyncProgress.finished_at)).scalar()
+    return max((at for at in (begun, moved) if at is not None), default=None)
 
 
 def _head(error: str) -> str:

@@ -120,6 +120,7 @@ NAMES_NOBODY: dict[str, str] = {
     "MetricCount": "name labels",
     "Notice": "external_userid template version text_sha256 state reason",
     "Ownership": "external_userid reason",
+    "PlannedJob": "job",
     "Proposal": "kind state reason decision_reason",
     "Relation": "external_userid state source channel end",
     "RoleGrant": "role",

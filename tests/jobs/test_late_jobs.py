@@ -1,0 +1,230 @@
+"""A job that has not gone well for twice its interval is an alarm, and the house is not well."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any, cast
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from bot import clock, jobs
+from bot.exposition import Everything
+from bot.jobs import job_name, timetable
+from bot.jobs.alarms import THIS_LOOK, look_for_late_jobs
+from bot.kegui import Kegui
+from bot.metrics import Storing
+from bot.models import Alarm, JobRun, PlannedJob, SyncProgress, SyncRun
+from bot.queue import Queue
+from bot.status import show
+from bot.vault import Vault
+from bot.wecom import Transient
+from config import settings
+
+KEGUI = Kegui(settings.load({}), cast(Any, None), cast(Any, None), Vault("A" * 43 + "="))
+
+
+class Act:
+    """A job that fails for as long as it is told to."""
+
+    def __init__(self) -> None:
+        self.error: Exception | None = None
+
+    def __call__(self, _kegui: Kegui) -> None:
+        if self.error is not None:
+            raise self.error
+
+
+@pytest.fixture
+def act(store: str) -> Act:
+    """What a job does that is struck here, under its own name; the timetable is known."""
+    jobs.schedule(KEGUI)
+    return Act()
+
+
+def strike(job: jobs.Job, act: Act) -> None:
+    def run(kegui: Kegui) -> None:
+        act(kegui)
+
+    run.__module__, run.__name__ = job.__module__, job.__name__
+    jobs.Strikes(KEGUI, lambda: True, JobRun.last()).strike(run)
+
+
+def pass_time(**time: float) -> None:
+    """Let all that was done have been done so long ago."""
+    length = timedelta(**time)
+    for row in PlannedJob.select():
+        row.well_at -= length
+        row.failed_at = row.failed_at and row.failed_at - length
+        row.save()
+    for run in SyncRun.select():
+        run.started_at -= length
+        run.save()
+
+
+Look = Callable[[], tuple[list[str], bool]]
+
+
+@pytest.fixture
+def look(queue_url: str) -> Look:
+    """Gives the subjects of the open alarms, and whether `kegui status` says that all is well."""
+
+    def look() -> tuple[list[str], bool]:
+        look_for_late_jobs(KEGUI)
+        text, is_well = show(queue_url, as_json=False)
+        late = [alarm.subject for alarm in Alarm.select().where(Alarm.ended_at.is_null())]
+        assert all(f"job {subject} has not gone well" in text for subject in late)
+        return sorted(late), is_well
+
+    return look
+
+
+EVERY_JOB = [job for job, _ in timetable(KEGUI.settings)]
+# Of the look itself no look can tell, but `kegui status` does.
+WATCHED = [job for job in EVERY_JOB if job is not look_for_late_jobs]
+
+
+def clock_strikes_the_look() -> None:
+    PlannedJob.update(well_at=clock.now()).where(PlannedJob.job == THIS_LOOK).execute()
+
+
+def test_a_look_that_fails_itself_is_told_by_the_command(act: Act, queue_url: str) -> None:
+    pass_time(minutes=3)
+    PlannedJob.update(well_at=clock.now()).where(PlannedJob.job != THIS_LOOK).execute()
+    act.error = KeyError("a bug")
+    with pytest.raises(KeyError):
+        strike(look_for_late_jobs, act)
+
+    text, is_well = show(queue_url, as_json=False)
+
+    assert not is_well
+    assert f"job {THIS_LOOK} has not gone well for 1" in text
+
+
+def test_after_a_time_without_a_clock_nothing_is_late_before_it_could_strike(act: Act) -> None:
+    pass_time(hours=1)
+
+    look_for_late_jobs(KEGUI)
+
+    assert Alarm.select().count() == 0
+
+
+@pytest.mark.parametrize("job", WATCHED, ids=job_name)
+def test_every_job_that_fails_for_twice_its_interval_is_an_alarm_until_it_goes_well(
+    act: Act, look: Look, job: jobs.Job
+) -> None:
+    name = job_name(job)
+    act.error = Transient("externalcontact/get", None, "network")
+    patience = timedelta(seconds=PlannedJob.get_by_id(name).patience)
+    strike(job, act)
+    others = PlannedJob.job != name
+    pass_time(seconds=patience.total_seconds() - 30)
+    PlannedJob.update(well_at=clock.now()).where(others).execute()
+    assert look() == ([], True)
+
+    pass_time(seconds=60)
+    strike(job, act)
+    PlannedJob.update(well_at=clock.now()).where(others).execute()
+    assert look() == ([name], False)
+    [alarm] = Alarm.select()
+    assert alarm.kind == "job_late"
+    assert name in alarm.text
+    assert "kegui status" in alarm.what_to_do
+
+    # A look each minute raises no second one.
+    assert look() == ([name], False)
+    assert Alarm.select().count() == 1
+
+    act.error = None
+    strike(job, act)
+    assert look() == ([], True)
+
+
+@pytest.mark.parametrize("job", WATCHED, ids=job_name)
+def test_a_job_that_is_never_begun_or_never_ends_is_late_too(act: Act, job: jobs.Job) -> None:
+    pass_time(days=3)
+
+    clock_strikes_the_look()
+    look_for_late_jobs(KEGUI)
+
+    assert job_name(job) in {alarm.subject for alarm in Alarm.select()}
+
+
+def test_a_bug_in_a_job_is_a_failure(act: Act) -> None:
+    act.error = KeyError("a bug")
+
+    with pytest.raises(KeyError):
+        strike(jobs.readings.unassigned, act)
+
+    assert PlannedJob.get_by_id("readings.unassigned").failed_at is not None
+
+
+def test_what_is_on_the_timetable_no_longer_is_never_late(act: Act) -> None:
+    ago = clock.now() - timedelta(days=9)
+    PlannedJob.create(job="old.job", patience=1, may_take=1, well_at=ago)
+    JobRun.create(job="old.job", struck_at=ago, error="KeyError")
+
+    jobs.schedule(KEGUI)
+    look_for_late_jobs(KEGUI)
+
+    assert Alarm.select().count() == 0
+
+
+def test_who_begins_to_lead_forgets_nothing_of_what_fails(act: Act) -> None:
+    pass_time(days=3)
+
+    jobs.schedule(KEGUI)
+    clock_strikes_the_look()
+    look_for_late_jobs(KEGUI)
+
+    assert Alarm.select().where(Alarm.subject == "readings.everything").exists()
+
+
+def test_the_nightly_reading_went_well_whichever_job_or_command_ended_it(
+    act: Act, look: Look
+) -> None:
+    act.error = Transient("externalcontact/get", None, "network")
+    pass_time(hours=49)
+    strike(jobs.readings.everything, act)
+    PlannedJob.update(well_at=clock.now()).where(PlannedJob.job != "readings.everything").execute()
+    assert look() == (["readings.everything"], False)
+
+    SyncRun.create(run="r", kind="repair", started_at=clock.now(), finished_at=clock.now())
+
+    assert look() == ([], True)
+
+
+def test_a_first_import_that_goes_on_is_not_late_and_one_that_stands_still_is(
+    act: Act, look: Look
+) -> None:
+    act.error = Transient("externalcontact/get", None, "network")
+    SyncRun.create(run="r", kind="import", started_at=clock.now())
+    pass_time(minutes=30)
+    PlannedJob.update(well_at=clock.now()).where(
+        PlannedJob.job != "readings.first_import"
+    ).execute()
+    assert look() == ([], True)
+
+    strike(jobs.readings.first_import, act)
+    assert look() == (["readings.first_import"], False)
+
+    SyncProgress.create(run="r", step="customers", subject="zhangsan", finished_at=clock.now())
+    assert look() == ([], True)
+
+
+def test_late_jobs_are_told_to_programs_and_to_prometheus(act: Act, queue_url: str) -> None:
+    pass_time(hours=3)
+
+    shown, _ = show(queue_url, as_json=True)
+    late = {row["job"] for row in json.loads(shown)["planned"] if row["late"]}
+    assert late == {
+        job_name(job) for job in EVERY_JOB if PlannedJob.get_by_id(job_name(job)).patience < 10_000
+    }
+
+    found = {
+        sample.labels["job"]
+        for metric in Everything(Queue(queue_url), Storing(CollectorRegistry())).collect()
+        for sample in metric.samples
+        if sample.name == "kegui_job_late" and sample.value
+    }
+    assert found == late
