@@ -7,8 +7,8 @@ from datetime import datetime
 from peewee import EXCLUDED, Case
 
 from bot import clock
-from bot.db import connection, released
-from bot.models import AccessToken, EndpointPause, EndpointRefusal, Lease
+from bot.db import connection, released, transaction
+from bot.models import AccessToken, Alarm, EndpointPause, EndpointRefusal, Lease
 from bot.vault import Vault
 from bot.wecom.pauses import EVERY_ENDPOINT, Pause
 from bot.wecom.tokens import Token
@@ -131,10 +131,11 @@ class DatabasePauseStore:
         return bool(claimed)
 
     def clear(self, secret_name: str, endpoint: str) -> None:
-        with connection():
-            EndpointPause.delete().where(
-                EndpointPause.name == _name(secret_name, endpoint)
-            ).execute()
+        with connection(), transaction():
+            name = _name(secret_name, endpoint)
+            if EndpointPause.delete().where(EndpointPause.name == name).execute():
+                # The operators' trouble is over with it.
+                Alarm.end_refusals(endpoint, clock.now())
 
     def note_refusals(
         self, secret_name: str, endpoint: str, errcode: int | None, records: int

@@ -86,11 +86,7 @@ def look_for_refusals_of_everybody(kegui: Kegui) -> None:
             what_to_do(row.errcode) or "请运行 kegui doctor 核对所发送的内容，并查看该错误码的说明",
             kegui,
         )
-    names = {row.name for row in refusing}
-    open_ones = Alarm.select().where(Alarm.kind == REFUSES_EVERYBODY, Alarm.ended_at.is_null())
-    for alarm in list(open_ones):
-        if alarm.subject not in names:
-            end_alarm(REFUSES_EVERYBODY, alarm.subject)
+    end_others(REFUSES_EVERYBODY, {row.name for row in refusing})
 
 
 def look_for_silent_members(kegui: Kegui) -> None:

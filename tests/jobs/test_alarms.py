@@ -6,14 +6,20 @@ from typing import Any, cast
 import pytest
 
 from bot import clock
-from bot.actions.alarms import LEAVER_UNAPPROVED, end_alarm, raise_alarm, tell_operators
+from bot.actions.alarms import (
+    LEAVER_UNAPPROVED,
+    end_alarm,
+    raise_alarm,
+    report,
+    tell_operators,
+)
 from bot.jobs import alarms
 from bot.jobs.alarms import end_finished_alarms, look_for_outages, tell_untold
 from bot.kegui import Kegui
 from bot.models import Alarm, EndpointPause, Handover
 from bot.stores import DatabasePauseStore
 from bot.vault import Vault
-from bot.wecom import Pause, Paused, Refused, Transient
+from bot.wecom import OperatorNeeded, Pause, Paused, Refused, Transient
 from config import settings
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -149,6 +155,47 @@ def test_where_nobody_wants_what_failed_a_harmless_question_shows_whether_wecom_
     look_for_outages(KEGUI)
 
     assert open_alarms() == ["wecom_unreachable"] * still_open
+
+
+def refused(endpoint: str, errcode: int = 48002) -> None:
+    """WeCom has refused everybody an endpoint, and an operator must act."""
+    report(OperatorNeeded(endpoint, errcode, what_to_do="请检查"), KEGUI)
+    until = clock.now() + timedelta(minutes=5)
+    DatabasePauseStore().set(Pause("app", endpoint, until, "refused", errcode))
+
+
+def test_a_refused_endpoint_is_over_with_the_first_call_that_goes_well() -> None:
+    for endpoint in ("externalcontact/get", "externalcontact/get_follow_user_list"):
+        refused(endpoint)
+    refused("externalcontact/get", 60020)
+    end_finished_alarms(KEGUI)
+    assert len(open_alarms()) == 3
+
+    DatabasePauseStore().clear("app", "externalcontact/get")
+
+    [alarm] = Alarm.select().where(Alarm.ended_at.is_null())
+    assert alarm.subject.startswith("externalcontact/get_follow_user_list ")
+
+
+def test_a_call_that_ends_no_pause_ends_no_alarm() -> None:
+    report(OperatorNeeded("gettoken", None, what_to_do="请设置 KEGUI_APP_SECRET"), KEGUI)
+
+    DatabasePauseStore().clear("app", "gettoken")
+    end_finished_alarms(KEGUI)
+
+    assert open_alarms() == ["wecom_needs_operator"]
+
+
+def test_an_outage_of_which_nobody_wants_anything_is_over_within_minutes() -> None:
+    WECOM.error = None
+    met_again_and_again("message/send", 61)
+    look_for_outages(KEGUI)
+    assert open_alarms() == ["wecom_unreachable"]
+
+    EndpointPause.update(until=clock.now() - timedelta(seconds=80)).execute()
+    look_for_outages(KEGUI)
+
+    assert open_alarms() == []
 
 
 def test_while_the_endpoint_is_tried_anyway_nothing_more_is_asked() -> None:

@@ -110,3 +110,26 @@ def late(row: dict[str, Any]) -> bool:
 
 def open_alarms(stack: Stack) -> list[dict[str, Any]]:
     return stack.api.every("/alarms", state="open")
+
+
+def test_a_refused_endpoint_is_an_alarm_until_a_call_goes_well(stack: Stack) -> None:
+    def refusals() -> list[dict[str, Any]]:
+        return [one for one in open_alarms(stack) if one["kind"] == "wecom_needs_operator"]
+
+    stack.fault("get", errcode=48002)
+    stack.meet("zhangsan", "wm_while_refused")
+    until(refusals)
+
+    stack.command("pauses", "lift", "app externalcontact/get")
+    stack.run_job("alarms", "end_finished_alarms")
+    assert refusals()
+
+    stack.sandbox.delete("/sandbox/faults")
+    stack.command("pauses", "lift", "app externalcontact/get")
+
+    # The clock does so each minute: of the event itself nothing is left that would ask.
+    stack.settled()
+    stack.run_job("alarms", "end_finished_alarms")
+    assert refusals() == []
+    assert stack.api.get("/pauses")["items"] == []
+    assert stack.owner("wm_while_refused") == "zhangsan"
