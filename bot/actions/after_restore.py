@@ -77,7 +77,9 @@ def mark(taken_at: datetime) -> Marked:
 
 def _end_welcomes(now: datetime) -> int:
     in_welcome_lane = (InboxEvent.lane == Lane.WELCOME) & InboxEvent.state.in_(OPEN_STATES)
-    for row in list(InboxEvent.select().where(in_welcome_lane)):
+    # One without an id is refused by the worker: nobody was to be welcomed.
+    names_both = InboxEvent.userid.is_null(False) & InboxEvent.external_userid.is_null(False)
+    for row in list(InboxEvent.select().where(in_welcome_lane, names_both)):
         external_userid, userid = row.external_userid or "", Staff.spelled(row.userid or "")
         # The takeover member of a handover of ours greets nobody: there is nothing to miss.
         if handover_match.item_for(external_userid, userid, row.received_at) is None:

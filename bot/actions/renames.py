@@ -288,23 +288,24 @@ def _merge_staff(former: str, userid: str) -> int:
 def _move_relations(former: str, userid: str) -> int:
     """Of one customer under both userids one contact is left."""
     both = {one.external_userid: one for one in _shared(userid, former)}
-    met_twice = []
+    goes = []
     for row in list(_shared(former, userid)):
         present = both[row.external_userid]
-        stays, goes = row, present
-        if not former_one_stands(_stretch(row), _stretch(present)):
-            stays, goes = present, row
-        Relation.delete().where(Relation.id == goes.id).execute()
-        Relation.update(
-            userid=userid,
-            told_at=max(filter(None, (row.told_at, present.told_at)), default=None),
-            last_add_at=max(filter(None, (row.last_add_at, present.last_add_at)), default=None),
-        ).where(Relation.id == stays.id).execute()
-        met_twice.append(row.external_userid)
+        is_former = former_one_stands(_stretch(row), _stretch(present))
+        stays = row if is_former else present
+        goes.append(present.id if is_former else row.id)
+        known = {
+            "told_at": max(filter(None, (row.told_at, present.told_at)), default=None),
+            "last_add_at": max(filter(None, (row.last_add_at, present.last_add_at)), default=None),
+        }
+        if known != {name: getattr(stays, name) for name in known}:
+            Relation.update(known).where(Relation.id == stays.id).execute()
+    for some in chunked(goes, AT_ONCE):
+        Relation.delete().where(Relation.id.in_(some)).execute()
     moved = _follow(Relation.userid, former, userid)
-    for some in chunked(met_twice, AT_ONCE):
-        _need_no_review(some)
-    return moved + len(met_twice)
+    for customers in chunked(sorted(both), AT_ONCE):
+        _need_no_review(customers)
+    return moved + len(goes)
 
 
 def _shared(userid: str, other: str) -> "ModelSelect[Relation]":

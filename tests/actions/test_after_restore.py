@@ -91,6 +91,18 @@ def test_an_open_welcome_becomes_a_gap_and_the_rest_of_its_story_goes_on(
     assert (found.lane, found.state, found.lease_until) == (Lane.WORK, "waiting", None)
 
 
+@pytest.mark.parametrize("missing", ["userid", "external_userid"])
+def test_an_open_welcome_for_nobody_is_no_notice(now: datetime, missing: str) -> None:
+    row = event(now, Lane.WELCOME, "waiting", "nobody")
+    InboxEvent.update(**{missing: None}).where(InboxEvent.id == row.id).execute()
+
+    after_restore.mark(now - HOURS)
+
+    # The worker refuses it, and says why.
+    assert Notice.select().count() == 0
+    assert InboxEvent.get().lane == Lane.WORK
+
+
 def test_what_is_settled_or_past_its_welcome_stays(now: datetime) -> None:
     event(now, Lane.WORK, "waiting", "work")
     event(now, Lane.WELCOME, "dead", "dead")

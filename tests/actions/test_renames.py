@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import pyotp
 import pytest
 from peewee import (
     AutoField,
@@ -22,7 +23,17 @@ from peewee import (
 )
 
 from bot import clock, events, inbox
-from bot.actions import handovers, proposals, renames, roles, staff
+from bot.access import access_of
+from bot.actions import (
+    handovers,
+    logins,
+    proposals,
+    renames,
+    roles,
+    second_factors,
+    staff,
+    tokens,
+)
 from bot.audit import Who
 from bot.db import Model, UTCDateTimeField, transaction
 from bot.kegui import Kegui
@@ -53,6 +64,7 @@ from bot.models import (
 from bot.models.inbox_event import DONE
 from bot.queue import Lane, Queue
 from bot.reports import audit_log
+from bot.reports.tokens import live_tokens_of
 from bot.rules.rights import Role
 from bot.vault import Vault
 from bot.wecom import CustomerDetail, FollowUser, MessageResult, Refused, User
@@ -360,6 +372,28 @@ def test_customers_and_all_that_is_theirs_stay_with_the_member(
     assert Customer.get().review is None
     assert AuditEntry.select().where(AuditEntry.act == "staff.rename").count() == 1
     assert [one.unfit for one in staff.candidates(kegui)] == [""]
+
+
+def test_who_is_in_stays_in_with_roles_token_and_app(kegui: Kegui) -> None:
+    member(OLD)
+    with transaction():
+        roles.grant(OLD, Role.AUDITOR, None, Who("boss"), kegui)
+    cookie = logins.begin(OLD, logins.QR, logins.Visitor("127.0.0.1", "browser"), kegui)
+    tokens.make("crm", [tokens.READ], Who(OLD), kegui, days=30)
+    app = pyotp.TOTP(second_factors.prepare(OLD, kegui.vault))
+    assert second_factors.confirm(OLD, app.at(clock.now() - timedelta(seconds=30)), Who(OLD), kegui)
+
+    renamed(kegui)
+
+    today = clock.now().date()
+    login, access = logins.current(cookie, kegui), access_of(NEW, today)
+    assert login is not None
+    assert login.actor == NEW
+    assert access is not None
+    assert access.roles == [Role.SALES_MANAGER, Role.AUDITOR, Role.STAFF]
+    assert [one.name for one in live_tokens_of(NEW, clock.now(), today)] == ["crm"]
+    assert second_factors.proves(NEW, app.at(clock.now()), kegui.vault)
+    assert access_of(OLD, today) is None
 
 
 def test_a_late_event_under_the_former_userid_is_the_members(kegui: Kegui, wecom: WeCom) -> None:
