@@ -398,17 +398,23 @@ def _move_rest(former: str, userid: str) -> int:
         if same.exists() or alarm.kind == MAYBE_RENAMED:
             changes = {"ended_at": clock.now()}
         moved += Alarm.update(changes).where(Alarm.id == alarm.id).execute()
-    # Whoever was told under the former userid need not be told again.
-    prefix, new = f"message:{former}:", f"message:{userid}:"
-    told = Effect.select().where(fn.SUBSTR(Effect.identity, 1, len(prefix)) == prefix)
-    for effect in list(told):
-        identity = new + effect.identity.removeprefix(prefix)
-        if not Effect.select().where(Effect.identity == identity).exists():
-            moved += Effect.update(identity=identity).where(Effect.id == effect.id).execute()
+    moved += sum(_move_effects(kind, former, userid) for kind in ("message", "welcome"))
     for view in list(SavedView.select().where(SavedView.query.contains(former))):
         query = _in_query(view.query, former, userid)
         if query != view.query:
             moved += SavedView.update(query=query).where(SavedView.id == view.id).execute()
+    return moved
+
+
+def _move_effects(kind: str, former: str, userid: str) -> int:
+    """What was begun or done under the former userid is not done again under the new one."""
+    prefix, new = f"{kind}:{former}:", f"{kind}:{userid}:"
+    moved = 0
+    done = Effect.select().where(fn.SUBSTR(Effect.identity, 1, len(prefix)) == prefix)
+    for effect in list(done):
+        identity = new + effect.identity.removeprefix(prefix)
+        if not Effect.select().where(Effect.identity == identity).exists():
+            moved += Effect.update(identity=identity).where(Effect.id == effect.id).execute()
     return moved
 
 

@@ -51,6 +51,7 @@ from bot.models import (
     IdempotencyKey,
     InboxArchive,
     InboxEvent,
+    Notice,
     Ownership,
     Proposal,
     Relation,
@@ -155,6 +156,7 @@ class WeCom:
         self.shown = {NEW: "李四", "wangwu": "王五"}
         self.asked: list[str] = []
         self.told: list[tuple[str, str]] = []
+        self.welcomed: list[str] = []
 
     def user(self, userid: str) -> User:
         self.asked.append(userid)
@@ -169,6 +171,9 @@ class WeCom:
     def customer(self, external_userid: str) -> CustomerDetail:
         contact = FollowUser(NEW, "", clock.now(), "", 1, "")
         return CustomerDetail(external_userid, "陈女士", 1, (contact,))
+
+    def send_welcome_msg(self, code: str, _text: str) -> None:
+        self.welcomed.append(code)
 
     def send_message(self, userids: list[str], text: str) -> MessageResult:
         self.told += [(userid, text) for userid in userids]
@@ -424,6 +429,32 @@ def test_a_late_event_under_the_former_userid_is_the_members(kegui: Kegui, wecom
         (NEW, "ended"),
     }
     assert Conflict.select().count() == 0
+
+
+def test_a_welcome_that_was_begun_before_is_not_sent_again(kegui: Kegui, wecom: WeCom) -> None:
+    """The worker died after WeCom took it, and the member was renamed meanwhile."""
+    member(OLD)
+    nodes = {
+        "CreateTime": str(int(clock.now().timestamp())),
+        "Event": "change_external_contact",
+        "ChangeType": "add_external_contact",
+        "UserID": OLD,
+        "ExternalUserID": "wm_chen",
+        "WelcomeCode": "CODE",
+    }
+    body = xml(**nodes)
+    event_id = inbox.put("customer", events.parse(body), body, vault=kegui.vault, now=clock.now())
+    assert event_id is not None
+    Worker(kegui, router).answer(event_id, Lane.WELCOME)
+    assert wecom.welcomed == ["CODE"]
+    Notice.delete().execute()
+    InboxEvent.update(lane=Lane.WELCOME, state="waiting", due_at=clock.now()).execute()
+
+    renamed(kegui)
+    Worker(kegui, router).answer(event_id, Lane.WELCOME)
+
+    assert wecom.welcomed == ["CODE"]
+    assert [(one.userid, one.state) for one in Notice.select()] == [(NEW, "delivered")]
 
 
 def test_a_conflict_with_oneself_is_none(kegui: Kegui) -> None:

@@ -12,7 +12,7 @@ import sys
 import urllib.request
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -93,6 +93,8 @@ class Books:
 
 
 Rule = Callable[[Books], Iterator[str]]
+# What either side says; the rest is how the checker was called.
+CHANGED = [one for one in fields(Books) if one.name not in ("now", "gap_seconds", "planted_dead")]
 
 
 def identity(event: Row) -> tuple[str, ...]:
@@ -132,11 +134,19 @@ def _different(events: Iterable[Row]) -> dict[tuple[str, ...], int]:
 def events_have_ended(books: Books) -> Iterator[str]:
     """Every event is done or ignored; dead only where that was planted."""
     for event in books.kegui_events:
-        planted = event["state"] == "dead" and event["change_type"] in books.planted_dead
+        planted = event["state"] == "dead" and (
+            event["change_type"] in books.planted_dead or _names_nobody(event)
+        )
         if event["state"] not in ("done", "ignored") and not planted:
             yield f"event {event['id']} ({_shown(identity(event))}) is {event['state']}" + (
                 f": {event['error']}" if event["error"] else ""
             )
+
+
+def _names_nobody(event: Row) -> bool:
+    """Whether it lacks the id that Kegui says it lacks."""
+    lacks = str(event["error"] or "").removeprefix("without ")
+    return bool(lacks) and lacks not in event["fields"] and lacks.endswith("UserID")
 
 
 def welcomes_were_sent_once(books: Books) -> Iterator[str]:
@@ -580,7 +590,7 @@ def read_books(sandbox: Reader, kegui: Reader, **more: Any) -> Books:
     }
     customers = kegui.every("/api/v1/customers")
     cases = [*kegui.every("/api/v1/offboardings"), *kegui.every("/api/v1/handovers")]
-    return Books(
+    read = Books(
         **books,
         state=sandbox.get("/sandbox/state"),
         kegui_events=[
@@ -603,6 +613,23 @@ def read_books(sandbox: Reader, kegui: Reader, **more: Any) -> Books:
         now=datetime.now().astimezone().timestamp(),
         **more,
     )
+    names = {
+        str(event["fields"]["UserID"]): str(event["fields"]["NewUserID"])
+        for event in read.events
+        if event["fields"].get("NewUserID")
+    }
+    return replace(
+        read, **{one.name: _named_now(getattr(read, one.name), names) for one in CHANGED}
+    )
+
+
+def _named_now(value: Any, names: Mapping[str, str]) -> Any:
+    """Put a member's present userid wherever a former one stands: it is one person."""
+    if isinstance(value, Mapping):
+        return {name: _named_now(one, names) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_named_now(one, names) for one in value]
+    return names.get(value, value) if isinstance(value, str) else value
 
 
 def main() -> int:

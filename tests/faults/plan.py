@@ -1,5 +1,6 @@
 """A busy time and its faults, drawn from a seed before anything happens."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
@@ -7,6 +8,8 @@ from typing import Any
 
 STAYING = ("zhangsan", "lisi", "wangwu", "zhaoliu")
 LEAVING = ("leaver1", "leaver2")
+# One of those who stay, and the userid that they get.
+RENAMED = ("zhaoliu", "e2042")
 BUSY_SECONDS = 11.0
 ACTS = 46
 
@@ -79,8 +82,12 @@ def plan(seed: int, *, servers: bool) -> Plan:
         for one in (*STAYING[:2], *LEAVING)
     }
     acts = list(_acts(chance, old))
+    # Drawn apart from the rest, which stays as it was.
+    acts += _oddities(Random(f"odd {seed}"), acts)  # noqa: S311 - repeatable moments
     troubles = [*_at_wecom(chance), *_in_the_house(chance, servers)]
-    return Plan(seed, acts, sorted(troubles, key=lambda one: one.at), old)
+    return Plan(
+        seed, sorted(acts, key=lambda one: one.at), sorted(troubles, key=lambda one: one.at), old
+    )
 
 
 def _delivery(chance: Random) -> dict[str, Any]:
@@ -126,7 +133,9 @@ def _acts(chance: Random, old: dict[str, list[str]]) -> Iterator[Moment]:
             member, customer = chance.choice(met)
             yield Moment(at, "edit", _meeting(chance, member, customer))
         elif dice < 0.90:
-            yield Moment(at, "group", {"owner": chance.choice(here), "name": f"群{number}"})
+            owner = chance.choice(here)
+            what = {"owner": owner, "name": f"群{number}", "chat_id": f"wr_{number}"}
+            yield Moment(at, "group", what)
         else:
             giving = chance.choice([one for one in STAYING if one in here])
             lot, movable[giving] = movable[giving][:2], movable[giving][2:]
@@ -134,6 +143,34 @@ def _acts(chance: Random, old: dict[str, list[str]]) -> Iterator[Moment]:
                 taking = chance.choice([one for one in STAYING if one != giving])
                 what = {"handover_userid": giving, "takeover_userid": taking}
                 yield Moment(at, "move", {**what, "external_userids": lot})
+
+
+def _oddities(chance: Random, acts: list[Moment]) -> Iterator[Moment]:
+    """Contacts that end soon, groups that go to another, an event that names nobody, and a member
+    who has another userid from some moment on."""
+    met = [one for one in acts if one.name == "meet"]
+    times = Counter(one.what["external_userid"] for one in met)
+    once = [one for one in met if times[one.what["external_userid"]] == 1]
+    for one in chance.sample(once, min(4, len(once))):
+        how = chance.choice(("delete_member", "delete_customer"))
+        pair = _meeting(chance, one.what["userid"], one.what["external_userid"])
+        yield Moment(_soon(chance, one), "part", pair | {"how": how})
+    for one in acts:
+        if one.name == "group" and one.what["owner"] in STAYING and chance.random() < 0.7:
+            others = [member for member in STAYING if member != one.what["owner"]]
+            what = {"chat_id": one.what["chat_id"], "owner": chance.choice(others)}
+            yield Moment(_soon(chance, one), "regroup", what)
+    unnamed = chance.choice(met)
+    pair = {name: unnamed.what[name] for name in ("userid", "external_userid")}
+    without = {"deliver": {"without": ["ExternalUserID"]}}
+    yield Moment(_soon(chance, unnamed), "edit", pair | without)
+    delivery = {"deliver": {"times": 2}} if chance.random() < 0.5 else {}
+    at = round(chance.uniform(2, BUSY_SECONDS - 2), 2)
+    yield Moment(at, "rename", {"userid": RENAMED[0], "new_userid": RENAMED[1]} | delivery)
+
+
+def _soon(chance: Random, after: Moment) -> float:
+    return round(after.at + chance.uniform(0.05, 2), 2)
 
 
 def _meeting(chance: Random, userid: str, external_userid: str) -> dict[str, Any]:
