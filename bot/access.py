@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from peewee import Field, ModelSelect, fn
 
+from bot.audit import NOT_PEOPLE
 from bot.db import is_one_of
 from bot.models import (
     Customer,
@@ -23,7 +24,8 @@ from bot.models import (
 from bot.models.customer import LIVE_RELATIONS
 from bot.models.handover import CANCELLED, IS_DECIDED, OFFBOARDING
 from bot.models.staff import LEFT
-from bot.rules.rights import Extent, Grant, Right, Role, below, extent
+from bot.rules.rights import Extent, Grant, Right, Role, below, extent, roles_apart
+from config import table
 
 LOCAL = "local:"
 # No department of WeCom's has such a number (path 90208).
@@ -109,7 +111,7 @@ NOBODY = Scope()
 
 @dataclass(frozen=True)
 class Access:
-    """One person and their roles; ``userid`` None: a local administrator."""
+    """One login and its roles; ``userid`` None: a local administrator."""
 
     actor: str
     name: str
@@ -155,14 +157,52 @@ def access_of(actor: str, today: date) -> Access | None:
     if actor.startswith(LOCAL):
         name = actor.removeprefix(LOCAL)
         user = LocalUser.get_or_none(LocalUser.name == name, LocalUser.disabled_at.is_null())
-        return None if user is None else Access(actor, name, None, _granted(actor))
+        if user is None or (user.userid and who_left([user.userid], today)):
+            return None
+        return Access(actor, name, None, _granted(actor))
     member = Staff.get_or_none(Staff.userid == actor)
     if member is None or has_left(member, today):
         return None
+    granted = _granted(actor)
     leads = tuple(Grant(Role.SALES_MANAGER, number) for number in _led_by(actor))
     serves = (Grant(Role.STAFF),) if member.serves else ()
-    grants = (*_granted(actor), *leads, *serves)
+    given = [grant for grant in (*leads, *serves) if not apart_from(grant.role, actor)]
+    grants = (*granted, *given)
     return Access(actor, member.name or actor, actor, grants)
+
+
+def humans_behind(*actors: str) -> frozenset[str]:
+    """Return the people who stand behind these logins, or behind a token's owner and maker.
+
+    A member is themselves, a local administrator the member whom they are bound to; who is bound to
+    nobody stays ``local:``. Behind a terminal and behind a system stands nobody.
+    """
+    found = set()
+    for actor in actors:
+        if not actor or actor.startswith(NOT_PEOPLE):
+            continue
+        user = None
+        if actor.startswith(LOCAL):
+            user = LocalUser.get_or_none(LocalUser.name == actor.removeprefix(LOCAL))
+        found.add(user.userid if user is not None and user.userid else actor)
+    return frozenset(found)
+
+
+def logins_of(human: str) -> list[str]:
+    """Return under which names a person acts: their own, and as a local administrator."""
+    enabled = LocalUser.select(LocalUser.name).where(
+        LocalUser.userid == human, LocalUser.disabled_at.is_null()
+    )
+    return [human, *(LOCAL + user.name for user in enabled.order_by(LocalUser.name))]
+
+
+def apart_from(role: Role, human: str) -> set[Role]:
+    """Return the roles granted to a person that must not meet this one in them."""
+    forbidden = roles_apart(table("roles")["apart"])[role]
+    if not forbidden:
+        return set()
+    held = {grant.role for actor in logins_of(human) for grant in _granted(actor)}
+    return held & forbidden
 
 
 def has_left(member: Staff, today: date) -> bool:
@@ -176,8 +216,11 @@ def has_left(member: Staff, today: date) -> bool:
 def not_of_the_firm(actors: Iterable[str], today: date) -> set[str]:
     """Return those of these people whom ``access_of`` would not know, asked for all at once."""
     asked = set(actors)
-    enabled = LocalUser.select(LocalUser.name).where(LocalUser.disabled_at.is_null())
-    here = {LOCAL + row.name for row in enabled}
+    enabled = list(
+        LocalUser.select(LocalUser.name, LocalUser.userid).where(LocalUser.disabled_at.is_null())
+    )
+    gone = who_left({user.userid for user in enabled if user.userid}, today)
+    here = {LOCAL + user.name for user in enabled if user.userid not in gone}
     members = [
         member for member in Staff.select().where(Staff.userid.in_(sorted(asked))) if member.is_here
     ]

@@ -81,18 +81,33 @@ def without_phones(text: str) -> str:
     return PHONE.sub(lambda number: re.sub(r"\D", "", number[0])[:3] + "…", text)
 
 
+# How those begin who act and are no people: tokens of the REST API, terminals.
+NOT_PEOPLE = ("api:", "cli:")
+
+
 @dataclass(frozen=True)
 class Who:
-    """Who acts, from where (an address), and what for; ``owner`` answers for a token that acts."""
+    """Who acts, from where (an address), and what for.
+
+    ``humans`` stand behind the act, as ``bot.access.humans_behind`` knows them; where nobody says
+    so, it is whoever acts, and nobody behind a system.
+    """
 
     actor: str
     origin: str = ""
     purpose: str = ""
-    owner: str = ""
+    humans: frozenset[str] | None = None
 
-    def is_person(self, actor: str) -> bool:
-        """Whether somebody acts, by themselves or through a token for which they answer."""
-        return actor in (self.actor, self.owner)
+    @property
+    def people(self) -> frozenset[str]:
+        """Those who act, by themselves, through a token or under another name."""
+        if self.humans is not None:
+            return self.humans
+        return frozenset() if self.actor.startswith(NOT_PEOPLE) else frozenset({self.actor})
+
+    def is_person(self, *actors: str) -> bool:
+        """Whether one of these people acts."""
+        return not self.people.isdisjoint(actors)
 
 
 class AuditLog:

@@ -215,11 +215,11 @@ def _identity(task_id: str) -> str:
 
 def _approver(handover: Handover, proposal: Proposal | None, kegui: Kegui) -> str | None:
     """Return the nearest of the leaver's managers who may approve and did not propose it."""
-    proposer = proposal.proposed_by if proposal else None
+    proposers = proposals.humans_of(proposal) if proposal else frozenset()
     seen = {handover.userid}
     manager = staff.manager_of(handover.userid)
     while manager is not None and manager not in seen:
-        if manager != proposer and _may_approve(manager, handover, kegui):
+        if manager not in proposers and _may_approve(manager, handover, kegui):
             return manager
         seen.add(manager)
         manager = staff.manager_of(manager)

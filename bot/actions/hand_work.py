@@ -27,7 +27,7 @@ def mark(work: HandWork, by: Who, kegui: Kegui, *, is_done: bool) -> None:
         SamePerson: it is the asker's own leave.
         NotPossible: it stands so already, or nobody need do it any more.
     """
-    if by.actor == work.handover.userid:
+    if by.is_person(work.handover.userid):
         raise SamePerson
     if work.handover.state == CANCELLED:
         raise NotPossible

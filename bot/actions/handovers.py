@@ -250,8 +250,10 @@ def approve(
     Raises:
         NotPossible: it is over.
         SamePerson: whoever opened or changed it, or leaves, may not approve it.
+        NotBound: a local administrator approves who is bound to no member.
         Changed: it is another proposal by now.
     """
+    proposals.check_bound(by)
     if by.is_person(handover.userid):
         raise proposals.SamePerson
     if handover.state not in HANDOVER_OPEN:
@@ -375,7 +377,7 @@ def change(
             successors=None if successors is None else ",".join(successors),
         )
         is_approved = Handover.get_by_id(handover.id).approved_at is not None
-        if handover.mode == APPROVE and not (is_approved and by.actor.startswith(proposals.SYSTEM)):
+        if handover.mode == APPROVE and not (is_approved and not by.people):
             _propose_anew(handover, by, kegui)
     wake(handover, kegui)
     return Handover.get_by_id(handover.id)
@@ -392,13 +394,10 @@ def _propose_anew(handover: Handover, by: Who, kegui: Kegui) -> None:
         return
     subject = handover.subject
     former = proposals.open_one(handover.kind, subject)
-    maker = None
     if former is not None:
         proposals.withdraw(former, by, kegui, "changed")
-        if by.actor.startswith(proposals.SYSTEM):
-            # What a system adds does not make a person the second one of their own proposal.
-            maker = former.proposed_by
-    proposals.propose(handover.kind, subject, by, kegui, maker=maker)
+    # What a system adds does not make a person the second one of their own proposal.
+    proposals.propose(handover.kind, subject, by, kegui, former=None if by.people else former)
 
 
 def propose_new_plan(handover: Handover, kegui: Kegui) -> None:

@@ -7,8 +7,8 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from peewee import IntegrityError
 
 from bot import clock
-from bot.access import LOCAL
-from bot.actions import roles, second_factors
+from bot.access import LOCAL, people_with_roles
+from bot.actions import logins, roles, second_factors, tokens
 from bot.audit import Who
 from bot.db import transaction
 from bot.kegui import Kegui
@@ -16,6 +16,7 @@ from bot.models import LocalUser
 from bot.rules.rights import Role
 
 SHORTEST_PASSWORD = 12
+DISABLED = "is disabled"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,31}")
 # RFC 9106's second choice, which is also the library's default.
 _hasher = PasswordHasher()
@@ -56,13 +57,38 @@ def create_admin(name: str, password: str, by: Who, kegui: Kegui) -> str:
         raise NotPossible(f"there is a user {name} already") from None
 
 
+def bind(name: str, userid: str, by: Who, kegui: Kegui) -> bool:
+    """Write down which member a local administrator is; False when it stands so.
+
+    Raises:
+        NotPossible: there is no such administrator, or the member has a role that must not meet
+            one of theirs.
+    """
+    actor = LOCAL + name
+    with transaction():
+        user = LocalUser.get_or_none(LocalUser.name == name)
+        if user is None:
+            raise NotPossible(f"there is no user {name}: see `kegui user list`")
+        if user.userid == userid:
+            return False
+        for role in {Role(row.role) for row in people_with_roles().get(actor, [])}:
+            try:
+                roles.check_apart(userid, role)
+            except roles.NotPossible as error:
+                raise NotPossible(str(error)) from None
+        LocalUser.update(userid=userid).where(LocalUser.name == name).execute()
+        kegui.audit.record(by, "user.bind", actor, userid=userid, before=user.userid)
+    return True
+
+
 def exists(name: str) -> bool:
     """Whether a local administrator is or was called so."""
     return LocalUser.select().where(LocalUser.name == name).exists()
 
 
 def disable(name: str, by: Who, kegui: Kegui) -> bool:
-    """Let a local administrator in no more; False when nobody is called so, or it is done."""
+    """Let a local administrator in no more, and end their logins and tokens; False when nobody is
+    called so, or it is done."""
     with transaction():
         changed = (
             LocalUser.update(disabled_at=clock.now())
@@ -70,7 +96,10 @@ def disable(name: str, by: Who, kegui: Kegui) -> bool:
             .execute()
         )
         if changed:
-            kegui.audit.record(by, "user.disable", LOCAL + name)
+            actor = LOCAL + name
+            kegui.audit.record(by, "user.disable", actor)
+            logins.end(logins.open_logins(actor, kegui), by, kegui, DISABLED)
+            tokens.revoke_all_of(actor, by, kegui, DISABLED)
     return bool(changed)
 
 

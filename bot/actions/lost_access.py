@@ -1,28 +1,29 @@
 """Whoever leaves loses for good what let them in: an account made anew begins with nothing."""
 
 from bot import clock
-from bot.access import LOCAL, who_left
-from bot.actions import logins, roles, second_factors, tokens
+from bot.access import LOCAL, logins_of, who_left
+from bot.actions import local_users, logins, roles, second_factors, tokens
 from bot.audit import Who
 from bot.db import locked, transaction
 from bot.kegui import Kegui
-from bot.models import ApiToken, Department, RoleGrant, SecondFactor
+from bot.models import ApiToken, Department, LocalUser, RoleGrant, SecondFactor
 from bot.rules.rights import Role
 
 WHY = "has left"
 
 
 def take_from(userid: str, by: Who, kegui: Kegui) -> None:
-    """End a leaver's logins, tokens, authenticator app and roles; of a second time nothing is left.
+    """End a leaver's logins, tokens, authenticator app and roles, and who they are without WeCom; of
+    a second time nothing is left.
 
     That they lead a department is forgotten as well: WeCom says it again, should it be so.
     """
     with transaction():
         logins.end(logins.open_logins(userid, kegui), by, kegui, WHY)
         second_factors.remove(userid, by, kegui)
-        held = ApiToken.select().where(ApiToken.owner == userid, ApiToken.revoked_at.is_null())
-        for token in list(held):
-            tokens.revoke(token, by, kegui, WHY)
+        tokens.revoke_all_of(userid, by, kegui, WHY)
+        for actor in logins_of(userid)[1:]:
+            local_users.disable(actor.removeprefix(LOCAL), by, kegui)
         granted = RoleGrant.select().where(
             RoleGrant.actor == userid, RoleGrant.revoked_at.is_null()
         )
@@ -46,9 +47,11 @@ def take_from_all(kegui: Kegui) -> None:
 def _holders(kegui: Kegui) -> set[str]:
     """The members who have anything that lets them in."""
     granted = RoleGrant.select(RoleGrant.actor).where(RoleGrant.revoked_at.is_null())
-    held = ApiToken.select(ApiToken.owner).where(ApiToken.revoked_at.is_null())
+    held = ApiToken.select(ApiToken.owner, ApiToken.maker).where(ApiToken.revoked_at.is_null())
+    bound = LocalUser.select(LocalUser.userid).where(LocalUser.disabled_at.is_null())
     found = {login.actor for login in logins.everybodys_open_logins(kegui)}
     found |= {row.actor for row in granted}
     found |= {row.actor for row in SecondFactor.select(SecondFactor.actor)}
-    found |= {row.owner for row in held}
+    found |= {actor for row in held for actor in (row.owner, row.maker)}
+    found |= {user.userid for user in bound}
     return {one for one in found if one and not one.startswith((LOCAL, tokens.TERMINAL))}

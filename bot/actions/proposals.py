@@ -6,17 +6,25 @@ from typing import Any
 from peewee import IntegrityError
 
 from bot import clock
+from bot.access import LOCAL, humans_behind
 from bot.audit import Who
 from bot.db import database
 from bot.kegui import Kegui
 from bot.models import Proposal, Staff
 from bot.models.proposal import APPROVED, OPEN, REJECTED, WITHDRAWN
 
-SYSTEM = "api:"
 
 
 class SamePerson(Exception):
-    """Whoever proposed something may not decide on it, themselves or through a token."""
+    """Who stands behind a proposal may not decide on it, under whatever name or token."""
+
+
+class NotBound(Exception):
+    """A local administrator of whom nobody knows which member they are; ``actor`` names them."""
+
+    def __init__(self, actor: str) -> None:
+        super().__init__(f"{actor} is bound to no member")
+        self.actor = actor
 
 
 class NotOpen(Exception):
@@ -39,33 +47,63 @@ def propose(
     /,
     *,
     reason: str = "",
-    maker: str | None = None,
+    former: Proposal | None = None,
     **terms: Any,
 ) -> Proposal:
     """Write a proposal down, in the caller's transaction.
 
     Args:
-        maker: whose proposal it is and who may not decide on it, if that is not ``by``.
+        former: the proposal in whose place it is put, and whose makers may not decide on it, if it
+            stays theirs and is not that of ``by``.
 
     Raises:
+        NotBound: a local administrator proposes who is bound to no member.
         AlreadyProposed: of this kind one is open for this subject.
     """
+    check_bound(by)
+    made_by = humans_of(former) if former else by.people
+    proposer, proposer_too = _two(made_by)
     try:
         with database.atomic():
             proposal = Proposal.create(
                 kind=kind,
                 subject=subject,
                 terms=terms,
-                proposed_by=maker or by.actor,
+                proposed_by=former.proposed_by if former else by.actor,
+                proposer=proposer,
+                proposer_too=proposer_too,
                 proposed_at=clock.now(),
                 reason=reason,
             )
     except IntegrityError:
         raise AlreadyProposed(Proposal.get(kind=kind, subject=subject, state=OPEN)) from None
     kegui.audit.record(
-        by, f"{kind}.propose", subject, proposal=proposal.id, proposed_by=maker, **terms
+        by,
+        f"{kind}.propose",
+        subject,
+        proposal=proposal.id,
+        proposed_by=former.proposed_by if former else None,
+        humans=_humans_beside(by),
+        **terms,
     )
     return proposal
+
+
+def check_bound(by: Who) -> None:
+    """Refuse who proposes or decides while nobody knows which member they are.
+
+    Raises:
+        NotBound: a local administrator, or who made or answers for the token, is bound to no member.
+    """
+    for human in sorted(by.people):
+        if human.startswith(LOCAL):
+            raise NotBound(human)
+
+
+def humans_of(proposal: Proposal) -> frozenset[str]:
+    """Return the people who stand behind a proposal, as they are known now."""
+    kept = [one for one in (proposal.proposer, proposal.proposer_too) if one]
+    return humans_behind(*kept or [proposal.proposed_by])
 
 
 def open_one(kind: str, subject: str) -> Proposal | None:
@@ -86,7 +124,8 @@ def approve(proposal: Proposal, by: Who, kegui: Kegui, reason: str = "") -> Mapp
     """Decide for it, in the transaction of what then happens; returns the terms.
 
     Raises:
-        SamePerson: it is the decider's own, or of whoever answers for the token that decides.
+        SamePerson: it is the decider's own, or of who answers for the token or made it.
+        NotBound: see ``check_bound``.
         NotOpen: it is decided.
     """
     _decide(proposal, APPROVED, by, kegui, reason)
@@ -98,6 +137,7 @@ def reject(proposal: Proposal, by: Who, kegui: Kegui, reason: str) -> None:
 
     Raises:
         SamePerson: it is the decider's own: they withdraw it.
+        NotBound: see ``check_bound``.
         NotOpen: it is decided.
     """
     _decide(proposal, REJECTED, by, kegui, reason)
@@ -115,16 +155,19 @@ def withdraw(proposal: Proposal, by: Who, kegui: Kegui, reason: str = "") -> Non
 def _decide(proposal: Proposal, state: str, by: Who, kegui: Kegui, reason: str) -> None:
     if not database.in_transaction():
         raise RuntimeError("a decision belongs in the transaction of what it allows")
-    is_system = proposal.proposed_by.startswith(SYSTEM)
-    is_own = by.is_person(proposal.proposed_by) and not is_system
-    if is_own and state != WITHDRAWN:
-        raise SamePerson
+    if state != WITHDRAWN:
+        check_bound(by)
+        if by.is_person(*humans_of(proposal)):
+            raise SamePerson
+    decider, decider_too = _two(by.people)
     try:
         with database.atomic():
             changed = (
                 Proposal.update(
                     state=state,
                     decided_by=by.actor,
+                    decider=decider,
+                    decider_too=decider_too,
                     decided_at=clock.now(),
                     decision_reason=reason,
                 )
@@ -142,5 +185,17 @@ def _decide(proposal: Proposal, state: str, by: Who, kegui: Kegui, reason: str) 
         proposal.subject,
         proposal=proposal.id,
         proposed_by=proposal.proposed_by,
+        humans=_humans_beside(by),
         reason=reason or None,
     )
+
+
+def _two(humans: frozenset[str]) -> tuple[str | None, str | None]:
+    """The people behind an actor: one, or of a token its owner and its maker; or nobody."""
+    one, other, *_more = [*sorted(humans), None, None]
+    return one, other
+
+
+def _humans_beside(by: Who) -> str | None:
+    """Who stands behind an actor of another name, for the audit log."""
+    return ",".join(sorted(by.people - {by.actor})) or None

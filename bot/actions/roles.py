@@ -1,19 +1,21 @@
 """Give people roles and take them back: proposed by one, decided by another."""
 
+from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 
 from peewee import Expression, IntegrityError
 
 from bot import clock
-from bot.access import LOCAL, access_of
-from bot.actions import proposals, second_factors
+from bot.access import LOCAL, access_of, apart_from, humans_behind
+from bot.actions import proposals, second_factors, tokens
 from bot.audit import Who
 from bot.db import database, locked, transaction
 from bot.kegui import Kegui
 from bot.models import Department, Proposal, RoleGrant
-from bot.rules.rights import FROM_WECOM, OVER_DEPARTMENTS, Role
+from bot.rules.rights import FROM_WECOM, OVER_DEPARTMENTS, RIGHTS, Right, Role
 
+MAKES_TOKENS = tuple(RIGHTS[Right.CHANGE_TOKENS])
 GRANT = "role.grant"
 REVOKE = "role.revoke"
 
@@ -29,14 +31,19 @@ class Obstacle(StrEnum):
     HAS_IT = "has it"
     LACKS_IT = "lacks it"
     LAST_ADMINISTRATOR = "last administrator"
+    APART = "apart"
 
 
 class NotPossible(Exception):
-    """The role cannot be given or taken back so; ``why`` names the rule, the text says it."""
+    """The role cannot be given or taken back so; ``why`` names the rule, the text says it.
 
-    def __init__(self, why: Obstacle, text: str) -> None:
+    ``roles``: of those that must not meet in one person, the ones that are held.
+    """
+
+    def __init__(self, why: Obstacle, text: str, roles: Iterable[Role] = ()) -> None:
         super().__init__(text)
         self.why = why
+        self.roles = sorted(roles)
 
 
 class OwnRole(Exception):
@@ -76,8 +83,9 @@ def propose(
 
     Raises:
         NotPossible: see ``check``; the person or the department is unknown, the person has left,
-            has the role already, does not have what is to be taken back, or is the last
-            administrator.
+            has the role already or one that must not meet it, does not have what is to be taken
+            back, or is the last administrator.
+        NotBound: see ``bot.actions.proposals``.
         AlreadyProposed: the same is open.
     """
     check(role, department_id)
@@ -89,6 +97,7 @@ def propose(
             _check_department(department_id)
             if held is not None:
                 raise NotPossible(Obstacle.HAS_IT, f"{actor} is {role}{place} already")
+            check_apart(actor, role)
         elif held is None:
             raise NotPossible(Obstacle.LACKS_IT, f"nobody granted {actor} to be {role}{place}")
         else:
@@ -110,11 +119,11 @@ def decide(proposal: Proposal, by: Who, kegui: Kegui, *, is_approved: bool, reas
 
     Raises:
         OwnRole: it is about the decider.
-        NotPossible: the person who would get the role has left meanwhile, or whoever would lose it
-            has become the last administrator.
-        SamePerson, NotOpen: see ``bot.actions.proposals``.
+        NotPossible: the person who would get the role has left meanwhile or got one that must not
+            meet it, or whoever would lose it has become the last administrator.
+        SamePerson, NotBound, NotOpen: see ``bot.actions.proposals``.
     """
-    if by.is_person(proposal.terms["actor"]):
+    if by.is_person(*humans_behind(proposal.terms["actor"])):
         raise OwnRole
     with transaction():
         if not is_approved:
@@ -137,7 +146,7 @@ def withdraw(proposal: Proposal, by: Who, kegui: Kegui) -> None:
         NotTheirs: another has made it: they reject it.
         NotOpen: it is decided.
     """
-    if proposal.proposed_by != by.actor:
+    if not by.is_person(*proposals.humans_of(proposal)):
         raise NotTheirs
     with transaction():
         proposals.withdraw(proposal, by, kegui)
@@ -147,9 +156,11 @@ def grant(actor: str, role: Role, department_id: int | None, by: Who, kegui: Keg
     """Give a role, in the caller's transaction; False when the person has it.
 
     Raises:
-        NotPossible: see ``check``.
+        NotPossible: see ``check`` and ``check_apart``.
     """
     check(role, department_id)
+    if _held(actor, role, department_id) is None:
+        check_apart(actor, role)
     try:
         with database.atomic():
             RoleGrant.create(
@@ -166,7 +177,10 @@ def grant(actor: str, role: Role, department_id: int | None, by: Who, kegui: Keg
 
 
 def revoke(actor: str, role: Role, department_id: int | None, by: Who, kegui: Kegui) -> bool:
-    """Take a role back, in the caller's transaction; False when the person does not have it."""
+    """Take a role back, in the caller's transaction; False when the person does not have it.
+
+    Who may make no tokens any more loses those that they made.
+    """
     revoked = (
         RoleGrant.update(revoked_by=by.actor, revoked_at=clock.now())
         .where(*_now(actor, role, department_id))
@@ -174,7 +188,28 @@ def revoke(actor: str, role: Role, department_id: int | None, by: Who, kegui: Ke
     )
     if revoked:
         kegui.audit.record(by, REVOKE, actor, role=role, department_id=department_id)
+        if role in MAKES_TOKENS and not any(
+            _held(actor, other, None) is not None for other in MAKES_TOKENS
+        ):
+            tokens.revoke_made_by(actor, by, kegui)
     return bool(revoked)
+
+
+def check_apart(actor: str, role: Role) -> None:
+    """Refuse a role that must not meet another in one person, under whatever name they have it.
+
+    Raises:
+        NotPossible: they have the other one.
+    """
+    for human in humans_behind(actor):
+        # Of one who is bound to nobody only the own name is known.
+        if others := apart_from(role, human):
+            named = ", ".join(sorted(others))
+            raise NotPossible(
+                Obstacle.APART,
+                f"{human} is {named}: nobody is that and {role} (config/roles.toml)",
+                others,
+            )
 
 
 def _held(actor: str, role: Role, department_id: int | None) -> RoleGrant | None:

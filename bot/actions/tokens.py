@@ -5,9 +5,10 @@ import secrets
 from collections.abc import Sequence
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
 from bot import clock
-from bot.access import access_of
+from bot.access import access_of, humans_behind
 from bot.audit import Who
 from bot.db import transaction
 from bot.kegui import Kegui
@@ -18,6 +19,7 @@ ADMIN = "admin"
 SCOPES = (READ, "offboarding", "handover", "allocation", "events", "audit", ADMIN)
 PREFIX = "kgt_"
 TERMINAL = "cli:"
+MAKER_LOST_THE_RIGHT = "its maker lost the right"
 MOST_DAYS = 3650
 # As an actor it stands behind "api:" in 128 characters.
 LONGEST_NAME = 124
@@ -47,7 +49,8 @@ def make(
     """Make a token and return it, the only time that anybody sees it.
 
     Args:
-        owner: who answers for it: with a member who leaves, it ends. Nobody given: the maker.
+        owner: who answers for it: with a member who leaves, it ends. Nobody given: the maker. Who
+            is somebody else must consent before it may call.
         days: how long it holds.
 
     Raises:
@@ -55,9 +58,13 @@ def make(
             number of days, or an owner who is not of the firm.
     """
     owner = owner or by.actor
+    # A terminal is a place of trust of its own: there nobody is asked.
+    is_own = by.actor.startswith(TERMINAL) or humans_behind(owner) <= by.people
     with transaction():
         _check(name, scopes, owner, days, kegui)
-        made = create_token(name, scopes, owner=owner, days=days)
+        made = create_token(
+            name, scopes, owner=owner, maker=by.actor, days=days, is_consented=is_own
+        )
         kegui.audit.record(
             by, "token.create", f"token {name}", scopes=",".join(scopes), owner=owner, days=days
         )
@@ -65,7 +72,13 @@ def make(
 
 
 def create_token(
-    name: str, scopes: Sequence[str], *, owner: str = "", days: int | None = None
+    name: str,
+    scopes: Sequence[str],
+    *,
+    owner: str = "",
+    maker: str = "",
+    days: int | None = None,
+    is_consented: bool = True,
 ) -> str:
     """Write a token down and return it; only its digest is kept. Nobody is asked or told.
 
@@ -82,6 +95,8 @@ def create_token(
         scopes=sorted(set(scopes)),
         created_at=now,
         owner=owner,
+        maker=maker,
+        consented_at=now if is_consented else None,
         expires_at=None if days is None else now + timedelta(days=days),
     )
     return token
@@ -100,6 +115,54 @@ def revoke(token: ApiToken, by: Who, kegui: Kegui, reason: str = "") -> bool:
                 by, "token.revoke", f"token {token.name}", token=token.id, reason=reason or None
             )
     return bool(revoked)
+
+
+def waiting_for(owner: str) -> list[ApiToken]:
+    """Return the tokens that wait until this person consents to answer for them."""
+    waiting = ApiToken.select().where(
+        ApiToken.owner == owner, ApiToken.consented_at.is_null(), ApiToken.revoked_at.is_null()
+    )
+    return list(waiting.order_by(ApiToken.id))
+
+
+def consent(token: ApiToken, by: Who, kegui: Kegui) -> bool:
+    """Let a token call from now on, by the word of its owner; False when it waits for nobody."""
+    with transaction():
+        changed = (
+            ApiToken.update(consented_at=clock.now())
+            .where(
+                ApiToken.id == token.id,
+                ApiToken.owner == by.actor,
+                ApiToken.consented_at.is_null(),
+                ApiToken.revoked_at.is_null(),
+            )
+            .execute()
+        )
+        if changed:
+            kegui.audit.record(
+                by,
+                "token.consent",
+                f"token {token.name}",
+                token=token.id,
+                maker=token.maker,
+                scopes=",".join(token.scopes),
+            )
+    return bool(changed)
+
+
+def revoke_all_of(actor: str, by: Who, kegui: Kegui, reason: str) -> int:
+    """End the tokens that somebody made or answers for; returns how many were live."""
+    return _revoke((ApiToken.owner == actor) | (ApiToken.maker == actor), by, kegui, reason)
+
+
+def revoke_made_by(actor: str, by: Who, kegui: Kegui) -> int:
+    """End the tokens that somebody made who may make none any more."""
+    return _revoke(ApiToken.maker == actor, by, kegui, MAKER_LOST_THE_RIGHT)
+
+
+def _revoke(which: Any, by: Who, kegui: Kegui, reason: str) -> int:
+    held = ApiToken.select().where(which, ApiToken.revoked_at.is_null()).order_by(ApiToken.id)
+    return sum(revoke(token, by, kegui, reason) for token in list(held))
 
 
 def digest(token: str) -> str:

@@ -1,7 +1,7 @@
 """Bearer tokens: who may call, and what for."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
 
 from flask import current_app, g, request
@@ -12,6 +12,7 @@ from bot.actions.tokens import ADMIN, READ, SCOPES, TERMINAL, create_token, dige
 from bot.api import context
 from bot.api.problems import Problem
 from bot.models import ApiToken
+from bot.rules.rights import Right
 
 __all__ = ["ADMIN", "READ", "SCOPES", "check", "create_token", "digest", "needed_scopes", "needs"]
 
@@ -79,10 +80,22 @@ def _token() -> ApiToken:
             "the token has expired: ask an administrator for a new one",
             ', error="invalid_token"',
         )
+    if token.consented_at is None:
+        raise _unauthorized(
+            "令牌的负责人尚未同意，请其登录管理台，在“我的账户”中同意",
+            "the token's owner has not consented yet: they do so in the console, under 我的账户",
+            ', error="invalid_token"',
+        )
     if _is_orphaned(token):
         raise _unauthorized(
             "令牌的负责人已离职，请联系管理员新建",
             "the token's owner has left: ask an administrator for a new one",
+            ', error="invalid_token"',
+        )
+    if _has_lost_its_maker(token):
+        raise _unauthorized(
+            "令牌的制作人已离职或已不是管理员，请联系管理员新建",
+            "who made the token has left or is no administrator: ask one for a new token",
             ', error="invalid_token"',
         )
     _note_use(token, now)
@@ -93,8 +106,19 @@ def _is_orphaned(token: ApiToken) -> bool:
     """Whether a person answered for it who is of the firm no more; a terminal's user is nobody."""
     if not token.owner or token.owner.startswith(TERMINAL):
         return False
-    today = clock.now().astimezone(context.kegui().settings.zone).date()
-    return access_of(token.owner, today) is None
+    return access_of(token.owner, _today()) is None
+
+
+def _has_lost_its_maker(token: ApiToken) -> bool:
+    """Whether a person made it who is of the firm no more, or may make none any more."""
+    if not token.maker or token.maker.startswith(TERMINAL):
+        return False
+    maker = access_of(token.maker, _today())
+    return maker is None or not maker.may(Right.CHANGE_TOKENS)
+
+
+def _today() -> date:
+    return clock.now().astimezone(context.kegui().settings.zone).date()
 
 
 def _note_use(token: ApiToken, now: datetime) -> None:

@@ -108,7 +108,7 @@ def _check_owner(conflict: Conflict, owner: str) -> None:
             f"成员 {owner} 与该客户没有联系，请从与客户有联系的成员中选择",
             f"{owner} is not in contact with the customer: choose a member who is",
         )
-    if context.caller().owner == owner != conflict.owner:
+    if context.who().is_person(owner) and owner != conflict.owner:
         raise invalid(
             "owner",
             "不能把客户判给令牌的负责人，请由另一人裁定",

@@ -5,6 +5,7 @@ from typing import cast
 
 from flask import Flask, current_app, g, request
 
+from bot.access import humans_behind
 from bot.audit import Who
 from bot.db import transaction
 from bot.kegui import Kegui
@@ -35,7 +36,9 @@ def caller_name() -> str:
 
 def who() -> Who:
     """The caller, as the audit log names who acted, and from where."""
-    return Who(caller_name(), request.remote_addr or "", owner=caller().owner)
+    token = caller()
+    humans = humans_behind(token.owner, token.maker)
+    return Who(caller_name(), request.remote_addr or "", humans=humans)
 
 
 def record_look(act: str, subject: str, /, **details: object) -> None:

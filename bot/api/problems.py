@@ -20,7 +20,8 @@ from bot.actions.alarms import report
 from bot.actions.conflicts import NotOpen
 from bot.actions.contact_ways import Changed
 from bot.actions.handovers import LastDayTooFar, NotPossible, UnfitSuccessor, UnknownStaff
-from bot.actions.proposals import SamePerson
+from bot.access import LOCAL
+from bot.actions.proposals import NotBound, SamePerson
 from bot.api import context, field_errors, obstacles
 from bot.audit import AuditUnwritable
 from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, WeComError
@@ -136,6 +137,7 @@ def translate(api: APIBlueprint) -> None:
     api.register_error_handler(UnfitSuccessor, _unfit_successor)
     api.register_error_handler(NotPossible, _not_possible)
     api.register_error_handler(SamePerson, _same_person)
+    api.register_error_handler(NotBound, _not_bound)
     api.register_error_handler(NotOpen, _not_open)
     api.register_error_handler(Changed, _changed)
     api.register_error_handler(WeComError, _wecom)
@@ -240,13 +242,27 @@ def _not_possible(error: NotPossible) -> Response:
     return respond(Problem(409, "wrong-state", chinese, english))
 
 
+def _not_bound(error: NotBound) -> Response:
+    name = error.actor.removeprefix(LOCAL)
+    return respond(
+        Problem(
+            403,
+            "not-bound",
+            f"本地管理员 {name} 未绑定成员，不能提出或决定。请在服务器终端运行 kegui user bind {name}"
+            " 加其成员账号",
+            f"nobody knows which member the local administrator {name} is: run"
+            f" `kegui user bind {name} USERID` at a terminal of the server",
+        )
+    )
+
+
 def _same_person(_error: SamePerson) -> Response:
     return respond(
         Problem(
             403,
             "same-person",
-            "令牌的负责人是这项交接的发起人、修改人或当事人，须由另一人处理",
-            "whoever answers for this token proposed or changed it, or leaves: let another person"
+            "令牌的负责人或制作人是这项交接的发起人、修改人或当事人，须由另一人处理",
+            "whoever answers for this token or made it proposed or changed it, or leaves: let another"
             " do it",
         )
     )

@@ -9,7 +9,7 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect
 
 from bot import clock
-from bot.access import Access, Scope, access_of
+from bot.access import Access, Scope, access_of, humans_behind
 from bot.actions import logins
 from bot.audit import Who
 from bot.console import language
@@ -95,7 +95,9 @@ def scope(right: Right) -> Scope:
 
 def who() -> Who:
     """The asker, as the audit log names them: from where, and what for."""
-    return Who(me().actor, request.remote_addr or "", str(session.get(PURPOSE, "")))
+    actor = me().actor
+    purpose = str(session.get(PURPOSE, ""))
+    return Who(actor, request.remote_addr or "", purpose, humans_behind(actor))
 
 
 def visitor() -> logins.Visitor:

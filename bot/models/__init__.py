@@ -21,7 +21,7 @@ from bot.models.group_chat import GroupChat
 from bot.models.handover import Handover, HandoverItem, HandWork, TransferAttempt
 from bot.models.inbox_event import InboxArchive, InboxEvent, InboxHistory
 from bot.models.job_run import JobRun, PlannedJob
-from bot.models.login import LocalUser, Login, LoginFailure, LoginState, SecondFactor
+from bot.models.login import LocalUser, Login, LoginFailure, SecondFactor
 from bot.models.metric_count import MetricCount
 from bot.models.notice import GapDigest, Notice
 from bot.models.proposal import Proposal
@@ -65,7 +65,6 @@ TABLES: tuple[type[Model], ...] = (
     LocalUser,
     Login,
     LoginFailure,
-    LoginState,
     MetricCount,
     Notice,
     Ownership,
@@ -120,7 +119,6 @@ __all__ = [
     "LocalUser",
     "Login",
     "LoginFailure",
-    "LoginState",
     "MetricCount",
     "Notice",
     "Ownership",

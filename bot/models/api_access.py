@@ -16,8 +16,9 @@ from bot.db import Model, UTCDateTimeField
 class ApiToken(Model):
     """A bearer token; only its digest is kept.
 
-    ``owner`` answers for it: with a member who has left, the token ends. ``expires_at`` null: made
-    before tokens expired.
+    ``owner`` answers for it, ``maker`` made it: with either who has left, the token ends. Before
+    ``consented_at`` it calls nothing: another was named as its owner, and has not said yes.
+    ``expires_at`` null: made before tokens expired; ``maker`` empty: before makers were kept.
     """
 
     id = BigAutoField()
@@ -27,6 +28,8 @@ class ApiToken(Model):
     created_at = UTCDateTimeField()
     revoked_at = UTCDateTimeField(null=True)
     owner = CharField(max_length=160, default="")
+    maker = CharField(max_length=160, default="")
+    consented_at = UTCDateTimeField(null=True)
     expires_at = UTCDateTimeField(null=True)
     last_used_at = UTCDateTimeField(null=True)
 

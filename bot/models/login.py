@@ -1,14 +1,18 @@
 """Logins: who is in the console, since when and from where, and what they proved."""
 
-from peewee import SQL, BigAutoField, BigIntegerField, BlobField, BooleanField, CharField
+from peewee import SQL, BigAutoField, BigIntegerField, BlobField, CharField
 
 from bot.db import Model, UTCDateTimeField
 
 
 class LocalUser(Model):
-    """An administrator without a WeCom account, for the first hour and for emergencies."""
+    """An administrator who comes in without WeCom, for the first hour and for emergencies.
+
+    ``userid`` is the member who they are; null: nobody has said so yet.
+    """
 
     name = CharField(max_length=64, primary_key=True)
+    userid = CharField(max_length=64, null=True)
     password_hash = CharField(max_length=255)
     created_at = UTCDateTimeField()
     disabled_at = UTCDateTimeField(null=True)
@@ -47,16 +51,6 @@ class Login(Model):
 Login.add_index(
     Login.index(Login.expires_at, name="login_open", where=SQL("ended_at IS NULL")),
 )
-
-
-class LoginState(Model):
-    """What is sent through WeCom and must come back once, to the browser that was sent there."""
-
-    digest = CharField(max_length=64, primary_key=True)
-    created_at = UTCDateTimeField()
-    target = CharField(max_length=1024, default="")
-    is_step_up = BooleanField(default=False)
-    method = CharField(max_length=16)
 
 
 class LoginFailure(Model):

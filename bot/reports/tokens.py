@@ -7,22 +7,27 @@ from datetime import date, datetime, timedelta
 from bot.access import not_of_the_firm
 from bot.actions.tokens import ADMIN, TERMINAL
 from bot.models import ApiToken, RoleGrant
-from bot.rules.rights import Role
+from bot.rules.rights import RIGHTS, Right
 
-HOLDS, EXPIRES_SOON, EXPIRED, ORPHANED, REVOKED = (
+HOLDS, EXPIRES_SOON, WAITING, EXPIRED, ORPHANED, MAKER_LOST, REVOKED = (
     "holds",
     "expires_soon",
+    "waiting",
     "expired",
     "orphaned",
+    "maker_lost",
     "revoked",
 )
 MAY_CALL = (HOLDS, EXPIRES_SOON)
+# Those that ended need nobody any more.
+LIVE = (*MAY_CALL, WAITING)
 SOON = timedelta(days=30)
 
 
 @dataclass(frozen=True)
 class Token:
-    """A token and what it is worth now; orphaned: its owner has left, so it ended.
+    """A token and what it is worth now; orphaned: its owner has left, so it ended; waiting: its
+    owner has not consented; maker lost: who made it has left, or may make none any more.
 
     ``exceeds_owner``: it may do everything, and whoever answers for it is no administrator.
     """
@@ -35,34 +40,37 @@ class Token:
 def tokens(now: datetime, today: date) -> list[Token]:
     """Return all tokens: first those that may call, the first to expire before the others."""
     rows: list[ApiToken] = list(ApiToken.select().order_by(ApiToken.id.desc()))
-    people = {row.owner for row in rows if row.owner and not row.owner.startswith(TERMINAL)}
-    gone = not_of_the_firm(people, today)
+    gone, powerless = _ended_with(rows, today)
     administrators = _administrators()
     found = []
     for row in rows:
-        state = state_of(row, now, gone)
+        state = state_of(row, now, gone, powerless)
         # Whoever sat at a terminal has no roles.
         is_person = bool(row.owner) and not row.owner.startswith(TERMINAL)
         exceeds = is_person and ADMIN in row.scopes and row.owner not in administrators
         found.append(Token(row, state, exceeds and state in MAY_CALL))
-    may_call = [one for one in found if one.state in MAY_CALL]
+    may_call = [one for one in found if one.state in LIVE]
     for_ever = datetime.max.replace(tzinfo=now.tzinfo)
     may_call.sort(key=lambda one: one.row.expires_at or for_ever)
-    return may_call + [one for one in found if one.state not in MAY_CALL]
+    return may_call + [one for one in found if one.state not in LIVE]
 
 
 def live_tokens_of(owner: str, now: datetime, today: date) -> list[ApiToken]:
     """Return the tokens that may call and for which this person answers."""
-    gone = not_of_the_firm([owner], today)
-    rows = ApiToken.select().where(ApiToken.owner == owner, ApiToken.revoked_at.is_null())
-    return [row for row in rows.order_by(ApiToken.id) if state_of(row, now, gone) in MAY_CALL]
+    query = ApiToken.select().where(ApiToken.owner == owner, ApiToken.revoked_at.is_null())
+    rows = list(query.order_by(ApiToken.id))
+    gone, powerless = _ended_with(rows, today)
+    return [row for row in rows if state_of(row, now, gone, powerless) in MAY_CALL]
 
 
-def state_of(token: ApiToken, now: datetime, gone: Collection[str]) -> str:
+def state_of(
+    token: ApiToken, now: datetime, gone: Collection[str], powerless: Collection[str]
+) -> str:
     """Say what a token is worth.
 
     Args:
         gone: the owners who are of the firm no more.
+        powerless: the makers who are so, or may make no tokens.
     """
     if token.revoked_at is not None:
         return REVOKED
@@ -70,13 +78,27 @@ def state_of(token: ApiToken, now: datetime, gone: Collection[str]) -> str:
         return EXPIRED
     if token.owner in gone:
         return ORPHANED
+    if token.maker in powerless:
+        return MAKER_LOST
+    if token.consented_at is None:
+        return WAITING
     if token.expires_at is not None and token.expires_at - now <= SOON:
         return EXPIRES_SOON
     return HOLDS
 
 
+def _ended_with(rows: Collection[ApiToken], today: date) -> tuple[set[str], set[str]]:
+    """The owners who are of the firm no more, and the makers who are so or may make no tokens."""
+    owners = {row.owner for row in rows} - {""}
+    makers = {row.maker for row in rows} - {""}
+    people = {actor for actor in owners | makers if not actor.startswith(TERMINAL)}
+    gone = not_of_the_firm(people, today)
+    return gone & owners, (makers & people) & (gone | (makers - _administrators()))
+
+
 def _administrators() -> set[str]:
     granted = RoleGrant.select(RoleGrant.actor).where(
-        RoleGrant.role == str(Role.ADMINISTRATOR), RoleGrant.revoked_at.is_null()
+        RoleGrant.role.in_([str(role) for role in RIGHTS[Right.CHANGE_TOKENS]]),
+        RoleGrant.revoked_at.is_null(),
     )
     return {row.actor for row in granted}

@@ -155,6 +155,22 @@ class Extent:
         return not (self.is_firm or self.departments or self.is_own)
 
 
+def roles_apart(pairs: Iterable[Iterable[str]]) -> Mapping[Role, frozenset[Role]]:
+    """Return of each role those that must not meet it in one person.
+
+    Raises:
+        ValueError: a pair is none, or names a role that there is not.
+    """
+    apart: dict[Role, set[Role]] = {role: set() for role in Role}
+    for pair in pairs:
+        one, other = map(Role, pair)
+        if one is other:
+            raise ValueError(f"{one} cannot be kept apart from itself")
+        apart[one].add(other)
+        apart[other].add(one)
+    return {role: frozenset(others) for role, others in apart.items()}
+
+
 def extent(right: Right, grants: Iterable[Grant]) -> Extent:
     """Decide how far a right goes for somebody with these roles; over nobody: they lack it."""
     is_firm, is_own, departments = False, False, set()
