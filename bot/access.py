@@ -205,6 +205,31 @@ def apart_from(role: Role, human: str) -> set[Role]:
     return held & forbidden
 
 
+def meetings() -> dict[str, list[Role]]:
+    """Return those in whom roles meet that must not, with these roles: granted before that was
+    refused."""
+    bound = {LOCAL + user.name: user.userid for user in LocalUser.select()}
+    return meetings_among(
+        (bound.get(actor) or actor, grant.role)
+        for actor, grants in people_with_roles().items()
+        for grant in grants
+    )
+
+
+def meetings_among(granted: Iterable[tuple[str, str]]) -> dict[str, list[Role]]:
+    """Return in whom of these people roles meet that must not.
+
+    Args:
+        granted: a person and a role each.
+    """
+    apart = roles_apart(table("roles")["apart"])
+    held: dict[str, set[Role]] = {}
+    for human, role in granted:
+        held.setdefault(human, set()).add(Role(role))
+    met = {human: {role for role in roles if apart[role] & roles} for human, roles in held.items()}
+    return {human: sorted(roles, key=list(Role).index) for human, roles in met.items() if roles}
+
+
 def has_left(member: Staff, today: date) -> bool:
     """Whether somebody is of the firm no more: the account is gone or disabled, or the last day
     that HR gave is over, however long WeCom keeps the account.
@@ -219,7 +244,8 @@ def not_of_the_firm(actors: Iterable[str], today: date) -> set[str]:
     enabled = list(
         LocalUser.select(LocalUser.name, LocalUser.userid).where(LocalUser.disabled_at.is_null())
     )
-    gone = who_left({user.userid for user in enabled if user.userid}, today)
+    bound = {user.userid for user in enabled if user.userid}
+    gone = who_left(bound, today) if bound else set()
     here = {LOCAL + user.name for user in enabled if user.userid not in gone}
     members = [
         member for member in Staff.select().where(Staff.userid.in_(sorted(asked))) if member.is_here

@@ -1,9 +1,9 @@
-"""Which people stand behind proposals, tokens and local administrators; no row for who is not in."""
+"""Which people stand behind proposals, tokens and local administrators; no row before a login."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from peewee import BooleanField, CharField, Model, PostgresqlDatabase
+from peewee import BooleanField, CharField, Model, PostgresqlDatabase, Table
 
 from bot.db import UTCDateTimeField
 
@@ -71,42 +71,40 @@ def down(migrator: Any, db: Any) -> None:
 
 def _fill_makers(db: Any) -> None:
     """Who made the tokens that there are, by the audit log."""
-    sign = "%s" if isinstance(db, PostgresqlDatabase) else "?"
-    tokens = db.execute_sql("SELECT id, name, created_at FROM api_token").fetchall()
-    for number, name, created_at in tokens:
-        entries = db.execute_sql(
-            f"SELECT actor, at FROM audit_entry WHERE act = 'token.create' AND subject = {sign}",
-            (f"token {name}"[:160],),
-        ).fetchall()
-        for actor, at in entries:
-            if abs(_moment(at) - _moment(created_at)) < AT_ONCE:
-                db.execute_sql(
-                    f"UPDATE api_token SET maker = {sign} WHERE id = {sign}", (actor, number)
-                )
+    tokens: Any = Table("api_token", ("id", "name", "created_at", "maker")).bind(db)
+    entries: Any = Table("audit_entry", ("act", "subject", "actor", "at")).bind(db)
+    for token in list(tokens.select(tokens.id, tokens.name, tokens.created_at).dicts()):
+        made = entries.select(entries.actor, entries.at).where(
+            entries.act == "token.create", entries.subject == f"token {token['name']}"[:160]
+        )
+        for entry in list(made.dicts()):
+            if abs(_moment(entry["at"]) - _moment(token["created_at"])) < AT_ONCE:
+                tokens.update(maker=entry["actor"]).where(tokens.id == token["id"]).execute()
 
 
 def _fill_proposers(db: Any) -> None:
     """Who stands behind what is still to be decided."""
-    sign = "%s" if isinstance(db, PostgresqlDatabase) else "?"
-    waiting = db.execute_sql("SELECT id, proposed_by FROM proposal WHERE state = 'open'").fetchall()
-    for number, proposed_by in waiting:
-        behind = [proposed_by]
-        if proposed_by.startswith("api:"):
+    tokens: Any = Table("api_token", ("id", "name", "owner", "maker", "revoked_at")).bind(db)
+    names = ("id", "state", "proposed_by", "proposer", "proposer_too")
+    proposals: Any = Table("proposal", names).bind(db)
+    waiting = proposals.select(proposals.id, proposals.proposed_by)
+    for row in list(waiting.where(proposals.state == "open").dicts()):
+        behind = [row["proposed_by"]]
+        if row["proposed_by"].startswith("api:"):
+            name = row["proposed_by"].removeprefix("api:")
+            of_name = tokens.select(tokens.owner, tokens.maker).where(
+                tokens.name == name, tokens.revoked_at.is_null()
+            )
             behind = [
                 actor
-                for row in db.execute_sql(
-                    f"SELECT owner, maker FROM api_token WHERE name = {sign}"
-                    " AND revoked_at IS NULL ORDER BY id DESC LIMIT 1",
-                    (proposed_by.removeprefix("api:"),),
-                ).fetchall()
-                for actor in row
+                for token in of_name.order_by(tokens.id.desc()).limit(1).dicts()
+                for actor in (token["owner"], token["maker"])
             ]
         people = sorted({one for one in behind if one and not one.startswith(NOT_PEOPLE)})
         one, other, *_more = [*people, None, None]
-        db.execute_sql(
-            f"UPDATE proposal SET proposer = {sign}, proposer_too = {sign} WHERE id = {sign}",
-            (one, other, number),
-        )
+        proposals.update(proposer=one, proposer_too=other).where(
+            proposals.id == row["id"]
+        ).execute()
 
 
 def _moment(at: Any) -> datetime:

@@ -229,14 +229,15 @@ def test_proposals_stand_from_their_migration_on(store: str) -> None:
     while "0025_proposals_stand" not in migrations.down():
         pass
     Proposal.update(subject="y").execute()
-    [before] = _rows(Proposal)
+    query = "SELECT kind, subject, state, proposed_by FROM proposal"
+    [before] = db.database.execute_sql(query).fetchall()
 
     assert "0025_proposals_stand" in migrations.up()
 
     for act in (Proposal.update(subject="z"), Proposal.delete()):
         with pytest.raises(peewee.IntegrityError), db.transaction():
             act.execute()
-    assert _rows(Proposal) == [before]
+    assert db.database.execute_sql(query).fetchall() == [before]
     assert Proposal.update(state="approved", decided_by="other").execute() == 1
 
 

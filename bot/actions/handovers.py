@@ -396,8 +396,12 @@ def _propose_anew(handover: Handover, by: Who, kegui: Kegui) -> None:
     former = proposals.open_one(handover.kind, subject)
     if former is not None:
         proposals.withdraw(former, by, kegui, "changed")
+    if former is None or by.people:
+        proposals.propose(handover.kind, subject, by, kegui)
+        return
     # What a system adds does not make a person the second one of their own proposal.
-    proposals.propose(handover.kind, subject, by, kegui, former=None if by.people else former)
+    humans = proposals.humans_of(former)
+    proposals.propose(handover.kind, subject, by, kegui, maker=former.proposed_by, humans=humans)
 
 
 def propose_new_plan(handover: Handover, kegui: Kegui) -> None:

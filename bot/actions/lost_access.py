@@ -13,7 +13,7 @@ WHY = "has left"
 
 
 def take_from(userid: str, by: Who, kegui: Kegui) -> None:
-    """End a leaver's logins, tokens, authenticator app and roles, and who they are without WeCom; of
+    """End a leaver's logins, tokens, authenticator app and roles, also as a local administrator; of
     a second time nothing is left.
 
     That they lead a department is forgotten as well: WeCom says it again, should it be so.

@@ -14,7 +14,6 @@ from bot.models import Proposal, Staff
 from bot.models.proposal import APPROVED, OPEN, REJECTED, WITHDRAWN
 
 
-
 class SamePerson(Exception):
     """Who stands behind a proposal may not decide on it, under whatever name or token."""
 
@@ -47,29 +46,29 @@ def propose(
     /,
     *,
     reason: str = "",
-    former: Proposal | None = None,
+    maker: str | None = None,
+    humans: frozenset[str] | None = None,
     **terms: Any,
 ) -> Proposal:
     """Write a proposal down, in the caller's transaction.
 
     Args:
-        former: the proposal in whose place it is put, and whose makers may not decide on it, if it
-            stays theirs and is not that of ``by``.
+        maker: whose proposal it is, if that is not ``by``.
+        humans: who then stands behind it, and may not decide on it.
 
     Raises:
         NotBound: a local administrator proposes who is bound to no member.
         AlreadyProposed: of this kind one is open for this subject.
     """
     check_bound(by)
-    made_by = humans_of(former) if former else by.people
-    proposer, proposer_too = _two(made_by)
+    proposer, proposer_too = _two(by.people if humans is None else humans)
     try:
         with database.atomic():
             proposal = Proposal.create(
                 kind=kind,
                 subject=subject,
                 terms=terms,
-                proposed_by=former.proposed_by if former else by.actor,
+                proposed_by=maker or by.actor,
                 proposer=proposer,
                 proposer_too=proposer_too,
                 proposed_at=clock.now(),
@@ -82,7 +81,7 @@ def propose(
         f"{kind}.propose",
         subject,
         proposal=proposal.id,
-        proposed_by=former.proposed_by if former else None,
+        proposed_by=maker,
         humans=_humans_beside(by),
         **terms,
     )
@@ -93,7 +92,7 @@ def check_bound(by: Who) -> None:
     """Refuse who proposes or decides while nobody knows which member they are.
 
     Raises:
-        NotBound: a local administrator, or who made or answers for the token, is bound to no member.
+        NotBound: a local administrator acts, by themselves or by a token, who is bound to nobody.
     """
     for human in sorted(by.people):
         if human.startswith(LOCAL):

@@ -42,6 +42,7 @@ from bot.models import (
     InboxArchive,
     InboxEvent,
     Lease,
+    LocalUser,
     Login,
     Notice,
     Ownership,
@@ -72,6 +73,7 @@ LOOKED_AFTER = timedelta(days=2)
 PLAIN: tuple[Field, ...] = (
     Allocation.added_userid,
     Allocation.owner,
+    ApiToken.maker,
     ApiToken.owner,
     Conflict.owner,
     GroupChat.owner,
@@ -81,6 +83,7 @@ PLAIN: tuple[Field, ...] = (
     HandWork.done_by,
     InboxArchive.userid,
     InboxEvent.userid,
+    LocalUser.userid,
     Login.actor,
     Notice.userid,
     Ownership.userid,
@@ -105,6 +108,8 @@ BY_HAND: tuple[Field, ...] = (
     Effect.identity,
     GapDigest.userid,
     Proposal.proposed_by,
+    Proposal.proposer,
+    Proposal.proposer_too,
     Proposal.subject,
     Proposal.terms,
     Relation.userid,
@@ -426,6 +431,8 @@ def _propose_anew(former: str, userid: str, kegui: Kegui) -> int:
     """A proposal stands as it was made: an open one that names the member is made anew."""
     is_about = (
         (Proposal.proposed_by == former)
+        | (Proposal.proposer == former)
+        | (Proposal.proposer_too == former)
         | _has(Proposal.terms, former)
         | Proposal.subject.startswith(f"{former} ")
     )
@@ -436,6 +443,7 @@ def _propose_anew(former: str, userid: str, kegui: Kegui) -> int:
         subject = one.subject
         if subject.startswith(f"{former} "):
             subject = userid + subject.removeprefix(former)
+        humans = {userid if human == former else human for human in proposals.humans_of(one)}
         if proposals.open_one(one.kind, subject) is None:
             proposals.propose(
                 one.kind,
@@ -444,6 +452,7 @@ def _propose_anew(former: str, userid: str, kegui: Kegui) -> int:
                 kegui,
                 reason=one.reason,
                 maker=userid if one.proposed_by == former else one.proposed_by,
+                humans=frozenset(humans),
                 **replaced(one.terms, former, userid),
             )
         moved += 1

@@ -16,11 +16,11 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from bot import clock, db
+from bot.access import LOCAL
 from bot.actions.alarms import report
 from bot.actions.conflicts import NotOpen
 from bot.actions.contact_ways import Changed
 from bot.actions.handovers import LastDayTooFar, NotPossible, UnfitSuccessor, UnknownStaff
-from bot.access import LOCAL
 from bot.actions.proposals import NotBound, SamePerson
 from bot.api import context, field_errors, obstacles
 from bot.audit import AuditUnwritable
@@ -248,8 +248,8 @@ def _not_bound(error: NotBound) -> Response:
         Problem(
             403,
             "not-bound",
-            f"本地管理员 {name} 未绑定成员，不能提出或决定。请在服务器终端运行 kegui user bind {name}"
-            " 加其成员账号",
+            f"本地管理员 {name} 未绑定成员，不能提出或决定。请在服务器终端运行"
+            f" kegui user bind {name} 加其成员账号",
             f"nobody knows which member the local administrator {name} is: run"
             f" `kegui user bind {name} USERID` at a terminal of the server",
         )
@@ -262,8 +262,8 @@ def _same_person(_error: SamePerson) -> Response:
             403,
             "same-person",
             "令牌的负责人或制作人是这项交接的发起人、修改人或当事人，须由另一人处理",
-            "whoever answers for this token or made it proposed or changed it, or leaves: let another"
-            " do it",
+            "whoever answers for this token or made it proposed or changed it, or leaves: let"
+            " another person do it",
         )
     )
 

@@ -10,7 +10,7 @@ import click
 import segno
 
 from bot import clock, db, setup, terminal
-from bot.access import LOCAL, not_of_the_firm, people_with_roles
+from bot.access import LOCAL, meetings, not_of_the_firm, people_with_roles
 from bot.actions import local_users, logins, roles, second_factors
 from bot.kegui import Kegui
 from bot.models import LocalUser, Staff
@@ -31,17 +31,46 @@ def user() -> None:
 
 @user.command("create-admin")
 @click.argument("name")
-def create_admin(name: str) -> None:
+@click.option(
+    "--userid", default="", help="Which member they are; `kegui user bind` says it later."
+)
+def create_admin(name: str, userid: str) -> None:
     """Make a local administrator; asks for a password and sets up an authenticator app."""
     kegui = _kegui()
     with _screen() as screen, db.connection():
         try:
             password = _new_password(screen)
-            secret = local_users.create_admin(name, password, terminal.whoever(), kegui)
+            with db.transaction():
+                secret = local_users.create_admin(name, password, terminal.whoever(), kegui)
+                if userid:
+                    local_users.bind(name, Staff.spelled(userid), terminal.whoever(), kegui)
         except local_users.NotPossible as error:
             raise click.ClickException(str(error)) from None
         _set_up_app(name, secret, screen, kegui)
     click.echo(f"{LOCAL}{name} is an administrator")
+    if not userid:
+        click.echo(
+            f"before they propose or decide anything: kegui user bind {name} USERID", err=True
+        )
+
+
+@user.command("bind")
+@click.argument("name")
+@click.argument("userid", metavar="USERID")
+def bind(name: str, userid: str) -> None:
+    """Say which member a local administrator is: one person proposes, another decides."""
+    kegui = _kegui()
+    name = name.removeprefix(LOCAL)
+    with db.connection():
+        userid = Staff.spelled(userid)
+        try:
+            is_new = local_users.bind(name, userid, terminal.whoever(), kegui)
+        except local_users.NotPossible as error:
+            raise click.ClickException(str(error)) from None
+        is_known = Staff.get_or_none(userid=userid) is not None
+    click.echo(f"{LOCAL}{name} is {userid}" if is_new else f"{LOCAL}{name} was {userid} already")
+    if not is_known:
+        click.echo(f"no reading has met {userid} yet: is the userid right?", err=True)
 
 
 @user.command("second-factor")
@@ -174,6 +203,8 @@ def list_people() -> None:
     loaded = terminal.load()
     with db.connection():
         people = people_with_roles()
+        bound = {LOCAL + one.name: one.userid for one in LocalUser.select()}
+        met = meetings()
         seen = logins.last_seen(list(people))
         states = _why_out(list(people), _today(loaded))
         for actor, granted in people.items():
@@ -184,7 +215,11 @@ def list_people() -> None:
             app = "app" if second_factors.has_one(actor) else "no app"
             last = f"seen {seen[actor]:%Y-%m-%d %H:%M} UTC" if actor in seen else "never seen"
             state = f"\t{states[actor]}" if actor in states else ""
+            if actor in bound and actor not in states:
+                state += f"\tis {bound[actor]}" if bound[actor] else "\tbound to no member"
             click.echo(f"{actor}\t{held}\t{app}\t{last}{state}")
+    for person, roles_met in met.items():
+        click.echo(f"{person} is {' and '.join(roles_met)}: no one person should be", err=True)
 
 
 def _why_out(actors: list[str], today: date) -> dict[str, str]:

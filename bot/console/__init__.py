@@ -17,6 +17,8 @@ from playhouse.pool import MaxConnectionsExceeded
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_exceptions
 
 from bot import db
+from bot.access import LOCAL
+from bot.actions.proposals import NotBound
 from bot.audit import AuditUnwritable
 from bot.console import (
     account,
@@ -145,6 +147,7 @@ def _console() -> APIBlueprint:
     console.register_error_handler(500, _broken)
     console.register_error_handler(403, _denied)
     console.register_error_handler(CSRFError, _stale)
+    console.register_error_handler(NotBound, _not_bound)
     console.register_error_handler(form_limits.TooMuch, _too_much)
     console.register_error_handler(AuditUnwritable, _unrecorded)
     console.register_error_handler(OperationalError, _refused)
@@ -183,6 +186,11 @@ def _away() -> ResponseReturnValue:
 def _denied(_error: Exception) -> ResponseReturnValue:
     """Say which roles may do that, and whom to ask."""
     return render_template("denied.html", roles=navigation.roles_that_may()), 403
+
+
+def _not_bound(error: NotBound) -> ResponseReturnValue:
+    """Say how a local administrator becomes a person whom two-person rules know."""
+    return render_template("unbound.html", name=error.actor.removeprefix(LOCAL)), 403
 
 
 def _stale(_error: Exception) -> ResponseReturnValue:

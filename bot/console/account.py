@@ -6,12 +6,13 @@ from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from bot.actions import logins, second_factors
+from bot.actions import logins, second_factors, tokens
 from bot.console import gate
 from bot.console.gate import SIGNED_IN, allow
 from bot.console.pages import kegui
+from bot.console.tokens import NUMBER, SCOPES
 from bot.console.words import ROLES
-from bot.models import Login
+from bot.models import ApiToken, Login
 from bot.reports.names import names_of
 from bot.reports.roles import department_paths
 
@@ -23,6 +24,7 @@ blueprint = APIBlueprint("account", __name__, url_prefix="/account", enable_open
 def show() -> str:
     """My roles, my logins, my second factor."""
     me = gate.me()
+    waiting = tokens.waiting_for(me.actor)
     return render_template(
         "account/show.html",
         me=me,
@@ -31,7 +33,8 @@ def show() -> str:
         logins=logins.open_logins(me.actor, kegui()),
         mine=gate.my_login(),
         has_app=second_factors.has_one(me.actor),
-        names=names_of(staff=[me.userid]),
+        waiting=waiting,
+        names=names_of(staff=[me.userid, *(token.maker for token in waiting)]),
     )
 
 
@@ -55,6 +58,30 @@ def end_others() -> ResponseReturnValue:
     others = [one for one in logins.open_logins(gate.me().actor, kegui()) if one.id != mine.id]
     number = logins.end(others, gate.who(), kegui(), "by its owner")
     flash(_("已结束其他 %(number)s 个登录。", number=number), "good")
+    return redirect(url_for("console.account.show"))
+
+
+@blueprint.get(f"/tokens/<{NUMBER}:token_id>")
+@allow(SIGNED_IN, step_up=True)
+def token(token_id: int) -> str:
+    """What a token may that names me as its owner: it calls once I have consented."""
+    found = _waiting(token_id)
+    return render_template(
+        "account/token.html", token=found, scopes=SCOPES, names=names_of(staff=[found.maker])
+    )
+
+
+@blueprint.post(f"/tokens/<{NUMBER}:token_id>")
+@allow(SIGNED_IN, step_up=True)
+def answer_for_token(token_id: int) -> ResponseReturnValue:
+    """Consent to answer for a token, or end it."""
+    found = _waiting(token_id)
+    if request.form.get("answer") == "consent":
+        tokens.consent(found, gate.who(), kegui())
+        flash(_("您已同意作令牌“%(name)s”的负责人，立即生效。", name=found.name), "good")
+    else:
+        tokens.revoke(found, gate.who(), kegui(), "its owner declined")
+        flash(_("您没有同意，令牌“%(name)s”已作废。", name=found.name), "good")
     return redirect(url_for("console.account.show"))
 
 
@@ -94,6 +121,13 @@ def remove() -> ResponseReturnValue:
     second_factors.remove(gate.me().actor, gate.who(), kegui())
     flash(_("动态码已停用。"), "good")
     return redirect(url_for("console.account.second_factor"))
+
+
+def _waiting(token_id: int) -> ApiToken:
+    waiting = {token.id: token for token in tokens.waiting_for(gate.me().actor)}
+    if token_id not in waiting:
+        abort(404)
+    return waiting[token_id]
 
 
 def _second_factor(secret: str) -> str:

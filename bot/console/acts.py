@@ -43,6 +43,7 @@ ACTS: Mapping[str, LazyString] = {
     "contact_way.change": _l("修改渠道活码"),
     "contact_way.remove": _l("删除渠道活码"),
     "token.create": _l("新建接口令牌"),
+    "token.consent": _l("同意作接口令牌的负责人"),
     "token.revoke": _l("作废接口令牌"),
     "customer.list": _l("查看客户列表"),
     "customer.look": _l("查看客户详情"),
@@ -79,6 +80,7 @@ ACTS: Mapping[str, LazyString] = {
     "second_factor.confirm": _l("启用动态码"),
     "second_factor.remove": _l("停用动态码"),
     "user.create_admin": _l("新建本地管理员"),
+    "user.bind": _l("把本地管理员绑定到成员"),
     "user.disable": _l("停用本地管理员"),
     "role.grant": _l("授予角色"),
     "role.grant.propose": _l("提议授予角色"),
@@ -137,6 +139,7 @@ DETAILS: Mapping[str, LazyString] = {
     "act": _l("操作"),
     "actor": _l("人员"),
     "address": _l("来源地址"),
+    "before": _l("之前"),
     "by": _l("处理人"),
     "capacity": _l("客户容量"),
     "channel": _l("渠道"),
@@ -151,10 +154,12 @@ DETAILS: Mapping[str, LazyString] = {
     "first": _l("第一项"),
     "folder": _l("文件夹"),
     "from": _l("开始日期"),
+    "humans": _l("实际人员"),
     "kind": _l("类型"),
     "last": _l("最后一项"),
     "last_day": _l("最后工作日"),
     "licences": _l("资质"),
+    "maker": _l("制作人"),
     "method": _l("方式"),
     "mode": _l("方式"),
     "number": _l("数量"),
@@ -187,8 +192,18 @@ DETAILS: Mapping[str, LazyString] = {
     "why": _l("原因"),
 }
 # Details that name people.
-PEOPLE = ("userid", "owner", "takeover_userid", "actor", "person", "proposed_by", "by")
-SEVERAL = ("userids", "successors")
+PEOPLE = (
+    "userid",
+    "owner",
+    "maker",
+    "takeover_userid",
+    "actor",
+    "person",
+    "proposed_by",
+    "by",
+    "before",
+)
+SEVERAL = ("userids", "successors", "humans")
 SYSTEMS: Mapping[str, LazyString] = {
     "wecom": _l("企业微信"),
     "rules": _l("分配规则"),

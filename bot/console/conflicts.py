@@ -80,7 +80,7 @@ def resolve(conflict_id: int) -> ResponseReturnValue:
     if request.method == "POST":
         if owner not in choices:
             error = _("请选择一位与客户有联系的成员。")
-        elif owner == gate.me().userid != conflict.owner:
+        elif gate.who().is_person(owner) and owner != conflict.owner:
             error = _("不能把客户判给自己，请由上级主管裁定。")
         elif not reason.strip():
             error = _("请写明理由，相关成员会看到处理结果。")

@@ -11,7 +11,7 @@ from flask_babel import gettext as _
 
 from bot.access import Scope
 from bot.actions import alarms, hand_work, handovers
-from bot.actions.proposals import SamePerson, open_one, proposer_of
+from bot.actions.proposals import SamePerson, humans_of, open_one, proposer_of
 from bot.actions.staff import candidates
 from bot.console import gate
 from bot.console.gate import allow
@@ -121,7 +121,7 @@ def show(handover_id: int) -> str:
     groups = groups if sees_customers else []
     # Those whom HR does not see are none: the log says who saw the customers, not only the leaver.
     _record_look(handover, customers=len(shown))
-    is_own = gate.me().actor == handover.userid
+    is_own = gate.who().is_person(handover.userid)
     may_cancel = gate.scope(Right.OPEN_OFFBOARDINGS).has(handover.userid) and not is_own
     return render_template(
         "offboardings/show.html",
@@ -206,7 +206,7 @@ def approve(handover_id: int) -> ResponseReturnValue:
         today=gate.today(),
         by_successor=by_successor,
         unfit=_unfit_by_now(userid for userid, _counts in by_successor),
-        is_own=gate.me().actor in (handover.userid, proposal and proposal.proposed_by),
+        is_own=gate.who().is_person(handover.userid, *(humans_of(proposal) if proposal else ())),
         names=names_of(
             staff=[
                 handover.userid,

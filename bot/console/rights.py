@@ -1,6 +1,6 @@
 """角色与权限: who may do what, and who decided so."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from apiflask import APIBlueprint
@@ -12,9 +12,9 @@ from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
 
 from bot import clock
-from bot.access import LOCAL
+from bot.access import LOCAL, humans_behind, meetings_among
 from bot.actions import logins, roles
-from bot.actions.proposals import AlreadyProposed, NotOpen, SamePerson
+from bot.actions.proposals import AlreadyProposed, NotOpen, SamePerson, humans_of
 from bot.actions.roles import GRANT, REVOKE, NotPossible, NotTheirs, Obstacle, OwnRole
 from bot.console import gate
 from bot.console.acts import who
@@ -71,6 +71,7 @@ OBSTACLES: Mapping[Obstacle, tuple[str, LazyString]] = {
         "person",
         _l("公司里没有这个人，或其已离职、已停用。请核对账号。"),
     ),
+    Obstacle.APART: ("role", _l("这个角色不能与对方已有的角色同在一人身上。")),
     Obstacle.HAS_IT: ("role", _l("对方已经有这个角色，无需再授予。")),
     Obstacle.LAST_ADMINISTRATOR: (
         "role",
@@ -95,6 +96,9 @@ def index() -> str:
     everybody = holders(gate.today())
     shown = [one for one in everybody if not chosen or Role(chosen) in one.roles]
     page = page_of_list(shown, page_number(), PAGE_SIZE)
+    met = meetings_among(
+        (one.userid or one.actor, grant.role) for one in everybody for grant in one.grants
+    )
     numbers = {role: sum(role in one.roles for one in everybody) for role in GRANTABLE}
     return render_template(
         "rights/index.html",
@@ -104,8 +108,9 @@ def index() -> str:
         numbers=numbers,
         roles=ROLES,
         departments=department_paths(),
-        names=_names_of_holders(page.rows),
+        names=_names_of_holders(page.rows, met),
         open_count=count_open(),
+        met=met,
     )
 
 
@@ -181,12 +186,13 @@ def proposals() -> str:
     """What is proposed, and what was decided by whom and why."""
     waiting = open_proposals()
     page = page_of_query(decided_proposals(), page_number(), PAGE_SIZE)
-    me = gate.me().actor
+    who = gate.who()
     return render_template(
         "rights/proposals.html",
         waiting=waiting,
         page=page,
-        me=me,
+        mine={one.id for one in waiting if who.is_person(*humans_of(one))},
+        about_me={one.id for one in waiting if who.is_person(*humans_behind(one.terms["actor"]))},
         roles=ROLES,
         departments=department_paths(),
         names=_names_in([*waiting, *page.rows]),
@@ -225,8 +231,8 @@ def propose() -> ResponseReturnValue:
         try:
             roles.propose(kind, actor, Role(role), number, gate.who(), kegui(), reason)
         except NotPossible as error:
-            place, text = OBSTACLES[error.why]
-            errors[place] = str(text)
+            place, _text = OBSTACLES[error.why]
+            errors[place] = _sentence(error)
         except AlreadyProposed:
             errors["all"] = _("同样的变更已经提出，正在等待复核。")
         else:
@@ -264,8 +270,8 @@ def decide(number: int) -> ResponseReturnValue:
         flash(_why_not(error), "bad")
     except NotPossible as error:
         text = _("对方已离职或已停用，不能再授予角色。请改为驳回。")
-        if error.why is Obstacle.LAST_ADMINISTRATOR:
-            text = str(OBSTACLES[error.why][1])
+        if error.why in (Obstacle.LAST_ADMINISTRATOR, Obstacle.APART):
+            text = _sentence(error)
         return _decision(proposal, reason, text), UNFIT_FOR_THIS
     else:
         flash(_("已批准，立即生效。") if is_approved else _("已驳回，没有任何变更。"), "good")
@@ -370,12 +376,21 @@ def _known(number: int) -> Proposal:
 
 def _refusal(proposal: Proposal) -> str | None:
     """Why the asker may not decide on it, if so."""
-    me = gate.me().actor
+    who = gate.who()
     if proposal.state != OPEN:
         return _why_not(NotOpen())
-    if proposal.proposed_by == me:
+    if who.is_person(*humans_of(proposal)):
         return _why_not(SamePerson())
-    return _why_not(OwnRole()) if proposal.terms["actor"] == me else None
+    is_own = who.is_person(*humans_behind(proposal.terms["actor"]))
+    return _why_not(OwnRole()) if is_own else None
+
+
+def _sentence(error: NotPossible) -> str:
+    """What stands in the way, with the roles that must not meet the one asked for."""
+    if error.roles:
+        held = _("、").join(str(ROLES[role]) for role in error.roles)
+        return _("对方已是%(held)s：这两个角色不能同在一人身上。", held=held)
+    return str(OBSTACLES[error.why][1])
 
 
 def _why_not(error: Exception) -> str:
@@ -388,10 +403,11 @@ def _why_not(error: Exception) -> str:
     return _("这项变更已有结果，不能再改。")
 
 
-def _names_of_holders(people: Any) -> Names:
+def _names_of_holders(people: Any, others: Iterable[str]) -> Names:
     shown: list[Holder] = list(people)
     granted_by = [grant.granted_by for one in shown for grant in one.grants]
-    return names_of(staff=[*(one.actor for one in shown), *granted_by])
+    named = [name for one in shown for name in (one.actor, one.userid)]
+    return names_of(staff=[*named, *granted_by, *others])
 
 
 def _names_in(shown: list[Proposal]) -> Names:

@@ -21,6 +21,7 @@ from bot.console.pages import kegui
 ACTS: Mapping[str, LazyString] = {
     "console.account.show": _l("停用动态码"),
     "console.account.second_factor": _l("设置动态码"),
+    "console.account.token": _l("决定是否作接口令牌的负责人"),
     "console.audit.index": _l("导出审计日志"),
     "console.moves.new": _l("转接超过 20 位客户"),
     "console.offboardings.approve": _l("审批超过 20 位客户的交接"),

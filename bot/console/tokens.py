@@ -21,7 +21,8 @@ from bot.db import transaction
 from bot.models import ApiToken
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_list
-from bot.reports.tokens import EXPIRES_SOON, MAY_CALL
+from bot.reports.tokens import EXPIRES_SOON
+from bot.reports.tokens import LIVE as STATES_OF_THE_LIVE
 from bot.reports.tokens import tokens as all_tokens
 from bot.rules.rights import Right
 
@@ -59,8 +60,8 @@ def index() -> str:
     """The tokens that may call, the first to expire before the others; or those that ended."""
     state = choice("state", (LIVE, ENDED), LIVE)
     everything = all_tokens(clock.now(), gate.today())
-    live = [one for one in everything if one.state in MAY_CALL]
-    ended = [one for one in everything if one.state not in MAY_CALL]
+    live = [one for one in everything if one.state in STATES_OF_THE_LIVE]
+    ended = [one for one in everything if one.state not in STATES_OF_THE_LIVE]
     page = page_of_list(live if state == LIVE else ended, page_number(), PAGE_SIZE)
     return render_template(
         "tokens/index.html",
@@ -69,7 +70,9 @@ def index() -> str:
         numbers={LIVE: len(live), ENDED: len(ended)},
         soon=[one for one in live if one.state == EXPIRES_SOON],
         scopes=SCOPES,
-        names=names_of(staff=[one.row.owner for one in page.rows]),
+        names=names_of(
+            staff=[actor for one in page.rows for actor in (one.row.owner, one.row.maker)]
+        ),
     )
 
 
@@ -107,7 +110,15 @@ def make() -> ResponseReturnValue:
     except NotPossible as error:
         place, text = OBSTACLES[error.why]
         return _form(typed, scopes, {place: str(text)}), UNFIT
-    return render_template("tokens/made.html", name=name, secret=secret)
+    token = ApiToken.get(ApiToken.digest == tokens.digest(secret))
+    waits = token.owner if token.consented_at is None else None
+    return render_template(
+        "tokens/made.html",
+        name=name,
+        secret=secret,
+        waits_for=waits,
+        names=names_of(staff=[waits]),
+    )
 
 
 @blueprint.get(f"/<{NUMBER}:number>/revocation")
@@ -118,7 +129,7 @@ def revocation(number: int) -> ResponseReturnValue:
     if token.revoked_at is not None:
         return _revoked_already()
     return render_template(
-        "tokens/revocation.html", token=token, names=names_of(staff=[token.owner])
+        "tokens/revocation.html", token=token, names=names_of(staff=[token.owner, token.maker])
     )
 
 

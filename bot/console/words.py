@@ -235,6 +235,8 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
     "token": {
         "holds": Word(_l("有效"), GOOD),
         "expires_soon": Word(_l("即将到期"), WARN),
+        "waiting": Word(_l("等待负责人同意"), WARN),
+        "maker_lost": Word(_l("制作人已离职或不再是管理员，已失效"), BAD),
         "expired": Word(_l("已到期"), QUIET),
         "orphaned": Word(_l("负责人已离职，已失效"), BAD),
         "revoked": Word(_l("已作废"), QUIET),

@@ -48,6 +48,7 @@ def examine(environment: Mapping[str, str], options: Options) -> list[Finding]:
         *storage.check_database(settings, options.processes),
         storage.check_vault(settings),
         storage.check_queue(settings),
+        storage.check_roles(),
     ]
     found += _examine_wecom(settings, found, options)
     found.append(doors.check_public_url(settings))

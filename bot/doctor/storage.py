@@ -8,6 +8,7 @@ from peewee import PeeweeException, PostgresqlDatabase
 from playhouse.pool import MaxConnectionsExceeded
 
 from bot import clock, db, migrations
+from bot.access import meetings
 from bot.doctor.findings import FAILED, Finding, failed, not_checked, ok, warning
 from bot.inbox import PAYLOAD
 from bot.models import AccessToken, InboxHistory
@@ -175,6 +176,21 @@ def check_vault(settings: Settings) -> Finding:
         except VaultError:
             return failed("data key", "data_key_changed", what=what)
     return ok("data key")
+
+
+def check_roles() -> Finding:
+    """Which roles must not meet in one person can be read, and they meet in nobody."""
+    try:
+        with db.connection():
+            met = meetings()
+    except (PeeweeException, MaxConnectionsExceeded):
+        return not_checked("roles", "migrations")
+    except (KeyError, ValueError, TypeError):
+        return failed("roles", "roles_unreadable")
+    if met:
+        people = "; ".join(f"{person}: {', '.join(roles)}" for person, roles in met.items())
+        return warning("roles", "roles_meet", people=people)
+    return ok("roles")
 
 
 def check_queue(settings: Settings) -> Finding:

@@ -35,6 +35,7 @@ CHECKS = {
     "database clock": ("数据库时钟", "database clock"),
     "data key": ("数据密钥", "data key"),
     "queue": ("队列", "queue"),
+    "roles": ("互斥的角色", "roles kept apart"),
     "platform": ("企业微信平台", "WeCom platform"),
     "clock": ("本机时钟", "clock"),
     "app token": ("应用 Secret", "app secret"),
@@ -225,6 +226,26 @@ SENTENCES = {
             "请把 PostgreSQL 的 max_connections 调到 {wanted} 以上并重启数据库，或减少进程数",
             "Raise max_connections of PostgreSQL to {wanted} or more and restart it, or run fewer"
             " processes.",
+        ),
+    ),
+    "roles_meet": Sentence(
+        (
+            "不能同在一人身上的角色同属一人（{people}）",
+            "roles that must not meet in one person do ({people})",
+        ),
+        (
+            "请收回其中一个：控制台的“角色与权限”，或 kegui user revoke",
+            "Take one of them back: on the page 角色与权限, or with kegui user revoke.",
+        ),
+    ),
+    "roles_unreadable": Sentence(
+        (
+            "config/roles.toml 无法读取，或写有不存在的角色",
+            "config/roles.toml cannot be read, or names a role that there is not",
+        ),
+        (
+            "请按文件开头的说明改正",
+            "Correct it as the beginning of the file says.",
         ),
     ),
     "data_key_changed": Sentence(

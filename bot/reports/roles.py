@@ -21,7 +21,8 @@ class Holder:
     """Somebody with a role, or a local administrator.
 
     ``leads`` are the departments that WeCom says they lead; ``is_gone``: they have left or were
-    disabled, and may do nothing whatever they were granted.
+    disabled, and may do nothing whatever they were granted. ``userid``: which member a local
+    administrator is.
     """
 
     actor: str
@@ -30,6 +31,7 @@ class Holder:
     is_gone: bool = False
     last_seen: datetime | None = None
     has_app: bool = False
+    userid: str | None = None
 
     @property
     def is_local(self) -> bool:
@@ -45,7 +47,7 @@ def holders(today: date) -> list[Holder]:
     """Return all who have a role or lead a department, and all local administrators."""
     granted = people_with_roles()
     led = _led()
-    local = [LOCAL + row.name for row in LocalUser.select().order_by(LocalUser.name)]
+    local = {LOCAL + row.name: row.userid for row in LocalUser.select().order_by(LocalUser.name)}
     actors = list(dict.fromkeys([*granted, *sorted(led), *local]))
     gone = not_of_the_firm(actors, today)
     seen = logins.last_seen(actors)
@@ -63,6 +65,7 @@ def holders(today: date) -> list[Holder]:
             actor in gone,
             seen.get(actor),
             actor in with_app,
+            local.get(actor),
         )
         for actor in actors
     ]

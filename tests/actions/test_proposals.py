@@ -77,6 +77,57 @@ def test_the_database_itself_refuses_that_the_maker_decides(proposal: Proposal, 
     assert kept(proposal) == ("open", None)
 
 
+# Who stands behind the token that proposes, and behind the one that decides.
+SAME_HUMANS = [
+    ({"anna"}, {"anna"}),
+    ({"anna", "bert"}, {"bert"}),
+    ({"bert"}, {"anna", "bert"}),
+    ({"anna", "bert"}, {"bert", "carl"}),
+]
+
+
+@pytest.mark.parametrize(("made_by", "decided_by"), SAME_HUMANS)
+def test_one_human_under_two_names_is_refused(
+    kegui: Kegui, made_by: set[str], decided_by: set[str]
+) -> None:
+    proposal = propose(kegui, Who("api:one", humans=frozenset(made_by)))
+
+    with pytest.raises(SamePerson), transaction():
+        proposals.approve(proposal, Who("api:other", humans=frozenset(decided_by)), kegui)
+
+    assert kept(proposal) == ("open", None)
+
+
+@pytest.mark.parametrize(("made_by", "decided_by"), SAME_HUMANS)
+def test_the_database_itself_refuses_one_human_under_two_names(
+    kegui: Kegui, made_by: set[str], decided_by: set[str]
+) -> None:
+    proposal = propose(kegui, Who("api:one", humans=frozenset(made_by)))
+    decider, decider_too = [*sorted(decided_by), None][:2]
+
+    with pytest.raises(peewee.IntegrityError), transaction():
+        Proposal.update(
+            state="approved", decided_by="api:other", decider=decider, decider_too=decider_too
+        ).execute()
+
+    assert kept(proposal) == ("open", None)
+
+
+@pytest.mark.parametrize(
+    ("made_by", "decided_by"),
+    [({"anna"}, {"bert"}), ({"anna", "bert"}, {"carl", "dora"}), ({"anna"}, set()), (set(), set())],
+)
+def test_other_humans_and_systems_decide(
+    kegui: Kegui, made_by: set[str], decided_by: set[str]
+) -> None:
+    proposal = propose(kegui, Who("api:one", humans=frozenset(made_by)))
+
+    with transaction():
+        proposals.approve(proposal, Who("api:other", humans=frozenset(decided_by)), kegui)
+
+    assert kept(proposal) == ("approved", "api:other")
+
+
 @pytest.mark.parametrize("state", ["approved", "rejected"])
 def test_the_database_refuses_a_decision_of_nobody(proposal: Proposal, state: str) -> None:
     with pytest.raises(peewee.IntegrityError), transaction():
@@ -115,16 +166,23 @@ ATTACKS = {
     "no terms": "UPDATE proposal SET terms = '{}'",
     "another kind": "UPDATE proposal SET kind = 'role.grant'",
     "another subject": "UPDATE proposal SET subject = 'offboarding 8'",
+    "another person behind the maker": "UPDATE proposal SET proposer = 'other'",
+    "nobody behind the maker": "UPDATE proposal SET proposer = NULL",
+    "a second person behind the maker": "UPDATE proposal SET proposer_too = 'other'",
     "another time": "UPDATE proposal SET proposed_at = '2026-01-01 00:00:00+00'",
     "another reason": "UPDATE proposal SET reason = 'x'",
     "another number": "UPDATE proposal SET id = 99",
     "removed": "DELETE FROM proposal",
 }
+COLUMNS = (
+    "(id, kind, subject, terms, state, proposed_by, proposed_at, reason, decided_by, decided_at,"
+    " decision_reason)"
+)
 ON_SQLITE = {
     "another row number": "UPDATE proposal SET rowid = 99",
     "replaced": (
-        "INSERT OR REPLACE INTO proposal SELECT id, kind, subject, terms, state, 'other',"
-        " proposed_at, reason, decided_by, decided_at, decision_reason FROM proposal"
+        f"INSERT OR REPLACE INTO proposal {COLUMNS} SELECT id, kind, subject, terms, state,"
+        " 'other', proposed_at, reason, decided_by, decided_at, decision_reason FROM proposal"
     ),
     "changed where it is in the way": (
         "INSERT INTO proposal SELECT * FROM proposal WHERE true"
@@ -133,8 +191,8 @@ ON_SQLITE = {
 }
 INSTEAD_OF_AN_OPEN_ONE = {
     "replaced by a new one": (
-        "INSERT OR REPLACE INTO proposal SELECT 99, kind, subject, terms, 'open', 'other',"
-        " proposed_at, reason, NULL, NULL, '' FROM proposal"
+        f"INSERT OR REPLACE INTO proposal {COLUMNS} SELECT 99, kind, subject, terms, 'open',"
+        " 'other', proposed_at, reason, NULL, NULL, '' FROM proposal"
     ),
     "replaced by one without a number": (
         "REPLACE INTO proposal (kind, subject, terms, state, proposed_by, proposed_at, reason,"
@@ -222,11 +280,11 @@ def test_a_token_is_no_second_person_for_whoever_answers_for_it(
     kegui: Kegui, proposal: Proposal, decide: Any
 ) -> None:
     with pytest.raises(SamePerson), transaction():
-        decide(proposal, Who("api:hr", owner="maker"), kegui, "好")
+        decide(proposal, Who("api:hr", humans=frozenset({"maker"})), kegui, "好")
     assert kept(proposal) == ("open", None)
 
     with transaction():
-        decide(proposal, Who("api:hr", owner="checker"), kegui, "好")
+        decide(proposal, Who("api:hr", humans=frozenset({"checker"})), kegui, "好")
 
     assert kept(proposal)[1] == "api:hr"
 

@@ -96,6 +96,8 @@ HISTORY: set[Field] = {
     Proposal.terms,
     Proposal.proposed_by,
     Proposal.decided_by,
+    Proposal.decider,
+    Proposal.decider_too,
 }
 # What names no member, by table.
 NAMES_NOBODY: dict[str, str] = {
@@ -129,7 +131,6 @@ NAMES_NOBODY: dict[str, str] = {
     "LocalUser": "name password_hash",
     "Login": "digest method address browser",
     "LoginFailure": "key",
-    "LoginState": "digest target method",
     "MetricCount": "name labels",
     "Notice": "external_userid template version text_sha256 state reason",
     "Ownership": "external_userid reason",
@@ -257,6 +258,8 @@ def test_a_former_userid_is_left_nowhere_but_in_history(kegui: Kegui) -> None:
     assert FOLLOWING - seen == {
         FormerUserid.userid,
         Proposal.proposed_by,
+        Proposal.proposer,
+        Proposal.proposer_too,
         Proposal.subject,
         Proposal.terms,
     }

@@ -388,7 +388,7 @@ def test_nobody_decides_on_what_they_proposed(client: FlaskClient) -> None:
 def test_nobody_decides_on_a_role_of_their_own(
     client: FlaskClient, officer: FlaskClient, answer: str
 ) -> None:
-    propose(client, "chenmin", Role.ADMINISTRATOR)
+    propose(client, "chenmin", Role.HR)
     number = Proposal.get().id
 
     shown = officer.get(f"/rights/proposals/{number}/decision", follow_redirects=True)
@@ -396,21 +396,21 @@ def test_nobody_decides_on_a_role_of_their_own(
 
     assert "关系到您本人" in shown.get_data(as_text=True)
     assert "关系到您本人" in text_of(officer, "/rights/proposals")
-    assert Role.ADMINISTRATOR not in roles_of("chenmin")
+    assert Role.HR not in roles_of("chenmin")
     assert Proposal.get().state == "open"
 
 
 def test_who_asks_for_a_role_does_not_give_it_to_themselves(
     client: FlaskClient, officer: FlaskClient
 ) -> None:
-    propose(officer, "chenmin", Role.ADMINISTRATOR)
+    propose(officer, "chenmin", Role.HR)
     decide(officer, Proposal.get().id, "approve")
-    assert Role.ADMINISTRATOR not in roles_of("chenmin")
+    assert Role.HR not in roles_of("chenmin")
 
     log_in(client, "boss", stepped_up=True)
     decide(client, Proposal.get().id, "approve")
 
-    assert Role.ADMINISTRATOR in roles_of("chenmin")
+    assert Role.HR in roles_of("chenmin")
 
 
 def test_what_is_decided_stays_decided(client: FlaskClient, officer: FlaskClient) -> None:
