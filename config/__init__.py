@@ -7,6 +7,13 @@ from typing import Any
 
 
 @cache
+def common_passwords() -> frozenset[str]:
+    """Return the passwords and words of ``config/common_passwords.txt``."""
+    text = (Path(__file__).parent / "common_passwords.txt").read_text(encoding="utf-8")
+    return frozenset(line for line in text.splitlines() if line and not line.startswith("#"))
+
+
+@cache
 def table(name: str) -> dict[str, Any]:
     """Return ``config/<name>.toml``; callers must not change it.
 

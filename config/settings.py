@@ -99,6 +99,7 @@ class Settings(BaseSettings):
     session_hours: float = Field(12, gt=0, le=168, allow_inf_nan=False)
     session_idle_minutes: float = Field(60, gt=0, le=1440, allow_inf_nan=False)
     phones_per_hour: int = Field(30, ge=1)
+    session_most: int = Field(10, ge=1, le=1000)
     sandbox: bool = False
     log_level: str = "INFO"
 

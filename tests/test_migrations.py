@@ -16,6 +16,7 @@ from bot import audit, clock, db, inbox_archive, migrations
 from bot.audit import AuditLog, Who
 from bot.models import (
     TABLES,
+    ApiToken,
     AuditEnd,
     AuditEntry,
     AuditSeal,
@@ -239,6 +240,43 @@ def test_proposals_stand_from_their_migration_on(store: str) -> None:
             act.execute()
     assert db.database.execute_sql(query).fetchall() == [before]
     assert Proposal.update(state="approved", decided_by="other").execute() == 1
+
+
+def test_what_was_made_before_is_its_makers_too(store: str) -> None:
+    """A token in a colleague's name, and what waits for a decision."""
+    while "0033_humans_behind" not in migrations.down():
+        pass
+    audit_log = AuditLog(Vault("A" * 43 + "="))
+    mark = "%s" if isinstance(db.database.obj, peewee.PostgresqlDatabase) else "?"
+    with db.transaction():
+        for name, owner, maker in (("hr", "anna", "root"), ("core", "cli:ops", "cli:ops")):
+            db.database.execute_sql(
+                "INSERT INTO api_token (name, digest, scopes, created_at, owner)"
+                f" VALUES ({mark}, {mark}, '[]', {mark}, {mark})",
+                (name, name, clock.now().isoformat(sep=" "), owner),
+            )
+            audit_log.record(Who(maker), "token.create", f"token {name}", owner=owner)
+        for number, by in enumerate(("anna", "local:ops", "api:hr", "api:core")):
+            db.database.execute_sql(
+                "INSERT INTO proposal (kind, subject, terms, state, proposed_by, proposed_at,"
+                f" reason, decision_reason) VALUES ('x', '{number}', '{{}}', 'open', {mark},"
+                f" {mark}, '', '')",
+                (by, clock.now().isoformat(sep=" ")),
+            )
+
+    assert "0033_humans_behind" in migrations.up()
+
+    tokens = [(row.owner, row.maker) for row in ApiToken.select().order_by(ApiToken.id)]
+    assert tokens == [("anna", "root"), ("cli:ops", "cli:ops")]
+    assert all(row.consented_at == row.created_at for row in ApiToken.select())
+    behind = [(row.proposer, row.proposer_too) for row in Proposal.select().order_by(Proposal.id)]
+    assert behind == [("anna", None), ("local:ops", None), ("anna", "root"), (None, None)]
+    for act in (Proposal.update(proposer="other"), Proposal.delete()):
+        with pytest.raises(peewee.IntegrityError), db.transaction():
+            act.execute()
+    approved = {"state": "approved", "decided_by": "other", "decider": "root"}
+    with pytest.raises(peewee.IntegrityError), db.transaction():
+        Proposal.update(approved).where(Proposal.proposer_too == "root").execute()
 
 
 @pytest.mark.postgres

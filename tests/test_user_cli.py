@@ -198,3 +198,57 @@ def test_the_list_marks_who_is_out(kegui: Kegui, leave: Any) -> None:
         "stranger": ["unknown"],
         "local:ops": ["disabled"],
     }
+
+
+# ------------------------------------------------------------------- which member somebody is
+
+
+def test_a_local_administrator_is_bound_to_a_member(kegui: Kegui) -> None:
+    employ("zhangsan")
+    appoint("ops")
+    give("local:ops", "administrator")
+    assert kegui("user", "list").stdout.endswith("\tbound to no member\n")
+
+    first, again = (
+        kegui("user", "bind", "ops", "ZhangSan"),
+        kegui("user", "bind", "ops", "zhangsan"),
+    )
+
+    assert (first.exit_code, first.stdout) == (0, "local:ops is zhangsan\n")
+    assert again.stdout == "local:ops was zhangsan already\n"
+    assert kegui("user", "list").stdout.endswith("\tis zhangsan\n")
+    [entry] = entries("user.bind")
+    assert (entry.subject, entry.details["userid"]) == ("local:ops", "zhangsan")
+    assert entry.actor.startswith("cli:")
+
+
+def test_who_is_bound_must_be_there_and_a_stranger_is_doubted(kegui: Kegui) -> None:
+    appoint("ops")
+
+    assert_one_clear_line(kegui("user", "bind", "nobody", "zhangsan"), "kegui user list")
+    assert "no reading has met stranger yet" in kegui("user", "bind", "ops", "stranger").stderr
+
+
+def test_roles_that_must_not_meet_are_not_granted_at_the_terminal_either(kegui: Kegui) -> None:
+    employ("zhangsan", "lihua")
+    assert kegui("user", "grant", "zhangsan", "administrator").exit_code == 0
+
+    refused = kegui("user", "grant", "zhangsan", "compliance_officer")
+
+    assert_one_clear_line(refused, "zhangsan is administrator")
+    appoint("ops")
+    give("local:ops", "administrator")
+    give("lihua", "auditor")
+    assert_one_clear_line(kegui("user", "bind", "ops", "lihua"), "lihua is auditor")
+
+
+def test_those_in_whom_roles_met_before_are_named(kegui: Kegui) -> None:
+    employ("zhangsan")
+    give("zhangsan", "administrator")
+    give("zhangsan", "auditor")
+
+    listed = kegui("user", "list")
+
+    assert "zhangsan is administrator and auditor" in listed.stderr
+    again = kegui("user", "grant", "zhangsan", "auditor")
+    assert again.stdout == "zhangsan was auditor already\n"

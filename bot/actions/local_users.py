@@ -1,6 +1,7 @@
 """Administrators without a WeCom account, for the first hour and emergencies."""
 
 import re
+from collections.abc import Iterable
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -12,11 +13,17 @@ from bot.actions import logins, roles, second_factors, tokens
 from bot.audit import Who
 from bot.db import transaction
 from bot.kegui import Kegui
-from bot.models import LocalUser
+from bot.models import LocalUser, Login, Staff
+from bot.rules.passwords import SHORTEST, Weakness, weakness
 from bot.rules.rights import Role
+from config import common_passwords
 
-SHORTEST_PASSWORD = 12
 DISABLED = "is disabled"
+TOO_WEAK = {
+    Weakness.SHORT: f"a password has {SHORTEST} characters or more",
+    Weakness.COMMON: "many people use such a password, or it is easily guessed: take another",
+    Weakness.NAME: "a password does not hold its owner's name: take another",
+}
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{1,31}")
 # RFC 9106's second choice, which is also the library's default.
 _hasher = PasswordHasher()
@@ -32,18 +39,26 @@ class NotPossible(Exception):
     """The text says why."""
 
 
+class WeakPassword(NotPossible):
+    """The password would be guessed; ``why`` names the rule."""
+
+    def __init__(self, why: Weakness) -> None:
+        super().__init__(TOO_WEAK[why])
+        self.why = why
+
+
 def create_admin(name: str, password: str, by: Who, kegui: Kegui) -> str:
     """Make a local administrator; returns the secret for their authenticator app.
 
     They cannot log in before ``second_factors.confirm`` has seen the app's first code.
 
     Raises:
-        NotPossible: a bad name, a short password, or a name that is taken.
+        NotPossible: a bad name or one that is taken.
+        WeakPassword: see ``bot.rules.passwords``.
     """
     if not NAME.fullmatch(name):
         raise NotPossible("a name has 2 to 32 letters, digits, and . _ -")
-    if len(password) < SHORTEST_PASSWORD:
-        raise NotPossible(f"a password has {SHORTEST_PASSWORD} characters or more")
+    _check_password(password, [name])
     actor = LOCAL + name
     try:
         with transaction():
@@ -79,6 +94,41 @@ def bind(name: str, userid: str, by: Who, kegui: Kegui) -> bool:
         LocalUser.update(userid=userid).where(LocalUser.name == name).execute()
         kegui.audit.record(by, "user.bind", actor, userid=userid, before=user.userid)
     return True
+
+
+def set_password(
+    name: str, password: str, by: Who, kegui: Kegui, *, keep: Login | None = None
+) -> int:
+    """Give a local administrator another password and end their logins; returns how many ended.
+
+    Args:
+        keep: the login in which they do it themselves.
+
+    Raises:
+        NotPossible: no local administrator who may log in is called so.
+        WeakPassword: see ``bot.rules.passwords``.
+    """
+    user = LocalUser.get_or_none(LocalUser.name == name, LocalUser.disabled_at.is_null())
+    if user is None:
+        raise NotPossible(f"no user {name} may log in: see `kegui user list`")
+    member = Staff.get_or_none(Staff.userid == (user.userid or ""))
+    _check_password(password, [name, user.userid or "", member.name if member else ""])
+    made = _hasher.hash(password)
+    actor = LOCAL + name
+    with transaction():
+        LocalUser.update(password_hash=made).where(LocalUser.name == name).execute()
+        kegui.audit.record(by, "user.set_password", actor)
+        others = [
+            login
+            for login in logins.open_logins(actor, kegui)
+            if keep is None or login.id != keep.id
+        ]
+        return logins.end(others, by, kegui, logins.NEW_PASSWORD)
+
+
+def _check_password(password: str, names: Iterable[str]) -> None:
+    if (why := weakness(password, names, common_passwords())) is not None:
+        raise WeakPassword(why)
 
 
 def exists(name: str) -> bool:

@@ -12,7 +12,7 @@ from peewee import Expression, ModelSelect, PostgresqlDatabase, fn
 
 from bot import clock
 from bot.audit import Who
-from bot.db import database, transaction
+from bot.db import database, locked, transaction
 from bot.kegui import Kegui
 from bot.models import Login, LoginFailure
 from bot.rules.slowdown import FORGOTTEN_AFTER, wait_after
@@ -25,6 +25,8 @@ LONGEST_TARGET = 1024
 STEP_UP_LASTS = timedelta(minutes=10)
 # Why a login ended that its owner did not end.
 BY_AN_ADMINISTRATOR = "by an administrator"
+TOO_MANY = "too many logins at once"
+NEW_PASSWORD = "new password"  # noqa: S105 - a reason
 # A login is looked at with each request and written at most so often.
 SEEN_EVERY = timedelta(minutes=1)
 
@@ -50,6 +52,8 @@ def begin(actor: str, method: str, visitor: Visitor, kegui: Kegui) -> str:
     token = secrets.token_urlsafe(32)
     now = clock.now()
     with transaction():
+        # Of two who come in at once the second waits, and counts the first.
+        list(locked(Login.select().where(Login.actor == actor, *_is_open(kegui))))
         login = Login.create(
             digest=digest(token),
             actor=actor,
@@ -64,6 +68,10 @@ def begin(actor: str, method: str, visitor: Visitor, kegui: Kegui) -> str:
         kegui.audit.record(
             Who(actor, visitor.address), "login.begin", f"login {login.id}", method=method
         )
+        latest_first = Login.select().where(Login.actor == actor, *_is_open(kegui))
+        latest_first = latest_first.order_by(Login.began_at.desc(), Login.id.desc())
+        too_many = list(latest_first)[kegui.settings.session_most :]
+        end(too_many, Who(actor, visitor.address), kegui, TOO_MANY)
     return token
 
 

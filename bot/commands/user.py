@@ -91,6 +91,24 @@ def second_factor(name: str) -> None:
     click.echo(f"{LOCAL}{name} has a new second factor")
 
 
+@user.command("set-password")
+@click.argument("name")
+def set_password(name: str) -> None:
+    """Give a local administrator another password, and end all their logins."""
+    kegui = _kegui()
+    name = name.removeprefix(LOCAL)
+    with _screen() as screen, db.connection():
+        if not local_users.exists(name):
+            raise click.ClickException(f"there is no user {name}: see `kegui user list`")
+        try:
+            password = _new_password(screen)
+            ended = local_users.set_password(name, password, terminal.whoever(), kegui)
+        except local_users.NotPossible as error:
+            raise click.ClickException(str(error)) from None
+    logins_ended = f"{ended} {'login' if ended == 1 else 'logins'} ended"
+    click.echo(f"{LOCAL}{name} has a new password; {logins_ended}")
+
+
 @user.command("disable")
 @click.argument("name")
 def disable(name: str) -> None:

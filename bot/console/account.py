@@ -1,12 +1,17 @@
 """我的账户: who I am here, where I am logged in, and my second factor."""
 
+from collections.abc import Mapping
+
 import segno
 from apiflask import APIBlueprint
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import LazyString
 from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 
-from bot.actions import logins, second_factors, tokens
+from bot.access import LOCAL
+from bot.actions import local_users, logins, second_factors, tokens
 from bot.console import gate
 from bot.console.gate import SIGNED_IN, allow
 from bot.console.pages import kegui
@@ -15,6 +20,13 @@ from bot.console.words import ROLES
 from bot.models import ApiToken, Login
 from bot.reports.names import names_of
 from bot.reports.roles import department_paths
+from bot.rules.passwords import SHORTEST, Weakness
+
+WEAKNESSES: Mapping[Weakness, LazyString] = {
+    Weakness.SHORT: _l("密码至少 12 个字符。"),
+    Weakness.COMMON: _l("这个密码过于常见或容易猜到，请换一个。"),
+    Weakness.NAME: _l("密码不能包含您的姓名或账号，请换一个。"),
+}
 
 blueprint = APIBlueprint("account", __name__, url_prefix="/account", enable_openapi=False)
 
@@ -59,6 +71,48 @@ def end_others() -> ResponseReturnValue:
     number = logins.end(others, gate.who(), kegui(), "by its owner")
     flash(_("已结束其他 %(number)s 个登录。", number=number), "good")
     return redirect(url_for("console.account.show"))
+
+
+@blueprint.route("/password", methods=["GET", "POST"])
+@allow(SIGNED_IN)
+def password() -> ResponseReturnValue:
+    """Change my password: only local administrators have one, and the old one is asked for."""
+    me = gate.me()
+    if me.userid is not None:
+        abort(404)
+    if request.method == "GET":
+        return render_template("account/password.html", errors={}, shortest=SHORTEST)
+    key = logins.code_key(me.actor)
+    try:
+        logins.begin_try(key)
+    except logins.TooManyTries as many:
+        seconds = max(1, round(many.wait.total_seconds()))
+        errors = {"old": _("尝试次数过多，请在 %(seconds)s 秒后再试。", seconds=seconds)}
+        page = render_template("account/password.html", errors=errors, shortest=SHORTEST)
+        return page, 429, {"Retry-After": str(seconds)}
+    name = me.actor.removeprefix(LOCAL)
+    if not local_users.has_password(name, request.form.get("old", "")):
+        logins.failed(me.actor, request.remote_addr or "", me.actor, kegui())
+        errors = {"old": _("原密码不正确。")}
+    else:
+        logins.forget_failures(key)
+        errors = _set_password(name)
+    if errors:
+        return render_template("account/password.html", errors=errors, shortest=SHORTEST), 422
+    flash(_("密码已更改，您的其他登录已结束。"), "good")
+    return redirect(url_for("console.account.show"))
+
+
+def _set_password(name: str) -> dict[str, str]:
+    """Take the new password, or say what is wrong with it."""
+    typed = request.form.get("new", "")
+    if typed != request.form.get("again", ""):
+        return {"again": _("两次输入的新密码不同。")}
+    try:
+        local_users.set_password(name, typed, gate.who(), kegui(), keep=gate.my_login())
+    except local_users.WeakPassword as weak:
+        return {"new": str(WEAKNESSES[weak.why])}
+    return {}
 
 
 @blueprint.get(f"/tokens/<{NUMBER}:token_id>")

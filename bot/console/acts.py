@@ -80,6 +80,7 @@ ACTS: Mapping[str, LazyString] = {
     "second_factor.confirm": _l("启用动态码"),
     "second_factor.remove": _l("停用动态码"),
     "user.create_admin": _l("新建本地管理员"),
+    "user.set_password": _l("更改本地管理员的密码"),
     "user.bind": _l("把本地管理员绑定到成员"),
     "user.disable": _l("停用本地管理员"),
     "role.grant": _l("授予角色"),

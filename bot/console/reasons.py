@@ -69,6 +69,11 @@ SENTENCES: Mapping[str, LazyString] = {
     "by an administrator": _l("由管理员结束"),
     "has left": _l("已离职或已停用"),
     "new second factor": _l("更换了动态码"),
+    "new password": _l("更改了密码"),
+    "too many logins at once": _l("同时登录过多"),
+    "is disabled": _l("已停用"),
+    "its maker lost the right": _l("制作人不再有此权限"),
+    "its owner declined": _l("负责人没有同意"),
     # notice
     "the welcome code ran out before it was used": _l("欢迎语凭证在使用前已过期"),
     "no answer came: it may have been delivered": _l("未收到企业微信答复，可能已送达"),

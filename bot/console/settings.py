@@ -91,6 +91,9 @@ GROUPS: Mapping[LazyString, Mapping[str, Text]] = {
         "phones_per_hour": Text(
             _l("每小时可查看手机号的客户数"), _l("每人的上限；达到后拒绝，并向运维人员告警。")
         ),
+        "session_most": Text(
+            _l("同时登录数上限"), _l("每人最多同时有这么多个登录；超过时，最早的一个结束。")
+        ),
     },
     _l("客户与交接"): {
         "default_capacity": Text(

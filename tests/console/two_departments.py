@@ -137,6 +137,8 @@ def add_two_departments() -> dict[str, Any]:
     assert {name for name in north if north[name] == south[name]} == set()
     event = add_event("add_external_contact", "north_staff", 50, external_userid="wm_north_1")
     create_token("核心系统", ["read"], owner="root")
+    waiting = {"owner": "north_staff", "maker": "root", "is_consented": False}
+    create_token("等待同意", ["read"], **cast(Any, waiting))
     proposal = Proposal.create(
         kind="role.grant",
         subject="member as reviewer",
@@ -155,7 +157,13 @@ def add_two_departments() -> dict[str, Any]:
         since=clock.now(),
         failures=3,
     )
-    return north | {"event_id": event.id, "proposal": proposal.id, "token": 1, "filename": "x"}
+    return north | {
+        "event_id": event.id,
+        "proposal": proposal.id,
+        "token": 1,
+        "token_id": 2,
+        "filename": "x",
+    }
 
 
 def of_the_south() -> dict[str, Any]:

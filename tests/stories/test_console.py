@@ -135,6 +135,8 @@ def test_the_first_administrator_is_made_at_a_terminal_and_proposes_a_role(
     terminal.type(app.now())
     terminal.read_until("is an administrator")
     terminal.end()
+    # Proposing and deciding are two people's: it must be known who this is.
+    stack.command("user", "bind", name, "xujie")
     assert password not in terminal.text
 
     page = open_browser().open("/")
