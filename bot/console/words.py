@@ -151,6 +151,7 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
         "notices.send_digests": Word(_l("提醒成员人工告知客户"), QUIET),
         "conflicts.wake_untold": Word(_l("通知撞单的处理结果"), QUIET),
         "alarms.look_for_outages": Word(_l("检查企业微信能否访问"), QUIET),
+        "alarms.look_for_refusals_of_everybody": Word(_l("检查连续拒绝请求的接口"), QUIET),
         "alarms.look_for_silent_members": Word(_l("检查没有欢迎语凭证的成员"), QUIET),
         "alarms.look_for_late_jobs": Word(_l("检查很久没有成功的定时任务"), QUIET),
         "alarms.end_finished_alarms": Word(_l("解除已恢复的告警"), QUIET),

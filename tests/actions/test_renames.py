@@ -118,6 +118,7 @@ NAMES_NOBODY: dict[str, str] = {
     "Department": "name",
     "Effect": "kind state error",
     "EndpointPause": "name secret_name endpoint reason",
+    "EndpointRefusal": "name endpoint",
     "GapDigest": "external_userid",
     "GroupChat": "chat_id name",
     "Handover": "kind mode state reason source scope transfer_success_msg",
