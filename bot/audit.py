@@ -9,18 +9,21 @@ import json
 import os
 import re
 import secrets
+import sqlite3
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import IO, Any
+from operator import attrgetter
+from typing import IO, Any, NamedTuple
 
+import psycopg
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from peewee import EXCLUDED, JOIN, PeeweeException, PostgresqlDatabase, Select, fn
 
 from bot import clock
-from bot.db import database, transaction
+from bot.db import database, is_unreadable, transaction
 from bot.models import AuditAnchor, AuditEnd, AuditEntry, AuditSeal, AuditSealed, AuditWriter
 from bot.rules.audit_chain import (
     BEGINNING,
@@ -28,6 +31,8 @@ from bot.rules.audit_chain import (
     COUNT,
     EXPORT,
     KEEPING,
+    LAST_POSITION,
+    STRAY,
     Anchor,
     End,
     Entry,
@@ -41,6 +46,7 @@ from bot.rules.audit_chain import (
     sign,
     stand,
 )
+from bot.rules.audit_chain import UNREADABLE as UNREADABLE_ENTRY
 from bot.vault import Vault
 
 log = structlog.get_logger(__name__)
@@ -50,6 +56,18 @@ FORMAT = 2
 # What waits is asked for writer by writer: few large batches cost less than many small ones.
 SEALED_AT_ONCE = 2_000
 READ_AT_ONCE = 2000
+# What a column can hold.
+MOST = 2**63 - 1
+# How drivers say that a value cannot be read, among other things.
+UNREADABLE = (
+    PeeweeException,
+    psycopg.Error,
+    sqlite3.Error,
+    ArithmeticError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 # However somebody writes one: 138 0013 8000, (0755) 2676-5114. A day is none.
 PHONE = re.compile(
     r"(?<!\d)(?!(?:19|20)\d\d[-./]\d\d?[-./]\d\d?(?!\d))"
@@ -115,6 +133,7 @@ class AuditLog:
 
     def __init__(self, vault: Vault) -> None:
         self._key = vault.key("audit entries")
+        self._reached: End | None = None
         self._private = Ed25519PrivateKey.from_private_bytes(vault.key("audit anchors"))
 
     @property
@@ -141,7 +160,7 @@ class AuditLog:
             raise RuntimeError("an audit entry belongs in the transaction of its act")
         try:
             writer = _writer()
-            number, chain = _stand(writer)
+            number, chain = self._stand(writer)
             if chain:
                 details |= {CHAIN: chain}
             entry = Entry(
@@ -164,6 +183,24 @@ class AuditLog:
         except PeeweeException as error:
             raise AuditUnwritable(type(error).__name__) from error
 
+    def _stand(self, writer: str) -> tuple[int, str]:
+        """Return how many entries the writer has made, and where the chain stands."""
+        end, seal = AuditEnd.alias(), AuditSeal.alias()
+        kept = end.select(end.position).where(end.id == 1)
+        answer = Select(
+            columns=(
+                AuditWriter.select(AuditWriter.number).where(AuditWriter.writer == writer),
+                kept,
+                end.select(end.mac).where(end.id == 1),
+                seal.select(seal.link).where(seal.position == kept),
+            )
+        )
+        [(number, position, mac, last)] = database.execute(answer)
+        stands = End(position, last) if position and last else None
+        if stands is None or not is_mac(mac, stands.mac(self._key)):
+            stands = _highest_seal()
+        return number or 0, stand(stands.position, stands.link) if stands.position else ""
+
     def seal(self, limit: int = SEALED_AT_ONCE) -> int:
         """Give the next committed entries their place in the chain; returns how many.
 
@@ -174,23 +211,58 @@ class AuditLog:
         if not waiting and _is_end_kept():
             return 0
         with transaction():
-            before = end = _last_seal()
-            seals, numbers = [], {}
-            for row in waiting:
-                end = End(end.position + 1, link(end.link, _entry(row), row.mac))
-                seals.append({"position": end.position, "entry_id": row.id, "link": end.link})
-                numbers[row.writer] = row.number
+            before = end = self._last_seal()
+            entries, strays = _entries([one.id for one in waiting]), _strays(waiting, end.position)
+            sealed: list[Entry] = []
+            numbers: dict[str, int] = {}
+            seals, passed_by, handled = [], [], 0
+            for one in waiting:
+                while (there := strays.links.get(end.position + 1)) is not None:
+                    end = End(end.position + 1, there)
+                if end.position >= strays.until:
+                    # Whatever stands further on is looked at the next time.
+                    break
+                handled += 1
+                numbers[one.writer] = max(one.number, numbers.get(one.writer, 0))
+                entry, mac = entries.get(one.id, (None, ""))
+                if entry is None or one.id in strays.entries:
+                    passed_by.append(one.id)
+                    continue
+                end = End(end.position + 1, link(end.link, entry, mac))
+                seals.append({"position": end.position, "entry_id": one.id, "link": end.link})
+                sealed.append(entry)
             if seals:
                 AuditSeal.insert_many(seals).execute()
+            if numbers:
                 rows = [{"writer": one, "number": number} for one, number in numbers.items()]
                 AuditSealed.insert_many(rows).on_conflict(
                     conflict_target=[AuditSealed.writer],
                     update={AuditSealed.number: EXCLUDED.number},
                 ).execute()
-            self._move_end(before, end, waiting)
-        return len(seals)
+            self._move_end(before, end, sealed)
+        self._reached = end
+        if passed_by:
+            # The verifier names each of them as a fault.
+            log.error("audit_entries_passed_by", number=len(passed_by), first=passed_by[0])
+        return handled
 
-    def _move_end(self, before: End, end: End, sealed: Iterable[AuditEntry]) -> None:
+    def _last_seal(self) -> End:
+        """Return the last seal that the sealer made: not the highest that somebody may have put."""
+        kept = _end()
+        proven = kept[0] if kept and is_mac(kept[1], kept[0].mac(self._key)) else None
+        known = [one for one in (proven, self._reached) if one and _stands(one)]
+        last = max(known, key=attrgetter("position"), default=None) or _highest_seal()
+        while True:
+            before = last
+            # An older version moves no end; and somebody may have put a seal where the next stands.
+            for seal in _seals_after(last.position, last.position + READ_AT_ONCE):
+                if seal.position != last.position + 1:
+                    break
+                last = End(seal.position, str(seal.link))
+            if last.position - before.position < READ_AT_ONCE:
+                return last
+
+    def _move_end(self, before: End, end: End, sealed: Iterable[Entry]) -> None:
         """Keep the end of the chain where it was kept before this batch, and nowhere else: whoever
         cut the chain off must not have the sealer keep what is left."""
         moved = (
@@ -223,7 +295,7 @@ class AuditLog:
             # With the entry itself: nobody can take it away without being told of.
             while self.seal():
                 pass
-            AuditEnd.insert(id=1, **self._kept(_last_seal())).on_conflict(
+            AuditEnd.insert(id=1, **self._kept(self._last_seal())).on_conflict(
                 conflict_target=[AuditEnd.id],
                 update={
                     AuditEnd.position: EXCLUDED.position,
@@ -239,7 +311,7 @@ class AuditLog:
         """Sign the chain as it is; None where nothing was added since the last time."""
         # SQLite's trigger refuses what is there already, also where it would be ignored.
         with transaction():
-            last = _last_seal()
+            last = self._last_seal()
             if not last.position or AuditAnchor.get_or_none(AuditAnchor.position == last.position):
                 return None
             made = Anchor(last.position, last.link, now)
@@ -381,7 +453,8 @@ def _kept(row: Mapping[str, Any]) -> Kept:
     try:
         entry = row["entry"]
         read = entry and Entry(**entry | {"at": datetime.fromisoformat(entry["at"])})
-        return Kept(row["place"], read, row["mac"], row["position"], row["link"])
+        wrong = row.get("wrong", "")
+        return Kept(row["place"], read, row["mac"], row["position"], row["link"], wrong)
     except (KeyError, TypeError, ValueError):
         raise NotAnExport(f"an entry cannot be read: {row.get('place', 'unnamed')}") from None
 
@@ -414,7 +487,7 @@ def _is_end_kept() -> bool:
     return not AuditSeal.select().exists() or AuditEnd.select().exists()
 
 
-def _was_never_kept(before: End, sealed: Iterable[AuditEntry]) -> bool:
+def _was_never_kept(before: End, sealed: Iterable[Entry]) -> bool:
     """Whether no end of the chain was kept so far, by what the entries say under their macs.
 
     Args:
@@ -426,12 +499,57 @@ def _was_never_kept(before: End, sealed: Iterable[AuditEntry]) -> bool:
     if before.position:
         # A log that an older version sealed.
         return not AuditEntry.select().where(AuditEntry.writer >= KEEPING).exists()
-    return not any(CHAIN in row.details for row in sealed)
+    return not any(CHAIN in entry.details for entry in sealed)
 
 
-def _last_seal() -> End:
-    last = AuditSeal.select().order_by(AuditSeal.position.desc()).first()
-    return End(last.position, last.link) if last else End(0, BEGINNING)
+def _highest_seal() -> End:
+    """Return the last seal where no end of the chain is kept that can be believed."""
+    last = (
+        AuditSeal.select()
+        .where(AuditSeal.position.between(1, LAST_POSITION))
+        .order_by(AuditSeal.position.desc())
+        .first()
+    )
+    return End(last.position, str(last.link)) if last else End(0, BEGINNING)
+
+
+def _stands(end: End) -> bool:
+    if not end.position:
+        return not AuditSeal.select().exists()
+    place = (AuditSeal.position == end.position) & (AuditSeal.link == end.link)
+    return bool(AuditSeal.select().where(place).exists())
+
+
+def _seals_after(position: int, until: int) -> list[AuditSeal]:
+    return list(
+        AuditSeal.select(AuditSeal.position, AuditSeal.link)
+        .where(AuditSeal.position > position, AuditSeal.position <= until)
+        .order_by(AuditSeal.position)
+    )
+
+
+@dataclass(frozen=True)
+class _Strays:
+    """Seals that stand where the sealer is about to work, and are not its own: links by their
+    positions, which are known up to ``until``, and the entries that have one."""
+
+    until: int
+    links: Mapping[int, str]
+    entries: frozenset[int]
+
+
+def _strays(waiting: Sequence["_Waiting"], position: int) -> _Strays:
+    until = position + 2 * len(waiting)
+    of: Any = (
+        AuditSeal.select(AuditSeal.entry_id)
+        .where(AuditSeal.entry_id.in_([one.id for one in waiting]))
+        .tuples()
+    )
+    return _Strays(
+        until,
+        {seal.position: str(seal.link) for seal in _seals_after(position, until)},
+        frozenset(one for (one,) in of),
+    )
 
 
 def _end() -> tuple[End, str] | None:
@@ -439,21 +557,15 @@ def _end() -> tuple[End, str] | None:
     return (End(row.position, row.link), row.mac) if row else None
 
 
-def _stand(writer: str) -> tuple[int, str]:
-    """Return how many entries the writer has made, and where the chain stands."""
-    end = AuditSeal.select().order_by(AuditSeal.position.desc()).limit(1).alias("end")
-    answer = Select(
-        columns=(
-            AuditWriter.select(AuditWriter.number).where(AuditWriter.writer == writer),
-            Select((end,), (end.c.position,)),
-            Select((end,), (end.c.link,)),
-        )
-    )
-    [(number, position, last)] = database.execute(answer)
-    return number or 0, stand(position, last) if position else ""
+class _Waiting(NamedTuple):
+    """An entry that has no seal, whatever else stands in it."""
+
+    id: int
+    writer: str
+    number: int
 
 
-def _waiting(limit: int) -> list[AuditEntry]:
+def _waiting(limit: int) -> list[_Waiting]:
     """Return committed entries that are not sealed, in the order in which they were begun.
 
     They are asked for by writer, along an index: however many are sealed, none of them is read.
@@ -466,66 +578,109 @@ def _waiting(limit: int) -> list[AuditEntry]:
         .where(AuditWriter.number > sealed)
         .tuples()
     )
-    found: list[int] = []
+    found: list[_Waiting] = []
     for writer, number in list(behind):
         rows: Any = (
-            AuditEntry.select(AuditEntry.id)
-            .where(AuditEntry.writer == writer, AuditEntry.number > number)
+            AuditEntry.select(AuditEntry.id, AuditEntry.number)
+            .where(AuditEntry.writer == writer, AuditEntry.number.between(number + 1, MOST))
             .order_by(AuditEntry.number)
             .limit(limit)
             .tuples()
         )
-        found += [one for (one,) in rows]
-    first = sorted(found)[:limit]
-    return list(AuditEntry.select().where(AuditEntry.id.in_(first)).order_by(AuditEntry.id))
+        found += [_Waiting(one, writer, at) for one, at in rows]
+    return sorted(found)[:limit]
+
+
+def _entries(ids: Sequence[int]) -> dict[int, tuple[Entry | None, str]]:
+    """Read entries with their macs, by their ids; None for what stands there and is no entry."""
+    try:
+        rows = list(AuditEntry.select().where(AuditEntry.id.in_(ids)))
+    except UNREADABLE as error:
+        if not is_unreadable(error):
+            raise
+        if len(ids) == 1:
+            return {ids[0]: (None, "")}
+        half = len(ids) // 2
+        return _entries(ids[:half]) | _entries(ids[half:])
+    read = ((row.id, _entry(row), row.mac) for row in rows)
+    return {
+        one: (entry, mac) if _is_readable(entry, mac) else (None, "") for one, entry, mac in read
+    }
 
 
 def _entry(row: AuditEntry) -> Entry:
     return Entry(*(getattr(row, field.name) for field in _FIELDS))
 
 
+def _is_readable(entry: Entry, mac: str) -> bool:
+    texts = [entry.writer, entry.actor, entry.act, entry.subject, entry.purpose, entry.origin, mac]
+    try:
+        "".join([*texts, *itertools.chain(*entry.details.items())]).encode()
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return True
+
+
 def _log() -> Iterator[Kept]:
     """Yield all entries: the sealed ones in the order of their seals, then the others."""
     position = 0
-    while True:
-        seals = list(
-            AuditSeal.select()
-            .where(AuditSeal.position > position)
-            .order_by(AuditSeal.position)
-            .limit(READ_AT_ONCE)
-        )
-        if not seals:
-            break
-        found = {
-            row.id: row
-            for row in AuditEntry.select().where(AuditEntry.id.in_([one.entry_id for one in seals]))
-        }
+    while seals := list(
+        AuditSeal.select()
+        .where(AuditSeal.position.between(position + 1, LAST_POSITION))
+        .order_by(AuditSeal.position)
+        .limit(READ_AT_ONCE)
+    ):
+        entries = _entries([seal.entry_id for seal in seals])
         for seal in seals:
-            yield _keep(found.get(seal.entry_id), seal)
+            yield _keep(seal.entry_id, entries, seal)
         position = seals[-1].position
-    unsealed = (
-        AuditEntry.select()
+    for seal in AuditSeal.select().where(~AuditSeal.position.between(1, LAST_POSITION)):
+        yield Kept(f"the seal of entry {seal.entry_id} at {seal.position}", None, "", wrong=STRAY)
+    last = -MOST
+    while ids := _unsealed_after(last):
+        entries = _entries(ids)
+        for one in ids:
+            yield _keep(one, entries, None)
+        last = ids[-1]
+
+
+def _unsealed_after(last: int) -> list[int]:
+    rows: Any = (
+        AuditEntry.select(AuditEntry.id)
         .join(AuditSeal, JOIN.LEFT_OUTER, on=(AuditSeal.entry_id == AuditEntry.id))
-        .where(AuditSeal.entry_id.is_null())
+        .where(AuditSeal.entry_id.is_null(), AuditEntry.id > last)
         .order_by(AuditEntry.id)
+        .limit(READ_AT_ONCE)
+        .tuples()
     )
-    for row in list(unsealed):
-        yield _keep(row, None)
+    return [one for (one,) in rows]
 
 
-def _keep(row: AuditEntry | None, seal: AuditSeal | None) -> Kept:
+def _keep(
+    number: int, entries: Mapping[int, tuple[Entry | None, str]], seal: AuditSeal | None
+) -> Kept:
+    entry, mac = entries.get(number, (None, ""))
     return Kept(
-        f"entry {row.id if row else seal and seal.entry_id}",
-        _entry(row) if row else None,
-        row.mac if row else "",
+        f"entry {number}",
+        entry,
+        mac,
         seal.position if seal else None,
-        seal.link if seal else "",
+        str(seal.link) if seal else "",
+        UNREADABLE_ENTRY if number in entries and entry is None else "",
     )
 
 
 def _heads() -> Iterator[tuple[Head, str]]:
-    for row in list(AuditWriter.select().order_by(AuditWriter.writer)):
-        yield Head(row.writer, row.number), row.mac
+    last = ""
+    while rows := list(
+        AuditWriter.select()
+        .where(AuditWriter.writer > last)
+        .order_by(AuditWriter.writer)
+        .limit(READ_AT_ONCE)
+    ):
+        for row in rows:
+            yield Head(row.writer, row.number), row.mac
+        last = rows[-1].writer
 
 
 def _anchors() -> list[tuple[Anchor, str]]:

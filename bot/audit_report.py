@@ -24,6 +24,8 @@ from bot.rules.audit_chain import (
     NO_END,
     PASSED_BY,
     REWRITTEN,
+    STRAY,
+    UNREADABLE,
     Fault,
     Verifier,
 )
@@ -51,6 +53,8 @@ SENTENCES = {
         " (docs/audit.md)"
     ),
     COUNT: "its end line says another number: entries were removed or added",
+    UNREADABLE: "cannot be read: it is not what Kegui writes",
+    STRAY: "was not made by the clock: no chain is as long",
     EXPORT: "has no end line that this installation wrote: entries may have been removed",
 }
 

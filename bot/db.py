@@ -160,6 +160,16 @@ def is_away(error: peewee.PeeweeException) -> bool:
     return cause.sqlstate is None or cause.sqlstate[:2] in AWAY_CLASSES
 
 
+def is_unreadable(error: Exception) -> bool:
+    """Whether a driver could not make a value of what stands in a row."""
+    cause = getattr(error, "orig", error)
+    if isinstance(cause, sqlite3.Error):
+        # What is no text; of everything else SQLite itself gives a code.
+        return getattr(cause, "sqlite_errorcode", None) is None
+    values = (ArithmeticError, RecursionError, TypeError, ValueError, psycopg.DataError)
+    return isinstance(cause, values)
+
+
 def is_one_of(field: peewee.Field, values: Sequence[Any]) -> Any:
     """Return the SQL of a field that has one of many values: PostgreSQL takes them as one."""
     if isinstance(database.obj, peewee.PostgresqlDatabase):

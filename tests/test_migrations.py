@@ -323,12 +323,12 @@ def test_the_end_of_the_audit_log_is_made_anew_on_the_schema_of_before(
     store: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     log = AuditLog(Vault("A" * 43 + "="))
-    while "0024_audit_end" not in migrations.down():
-        pass
     # As the version before wrote and sealed it.
     monkeypatch.setattr(audit, "_writer", lambda: "0" * 32)
     with db.transaction():
         log.record(Who("cli:kegui"), "customer.look", "customer wm_1")
+    while "0024_audit_end" not in migrations.down():
+        pass
     entry = AuditEntry.get()
     sealed = link(BEGINNING, audit._entry(entry), entry.mac)
     AuditSeal.insert(position=1, entry_id=entry.id, link=sealed).execute()

@@ -24,6 +24,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
+from tempfile import SpooledTemporaryFile
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -38,6 +39,10 @@ NAMED_BYTES = 16
 # there was a chain. Other names are hexadecimal: they sort before.
 KEEPING = "k"
 POSITION = re.compile("[0-9]{1,18}")
+# No chain is as long: a seal beyond was not made by the sealer, who does not go on from there.
+LAST_POSITION = 10**17
+# The links that entries may name stand in memory up to so many bytes, then in a file.
+STOOD_IN_MEMORY = 32 << 20
 # No transaction is open for as long: what the sealer passed by until then, it was kept from.
 LONGEST_UNSEALED = timedelta(hours=1)
 
@@ -105,7 +110,8 @@ class Anchor:
 class Kept:
     """An entry as it stands in a database or an export; not sealed yet where ``position`` is None.
 
-    ``place`` names it for people; a seal whose entry is gone has none.
+    ``place`` names it for people; a seal whose entry is gone has none. ``wrong`` is the kind of
+    fault of a row that cannot be what Kegui wrote, whatever else is said of it.
     """
 
     place: str
@@ -113,6 +119,7 @@ class Kept:
     mac: str
     position: int | None = None
     link: str = ""
+    wrong: str = ""
 
 
 @dataclass(frozen=True)
@@ -139,6 +146,8 @@ class Fault:
     BEHIND,
     COUNT,
     EXPORT,
+    UNREADABLE,
+    STRAY,
 ) = (
     "changed",
     "missing",
@@ -154,6 +163,8 @@ class Fault:
     "behind",
     "count",
     "export",
+    "unreadable",
+    "stray",
 )
 
 
@@ -211,8 +222,7 @@ class Verifier:
         self._elsewhere = dict(elsewhere or {})
         self._numbers: dict[str, int] = {}
         self._link = BEGINNING
-        # The links that entries may name: all that follow the position ``_before``.
-        self._stood, self._before = bytearray(), 0
+        self._stood = _Links(0)
         self._newest = datetime.min.replace(tzinfo=UTC)
         self.sealed = 0
         self.unsealed = 0
@@ -260,7 +270,11 @@ class Verifier:
             if kept.position != self.sealed:
                 yield Fault(MISSING, f"position {self.sealed}", self.sealed)
                 self.sealed = kept.position
-                self._stood, self._before = bytearray(), kept.position - 1
+                self._stood = _Links(kept.position - 1)
+        if kept.wrong:
+            yield Fault(kept.wrong, kept.place, kept.position)
+            if kept.position is None:
+                return
         if kept.entry is not None:
             yield from self._check_entry(kept.entry, kept)
         if kept.position is None:
@@ -269,12 +283,13 @@ class Verifier:
                 yield Fault(PASSED_BY, kept.place)
             return
         if kept.entry is None:
-            yield Fault(MISSING, kept.place, kept.position)
+            if not kept.wrong:
+                yield Fault(MISSING, kept.place, kept.position)
         elif link(self._link, kept.entry, kept.mac) != kept.link:
             yield Fault(MOVED if self._key is not None else CHANGED, kept.place, kept.position)
         # From here on against what is written, so that one fault is not found a million times.
         self._link = kept.link
-        self._stood.extend(_named(kept.link))
+        self._stood.add(_named(kept.link))
         if kept.position in self._anchors and self._anchors[kept.position][0].link != kept.link:
             yield Fault(FORGED, f"anchor {kept.position}", kept.position)
         if self._elsewhere.get(kept.position, kept.link) != kept.link:
@@ -297,8 +312,7 @@ class Verifier:
         position, _, named = written.partition(" ")
         if not POSITION.fullmatch(position):
             return False
-        end = (int(position) - self._before) * NAMED_BYTES
-        return end > 0 and self._stood[end - NAMED_BYTES : end] == _named(named)
+        return self._stood.at(int(position)) == _named(named)
 
     def _check_head(self, head: Head, mac: str) -> Iterator[Fault]:
         found = self._numbers.pop(head.writer, 0)
@@ -308,6 +322,30 @@ class Verifier:
             yield Fault(MISSING, f"writer {head.writer}: {head.number - found} at its end")
         elif found > head.number:
             yield Fault(HEAD, f"writer {head.writer}")
+
+
+class _Links:
+    """What entries may name of the links that follow a position; however long the chain is, little
+    of it is in memory."""
+
+    def __init__(self, before: int) -> None:
+        self._before, self._count = before, 0
+        self._file = SpooledTemporaryFile(STOOD_IN_MEMORY)  # noqa: SIM115 - lives as long as we do
+
+    def __del__(self) -> None:
+        self._file.close()
+
+    def add(self, named: bytes) -> None:
+        self._file.seek(self._count * NAMED_BYTES)
+        self._file.write(named)
+        self._count += 1
+
+    def at(self, position: int) -> bytes | None:
+        number = position - self._before
+        if not 0 < number <= self._count:
+            return None
+        self._file.seek((number - 1) * NAMED_BYTES)
+        return self._file.read(NAMED_BYTES)
 
 
 def _named(written: str) -> bytes:
