@@ -66,7 +66,7 @@ def _call(
     except WeComError as error:
         if isinstance(error, Transient) and error.maybe_executed:
             raise
-        undo_attempts(attempts)
+        undo_attempts(attempts, error)
         raise
 
 

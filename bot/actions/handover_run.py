@@ -1,5 +1,6 @@
 """Carry a handover forward: plan, wait for approval and day, submit, follow, finish."""
 
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 import structlog
@@ -37,8 +38,9 @@ from bot.models.handover import (
     SCHEDULED,
 )
 from bot.models.staff import LEFT
+from bot.reports.pauses import pause_of
 from bot.rules.handover import Counts, starts_at
-from bot.wecom import WeComError
+from bot.wecom import Paused, WeComError
 
 log = structlog.get_logger(__name__)
 
@@ -66,14 +68,35 @@ def advance(handover_id: int, kegui: Kegui) -> bool:
         while to_do:
             for one in to_do:
                 done.add(one)
+                trouble: WeComError | None = None
                 try:
                     _advance(Handover.get_by_id(one), kegui)
-                except (WeComError, Busy) as trouble:
-                    troubles.append(trouble)
+                except WeComError as error:
+                    trouble = error
+                    troubles.append(error)
+                except Busy as busy:
+                    troubles.append(busy)
+                _note_wait(one, trouble, kegui)
             to_do = [one for one in pending(userid) if one not in done]
     if troubles:
         raise troubles[0]
     return True
+
+
+def _note_wait(handover_id: int, trouble: WeComError | None, kegui: Kegui) -> None:
+    """Remember what keeps a handover from going on, and until when, or that nothing does."""
+    if trouble is None:
+        Handover.update(waits_for="", waits_until=None).where(
+            Handover.id == handover_id, Handover.waits_for != ""
+        ).execute()
+        return
+    next_look = clock.now() + timedelta(seconds=kegui.settings.transfer_poll_seconds)
+    if isinstance(trouble, Paused):
+        code = "-" if trouble.cause is None else trouble.cause
+        cause, until = f"{code} {trouble.endpoint}: {trouble.reason}", trouble.until
+    else:
+        cause, until = str(trouble), pause_of(trouble.endpoint, clock.now()) or next_look
+    Handover.update(waits_for=cause, waits_until=until).where(Handover.id == handover_id).execute()
 
 
 def pending(userid: str | None = None) -> list[int]:
@@ -115,7 +138,7 @@ def _advance(handover: Handover, kegui: Kegui) -> None:
         handover = _plan(handover, kegui)
     elif handover.state in (AWAITING_APPROVAL, SCHEDULED):
         handover = _keep_plan_fit(handover, kegui)
-    if handover.state == SCHEDULED and _is_due(handover, kegui):
+    if handover.state == SCHEDULED and begins_at(handover, kegui) is None:
         handover = _go_to(handover, SCHEDULED, RUNNING, _is_as_read(handover))
     if handover.state == AWAITING_APPROVAL:
         _warn_when_gone(handover, kegui)
@@ -262,14 +285,16 @@ def _account_is_gone(userid: str, kegui: Kegui) -> bool:
     return user is None or user.status == LEFT
 
 
-def _is_due(handover: Handover, kegui: Kegui) -> bool:
+def begins_at(handover: Handover, kegui: Kegui) -> datetime | None:
+    """Say when a handover that needs nobody's word any more begins; None: at once."""
     settings = kegui.settings
     if handover.last_day is None:
-        return True
-    if clock.now() >= starts_at(handover.last_day, settings.handover_lead, settings.zone):
-        return True
+        return None
+    at = starts_at(handover.last_day, settings.handover_lead, settings.zone)
+    if clock.now() >= at:
+        return None
     member = Staff.get_or_none(Staff.userid == handover.userid)
-    return member is not None and member.left_at is not None
+    return None if member is not None and member.left_at is not None else at
 
 
 def _warn_when_gone(handover: Handover, kegui: Kegui) -> None:

@@ -308,7 +308,7 @@ def cancel(handover: Handover, by: Who, kegui: Kegui) -> Handover:
     now = clock.now()
     with transaction():
         changed = (
-            Handover.update(state=CANCELLED, updated_at=now)
+            Handover.update(state=CANCELLED, waits_for="", waits_until=None, updated_at=now)
             .where(Handover.id == handover.id, Handover.state.in_(HANDOVER_OPEN))
             .execute()
         )

@@ -17,7 +17,7 @@ from bot.kegui import Kegui
 from bot.models import Customer, Effect, GapDigest, Notice, Relation
 from bot.models import effect as effects_of
 from bot.models import notice as notices
-from bot.models.customer import UNTOLD
+from bot.models.customer import NEVER_TOLD, UNTOLD
 from bot.reports.gaps import Gap, open_gaps
 from bot.router import Received
 from bot.wecom import OperatorNeeded, Paused, Throttled, Transient, Unreadable, WeComError
@@ -192,7 +192,7 @@ def _store(
 
 def send_digests(kegui: Kegui) -> None:
     """Tell each member, once in ten minutes, which customers they must tell by hand."""
-    note_told()
+    note_told(also_handed_over=kegui.settings.welcome_after_transfer)
     settings = table("notices")["digest"]
     now = clock.now()
     recent = {
@@ -217,10 +217,13 @@ def send_digests(kegui: Kegui) -> None:
             log.warning("digest_not_sent", why=str(error))
 
 
-def note_told() -> None:
+def note_told(*, also_handed_over: bool = False) -> None:
     """Let the pairs to whom a notice has arrived be asked for no more when gaps are looked for.
 
     Not written with the notice: often there is a notice before its contact is noted.
+
+    Args:
+        also_handed_over: contacts that a handover brought get notices too.
     """
     last: Any = Notice.select(fn.MAX(Notice.at)).where(
         Notice.external_userid == Relation.external_userid,
@@ -228,6 +231,9 @@ def note_told() -> None:
         Notice.state.in_(notices.ARRIVED),
     )
     Relation.update(told_at=last).where(UNTOLD, last >= Relation.noted_at).execute()
+    if also_handed_over:
+        handed_over = NEVER_TOLD & (Relation.source == "transfer")
+        Relation.update(told_at=last).where(handed_over, last >= Relation.noted_at).execute()
 
 
 def _send_digest(userid: str, gaps: list[Gap], now: datetime, kegui: Kegui) -> None:

@@ -132,12 +132,21 @@ def begin_attempts(
     return attempts
 
 
-def undo_attempts(attempts: Iterable[TransferAttempt]) -> None:
-    """WeCom certainly did not get the call: the items are planned as before."""
+def undo_attempts(attempts: Iterable[TransferAttempt], error: WeComError) -> None:
+    """WeCom certainly did nothing: the items are planned as before.
+
+    What WeCom refused was a try. What never left, because of a pause, for want of a token or of a
+    connection, was none: nothing is kept of it.
+    """
     with transaction():
         for attempt in attempts:
-            attempt.status, attempt.settled_at = NOT_SENT, clock.now()
-            attempt.save()
+            was_asked = error.errcode is not None and error.endpoint.endswith(attempt.endpoint)
+            if was_asked:
+                attempt.status, attempt.settled_at = NOT_SENT, clock.now()
+                attempt.errcode = error.errcode
+                attempt.save()
+            else:
+                attempt.delete_instance()
             set_state(attempt.item, PLANNED)
             attempt.item.save()
 
@@ -180,7 +189,7 @@ def _call(
     except WeComError as error:
         if isinstance(error, Transient) and error.maybe_executed:
             raise  # the attempts stay started: the next look at transfer_result tells
-        undo_attempts(attempts)
+        undo_attempts(attempts, error)
         raise
 
 

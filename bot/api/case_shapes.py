@@ -10,7 +10,7 @@ from bot.api import context, paging
 from bot.api.paging import PageOut, PageQuery
 from bot.api.schemas import MemberFilter, Shown, one_of
 from bot.models import Handover, HandoverItem, TransferAttempt
-from bot.models.handover import GROUP, IN_SERVICE, OFFBOARDING
+from bot.models.handover import GROUP, IN_SERVICE, OFFBOARDING, PLANNED
 from bot.reports.cases import attempts_of
 from bot.reports.handovers import described
 
@@ -38,8 +38,19 @@ class HandWorkOut(Shown):
     done_by: str | None
 
 
+class WaitOut(Shown):
+    """What WeCom answered when the handover last could not go on, and when it is tried again."""
+
+    reason: str
+    until: datetime | None
+
+
 class CaseOut(Shown):
-    """A handover and how many of its items stand where."""
+    """A handover and how many of its items stand where.
+
+    `is_done`: nothing is left to do, for people either. `without_successor`: so many of the plan
+    nobody takes over. `left_behind`: so many are still the leaver's though it has ended.
+    """
 
     id: int
     kind: Literal["offboarding", "handover"]
@@ -52,6 +63,10 @@ class CaseOut(Shown):
     reason: str
     source: str
     hand_work: list[HandWorkOut]
+    is_done: bool
+    without_successor: int
+    left_behind: int
+    waits_for: WaitOut | None
     created_at: datetime
     updated_at: datetime
 
@@ -125,17 +140,28 @@ def show_cases(handovers: Sequence[Handover]) -> list[dict[str, Any]]:
             "last_day": handover.last_day,
             "mode": handover.mode,
             "state": handover.state,
-            "counts": counts,
+            "counts": case.counts,
             "successors": handover.successors,
             "reason": handover.reason,
             "source": handover.source,
             "hand_work": hand_work,
+            "is_done": case.is_done,
+            "without_successor": case.without_successor,
+            "left_behind": case.left_behind,
+            "waits_for": _wait(handover),
             "transfer_success_msg": handover.transfer_success_msg,
             "created_at": handover.created_at,
             "updated_at": handover.updated_at,
         }
-        for handover, counts, hand_work in described(handovers)
+        for case, hand_work in described(handovers)
+        for handover in (case.handover,)
     ]
+
+
+def _wait(handover: Handover) -> dict[str, Any] | None:
+    if not handover.waits_for:
+        return None
+    return {"reason": handover.waits_for, "until": handover.waits_until}
 
 
 def look_at_case(handover: Handover) -> dict[str, Any]:
@@ -168,19 +194,24 @@ def list_items(handover: Handover, asked: ItemsQuery) -> dict[str, Any]:
     context.record_page(f"{handover.kind}.look", handover.subject, shown, asked_for)
     attempts = attempts_of(rows)
     return {
-        "items": [_show_item(item, attempts[item.id]) for item in rows],
+        "items": [_show_item(item, attempts[item.id], handover) for item in rows],
         "next_cursor": next_cursor,
     }
 
 
-def _show_item(item: HandoverItem, attempts: list[TransferAttempt]) -> dict[str, Any]:
+def _show_item(
+    item: HandoverItem, attempts: list[TransferAttempt], handover: Handover
+) -> dict[str, Any]:
+    reason = item.reason
+    if item.state == PLANNED and handover.waits_for:
+        reason = "; ".join(filter(None, (reason, f"waits for WeCom: {handover.waits_for}")))
     return {
         "id": item.id,
         "kind": item.kind,
         "chat_id" if item.kind == GROUP else "external_userid": item.subject,
         "state": item.state,
         "takeover_userid": item.takeover_userid,
-        "reason": item.reason,
+        "reason": reason,
         "errcode": item.errcode,
         "attempts": attempts,
     }

@@ -142,6 +142,7 @@ DETAILS: Mapping[str, LazyString] = {
     "address": _l("来源地址"),
     "before": _l("之前"),
     "by": _l("处理人"),
+    "came_by": _l("来源"),
     "capacity": _l("客户容量"),
     "channel": _l("渠道"),
     "config_id": _l("联系我编号"),

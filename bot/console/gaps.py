@@ -6,11 +6,22 @@ from flask import render_template
 from bot import clock
 from bot.console import gate
 from bot.console.gate import allow
-from bot.console.pages import PAGE_SIZE, page_number
-from bot.reports.gaps import members_without_codes, open_gaps
+from bot.console.pages import PAGE_SIZE, choice, page_number, upto
+from bot.reports.gaps import (
+    MOST_NEVER_TOLD,
+    READING,
+    SOURCES,
+    count_never_told,
+    members_without_codes,
+    never_told,
+    open_gaps,
+)
 from bot.reports.names import names_of
-from bot.reports.paging import page_of_list
+from bot.reports.paging import page_of_list, page_of_query
 from bot.rules.rights import Right
+
+# Who looks for one behind them asks for the customer.
+MOST_LISTED = 1_000
 
 blueprint = APIBlueprint("gaps", __name__, url_prefix="/gaps", enable_openapi=False)
 
@@ -24,12 +35,37 @@ def index() -> str:
     if page.rows:
         gate.record_look("gap.list", "gaps", page=page.number)
     silent = sorted(userid for userid in members_without_codes() if within.has(userid))
+    untold = count_never_told(within)
     return render_template(
         "gaps/index.html",
         page=page,
+        untold=[(came_by, upto(untold[came_by], MOST_NEVER_TOLD)) for came_by in SOURCES],
+        never_told=sum(untold.values()),
         silent=silent,
         names=names_of(
             staff=[*(gap.userid for gap in page.rows), *silent],
             customers=[gap.external_userid for gap in page.rows],
+        ),
+    )
+
+
+@blueprint.get("/never-told")
+@allow(Right.SEE_GAPS, shows_customers=True)
+def untold() -> str:
+    """The contacts that a reading or a handover brought, of whom nobody was ever told."""
+    came_by = choice("came_by", tuple(SOURCES), READING)
+    within = gate.scope(Right.SEE_GAPS)
+    page = page_of_query(never_told(came_by, within), page_number(), PAGE_SIZE, MOST_LISTED)
+    if page.rows:
+        gate.record_look("gap.list", "gaps", came_by=came_by, page=page.number)
+    numbers = count_never_told(within)
+    return render_template(
+        "gaps/never_told.html",
+        page=page,
+        came_by=came_by,
+        number=upto(numbers[came_by], MOST_NEVER_TOLD),
+        names=names_of(
+            staff=[one.userid for one in page.rows],
+            customers=[one.external_userid for one in page.rows],
         ),
     )

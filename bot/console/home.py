@@ -12,13 +12,14 @@ from bot import clock
 from bot.console import gate
 from bot.console.conflicts import resolvable
 from bot.console.gate import SIGNED_IN, allow
-from bot.console.pages import kegui
+from bot.console.pages import kegui, upto
 from bot.console.troubles import members_in
 from bot.models.handover import AWAITING_APPROVAL
 from bot.models.inbox_event import DEAD
 from bot.reports import home
 from bot.reports.cases import running_cases
 from bot.reports.directory import LEAVERS, NOBODY
+from bot.reports.gaps import MOST_NEVER_TOLD
 from bot.reports.home import Numbers, Scopes
 from bot.reports.names import names_of
 from bot.rules.rights import Right
@@ -82,13 +83,20 @@ TASKS = (
         {"owner": LEAVERS},
         Right.MOVE_CUSTOMERS,
     ),
+    Task(
+        "without_successor",
+        _l("客户或客户群没有可接替的成员，请在交接中另选接替成员"),
+        "offboardings.index",
+        {"kind": "without_successor"},
+        Right.SEE_OFFBOARDINGS,
+    ),
     Task("gaps", _l("客户没有收到存档告知"), "gaps.index", {}, Right.SEE_GAPS),
     Task(
         "hand_work",
         _l("交接事项需要人工处理"),
         "offboardings.index",
         {"kind": "by_hand"},
-        Right.APPROVE_OFFBOARDINGS,
+        Right.SEE_OFFBOARDINGS,
     ),
     Task(
         "proposals",
@@ -98,6 +106,14 @@ TASKS = (
         Right.DECIDE_ROLES,
     ),
 )
+
+# Where the counting of a task ends.
+MOST = {
+    "without_owner": home.MOST_NUMBERED,
+    "left_behind": home.MOST_NUMBERED,
+    "conflicts": home.MOST_NUMBERED,
+    "without_successor": home.MOST_COUNTED,
+}
 
 blueprint = APIBlueprint("home", __name__, enable_openapi=False)
 
@@ -129,6 +145,7 @@ def show() -> str:
     return render_template(
         "home/show.html",
         numbers=numbers,
+        never_told=upto(numbers.never_told, MOST_NEVER_TOLD),
         tasks=_tasks(numbers),
         alarms=alarms[:SHOWN_ALARMS],
         most_counted=home.MOST_COUNTED,
@@ -150,10 +167,14 @@ def _scopes() -> Scopes:
     )
 
 
-def _tasks(numbers: Numbers) -> list[tuple[int, Task, str]]:
+def _tasks(numbers: Numbers) -> list[tuple[str, Task, str]]:
     """What waits for the asker now: how much of it, what it is, and its address."""
     return [
-        (number, task, url_for(f"console.{task.endpoint}", **task.arguments))
+        (
+            upto(number, MOST.get(task.counted)),
+            task,
+            url_for(f"console.{task.endpoint}", **task.arguments),
+        )
         for task in TASKS
         if gate.me().may(task.right) and (number := getattr(numbers, task.counted))
     ]

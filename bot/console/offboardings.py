@@ -11,6 +11,7 @@ from flask_babel import gettext as _
 
 from bot.access import Scope
 from bot.actions import alarms, hand_work, handovers
+from bot.actions.handover_run import begins_at
 from bot.actions.proposals import SamePerson, humans_of, open_one, proposer_of
 from bot.actions.staff import candidates
 from bot.console import gate
@@ -30,17 +31,18 @@ from bot.models.handover import (
     RUNNING,
 )
 from bot.reports.cases import (
+    BY_HAND,
     ITEM_STATES,
     Case,
     attempts_of,
     cases,
     counts_by_successor,
     customers_now,
-    hand_work_counts,
     hand_work_of,
     items_of,
     opened_by,
     with_hand_work,
+    with_plans_for_nobody,
 )
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_query
@@ -51,9 +53,18 @@ from bot.wecom import WeComError
 
 # A click in WeCom proves little more than a login: what moves more asks for a second factor.
 MOST_WITHOUT_PROOF = 20
-BY_HAND = "by_hand"
+WITHOUT_SUCCESSOR = "without_successor"
 # What the list can be narrowed to.
-KINDS = ("", "open", AWAITING_APPROVAL, BY_HAND, DONE_WITH_EXCEPTIONS, OFFBOARDING, IN_SERVICE)
+KINDS = (
+    "",
+    "open",
+    AWAITING_APPROVAL,
+    BY_HAND,
+    WITHOUT_SUCCESSOR,
+    DONE_WITH_EXCEPTIONS,
+    OFFBOARDING,
+    IN_SERVICE,
+)
 # Beyond so many a list to choose from helps nobody: one types a name.
 MOST_LISTED = 200
 
@@ -77,6 +88,8 @@ def index() -> str:
         query = query.where(Handover.state == DONE_WITH_EXCEPTIONS)
     elif kind == BY_HAND:
         query = with_hand_work(query)
+    elif kind == WITHOUT_SUCCESSOR:
+        query = with_plans_for_nobody(query)
     elif kind:
         query = query.where(Handover.kind == kind)
     page = page_of_query(query.order_by(Handover.id.desc()), page_number(), PAGE_SIZE)
@@ -86,7 +99,6 @@ def index() -> str:
     return render_template(
         "offboardings/index.html",
         cases=shown,
-        by_hand=hand_work_counts(page.rows),
         page=page,
         kind=kind,
         names=names_of(staff=[case.handover.userid for case in shown]),
@@ -128,8 +140,10 @@ def show(handover_id: int) -> str:
         may_approve=gate.scope(Right.APPROVE_OFFBOARDINGS).has(handover.userid),
         is_own=is_own,
         may_cancel=may_cancel,
+        may_open=gate.scope(Right.OPEN_OFFBOARDINGS).has(handover.userid) and not is_own,
         may_change=may_cancel and (handover.state != RUNNING or _may_move(handover.userid)),
         case=cases([handover])[0],
+        begins_at=begins_at(handover, kegui()),
         departments=_departments_of(handover.userid),
         page=page,
         items=items,
@@ -154,10 +168,12 @@ def new() -> ResponseReturnValue:
     """Say that somebody leaves; another person approves."""
     form: Form = dict(request.form if request.method == "POST" else request.args)
     errors: Errors = {}
+    doubtful: date | None = None
     if request.method == "POST":
         userid, day, errors = _read_form(form, gate.scope(Right.OPEN_OFFBOARDINGS))
         successors = _read_successors(form, errors)
-        if not errors and day is not None:
+        doubtful = None if errors else _doubtful(day, form)
+        if not errors and day is not None and doubtful is None:
             opened, errors = _open(userid, day, successors, form.get("reason", "").strip())
             if opened is not None:
                 return redirect(url_for("console.offboardings.show", handover_id=opened.id))
@@ -165,10 +181,11 @@ def new() -> ResponseReturnValue:
         "offboardings/new.html",
         form=form,
         errors=errors,
+        doubtful=doubtful,
         members=listed(serving_members(gate.scope(Right.OPEN_OFFBOARDINGS)), MOST_LISTED),
         heirs=listed(serving_members(), MOST_LISTED),
     )
-    return page, 422 if errors else 200
+    return page, 422 if errors or doubtful else 200
 
 
 @blueprint.route("/<int(max=9223372036854775807):handover_id>/approve", methods=["GET", "POST"])
@@ -203,7 +220,7 @@ def approve(handover_id: int) -> ResponseReturnValue:
         number=number,
         back=back,
         proposal=proposal,
-        today=gate.today(),
+        begins_at=begins_at(handover, kegui()),
         by_successor=by_successor,
         unfit=_unfit_by_now(userid for userid, _counts in by_successor),
         is_own=gate.who().is_person(handover.userid, *(humans_of(proposal) if proposal else ())),
@@ -254,6 +271,7 @@ def change(handover_id: int) -> ResponseReturnValue:
         abort(404)
     back = url_for("console.offboardings.show", handover_id=handover.id)
     errors: Errors = {}
+    doubtful: date | None = None
     stands = {
         "last_day": str(handover.last_day or ""),
         "successors": " ".join(handover.successors),
@@ -261,13 +279,16 @@ def change(handover_id: int) -> ResponseReturnValue:
     # The address has what was typed before a second factor was asked for.
     typed = request.form if request.method == "POST" else request.args
     form = {name: typed.get(name, value) for name, value in stands.items()}
+    form["past"] = request.form.get("past", "")
     number = _number(cases([handover])[0]) if handover.state == RUNNING else 0
     if number > MOST_WITHOUT_PROOF and not gate.is_stepped_up():
         return gate.to_step_up(f"{request.path}?{urlencode(form)}")
     if request.method == "POST":
         day, errors = _read_day(form)
         successors = _read_successors(form, errors)
-        if not errors:
+        if not errors and day != handover.last_day:
+            doubtful = _doubtful(day, form)
+        if not errors and doubtful is None:
             try:
                 handovers.change(
                     handover,
@@ -293,10 +314,11 @@ def change(handover_id: int) -> ResponseReturnValue:
         back=back,
         form=form,
         errors=errors,
+        doubtful=doubtful,
         heirs=listed(serving_members(), MOST_LISTED),
         names=names_of(staff=[handover.userid]),
     )
-    return page, 422 if errors else 200
+    return page, 422 if errors or doubtful else 200
 
 
 @blueprint.post(
@@ -358,8 +380,8 @@ def _open(
             _("这位成员已有一项进行中的离职交接，没有重复建立；刚填写的内容没有采用，可在此修改。"),
             "info",
         )
-    elif day < gate.today():
-        flash(_("已发起离职交接。最后工作日已过：另一人审批后立即开始转接。"), "warn")
+    elif begins_at(opened, kegui()) is None:
+        flash(_("已发起离职交接，另一人审批后立即开始转接。"), "warn")
     else:
         flash(_("已发起离职交接，等待另一人审批。"), "good")
     return opened, {}
@@ -397,6 +419,13 @@ def _read_day(form: Form) -> tuple[date | None, Errors]:
     if judge_last_day(day, gate.today()) is LastDay.TOO_FAR:
         return None, {"last_day": _("最后工作日距今过远，请核对。")}
     return day, {}
+
+
+def _doubtful(day: date | None, form: Form) -> date | None:
+    """The last day, if it is over and nobody has said yet that it is meant."""
+    if day is None or judge_last_day(day, gate.today()) is not LastDay.PAST:
+        return None
+    return None if form.get("past") == day.isoformat() else day
 
 
 def _unfit(unfit: handovers.UnfitSuccessor) -> str:

@@ -132,3 +132,8 @@ def _moment(zone: tzinfo) -> Callable[[datetime | None, str], str]:
         return "" if at is None else at.astimezone(zone).strftime(pattern)
 
     return moment
+
+
+def upto(number: int, most: int | None) -> str:
+    """A number as people read it, with a plus where the counting ended."""
+    return f"{number}+" if most is not None and number >= most else str(number)

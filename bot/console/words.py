@@ -32,6 +32,7 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
         "running": Word(_l("交接中"), BUSY),
         "done": Word(_l("已完成"), GOOD),
         "done_with_exceptions": Word(_l("已完成，有例外"), WARN),
+        "by_hand": Word(_l("待人工处理"), WARN),
         "cancelled": Word(_l("已取消"), QUIET),
     },
     "handover_kind": {
@@ -114,6 +115,10 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
         "import": Word(_l("首次导入"), QUIET),
         "repair": Word(_l("夜间核对发现"), QUIET),
         "transfer": Word(_l("交接"), QUIET),
+    },
+    "came_by": {
+        "reading": Word(_l("对账发现"), WARN),
+        "handover": Word(_l("交接带来"), WARN),
     },
     "outcome": {
         "kept": Word(_l("归属不变"), QUIET),

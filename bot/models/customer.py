@@ -191,6 +191,22 @@ UNTOLD = SQL("last_add_at IS NOT NULL AND (told_at IS NULL OR told_at < noted_at
 Relation.add_index(Relation.index(Relation.last_add_at, name="relation_untold", where=UNTOLD))
 
 
+# Of whom no add event ever spoke: a reading or a handover brought them, and no notice went out.
+NEVER_TOLD = SQL(
+    "last_add_at IS NULL AND (told_at IS NULL OR told_at < noted_at)"
+    " AND state IN ('active', 'half')"
+)
+Relation.add_index(
+    Relation.index(
+        Relation.source,
+        Relation.userid,
+        Relation.external_userid,
+        name="relation_never_told",
+        where=NEVER_TOLD,
+    )
+)
+
+
 class Ownership(Model):
     """Who a customer belongs to, from when to when, and why: rows are added, never rewritten.
 

@@ -50,6 +50,8 @@ class Handover(Model):
     """One case: a member leaves (``offboarding``) or a manager moves customers (``handover``).
 
     ``scope`` is the list of customers a manager named, or None for all of the member's.
+    ``waits_for`` is what WeCom answered when it last could not go on, "" when it could;
+    ``waits_until``: when it is tried again.
     """
 
     id = BigAutoField()
@@ -67,6 +69,8 @@ class Handover(Model):
     approved_by = CharField(max_length=128, null=True)
     approved_at = UTCDateTimeField(null=True)
     contact_ways_done_at = UTCDateTimeField(null=True)
+    waits_for = TextField(default="", constraints=[SQL("DEFAULT ''")])
+    waits_until = UTCDateTimeField(null=True)
     created_at = UTCDateTimeField()
     updated_at = UTCDateTimeField()
 
@@ -144,6 +148,17 @@ class HandoverItem(Model):
         """Return the attempts to move this item, oldest first."""
         query = TransferAttempt.select().where(TransferAttempt.item == self)
         return list(query.order_by(TransferAttempt.number))
+
+
+# Those whom nobody takes over are few, and asked for with every look at the home page.
+WITHOUT_SUCCESSOR = SQL("takeover_userid IS NULL AND state = 'planned'")
+HandoverItem.add_index(
+    HandoverItem.index(
+        HandoverItem.handover,
+        name="handover_item_without_successor",
+        where=WITHOUT_SUCCESSOR,
+    )
+)
 
 
 class TransferAttempt(Model):

@@ -3,30 +3,46 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 import peewee
 from peewee import Expression, ModelSelect, fn
 
 from bot.access import EVERYBODY, Scope
-from bot.models import AuditEntry, Handover, HandoverItem, HandWork, Relation, TransferAttempt
+from bot.models import (
+    AuditEntry,
+    GroupChat,
+    Handover,
+    HandoverItem,
+    HandWork,
+    Ownership,
+    Relation,
+    Staff,
+    TransferAttempt,
+)
 from bot.models.customer import LIVE_RELATIONS
 from bot.models.handover import (
+    AWAITING_APPROVAL,
     CANCELLED,
     CUSTOMER,
     DONE,
+    DONE_WITH_EXCEPTIONS,
     FAILED,
+    GROUP,
     HANDOVER_OPEN,
     IN_SERVICE,
     ITEM_EXCEPTIONS,
     ITEM_IN_FLIGHT,
     ITEM_OPEN,
     LIMIT,
+    OFFBOARDING,
     PLANNED,
     REFUSED,
     RUNNING,
+    SCHEDULED,
     SUBMITTED,
     WAITING,
+    WITHOUT_SUCCESSOR,
 )
 
 # What is done first, then what is on its way, then what a person should look at.
@@ -36,6 +52,8 @@ LOOKED_AT = (FAILED, LIMIT, REFUSED, PLANNED, SUBMITTED, WAITING, DONE, CANCELLE
 LATEST_ATTEMPTS = 1_000
 # What opens handovers by itself: the rules, and what WeCom reports.
 KEGUI_ITSELF = ("rules", "wecom")
+# How a handover stands whose part in WeCom is over, while people must still do something.
+BY_HAND = "by_hand"
 SETTLED = (DONE, REFUSED, LIMIT, FAILED, CANCELLED)
 
 
@@ -51,10 +69,17 @@ class Share:
 
 @dataclass(frozen=True)
 class Case:
-    """A handover and how many of its items are in which state."""
+    """A handover, how many of its items are in which state, and what waits for a person.
+
+    ``hand_work``: what no API can do. ``without_successor``: items of a plan that nobody takes.
+    ``left_behind``: what is still the leaver's though the handover has ended.
+    """
 
     handover: Handover
     counts: Mapping[str, int]
+    hand_work: int = 0
+    without_successor: int = 0
+    left_behind: int = 0
 
     @property
     def total(self) -> int:
@@ -73,12 +98,36 @@ class Case:
         return self.handover.state in HANDOVER_OPEN
 
     @property
+    def by_hand(self) -> int:
+        """How much waits for a person."""
+        return self.hand_work + self.without_successor + self.left_behind
+
+    @property
+    def is_done(self) -> bool:
+        """Whether all is done: what WeCom moves, and what people must do."""
+        return self.handover.state in (DONE, DONE_WITH_EXCEPTIONS) and not self.by_hand
+
+    @property
+    def standing(self) -> str:
+        """The handover's state; what waits for a person when WeCom's part is over is not done."""
+        is_over = self.handover.state in (DONE, DONE_WITH_EXCEPTIONS)
+        return BY_HAND if is_over and self.by_hand else self.handover.state
+
+    @property
+    def settled_shares(self) -> list[Share]:
+        """What has come to its end: the bar is full when nothing is left, for people either."""
+        return self._shares(SETTLED)
+
+    @property
     def shares(self) -> list[Share]:
+        return self._shares(ITEM_STATES)
+
+    def _shares(self, states: Sequence[str]) -> list[Share]:
         shares, start = [], 0.0
-        for state in ITEM_STATES:
+        for state in states:
             number = self.counts.get(state, 0)
             if number:
-                width = 100 * number / self.total
+                width = 100 * number / (self.total + self.hand_work)
                 shares.append(Share(state, number, start, width))
                 start += width
         return shares
@@ -96,7 +145,85 @@ def cases(handovers: Sequence[Handover]) -> list[Case]:
     row: Any
     for row in query:
         counts[row.handover_id][row.state] = row.number
-    return [Case(handover, counts[handover.id]) for handover in handovers]
+    by_hand = hand_work_counts(handovers)
+    unplanned = _counts_of(_without_successor(), counts)
+    behind = _counts_of(_left_behind(), counts)
+    return [
+        Case(
+            handover,
+            counts[handover.id],
+            by_hand[handover.id],
+            unplanned.get(handover.id, 0),
+            behind.get(handover.id, 0),
+        )
+        for handover in handovers
+    ]
+
+
+def _counts_of(items: "ModelSelect[HandoverItem]", handover_ids: Collection[int]) -> dict[int, int]:
+    """Count these items by their handovers."""
+    query = (
+        items.where(HandoverItem.handover.in_(list(handover_ids)))
+        .select(HandoverItem.handover, fn.COUNT(HandoverItem.id))
+        .group_by(HandoverItem.handover)
+    )
+    return dict(cast(Any, query.tuples()))
+
+
+def _without_successor() -> "ModelSelect[HandoverItem]":
+    """The items of plans that wait, for whom the rules and the named successors found nobody."""
+    planned = Handover.select(Handover.id).where(Handover.state.in_((AWAITING_APPROVAL, SCHEDULED)))
+    return HandoverItem.select().where(WITHOUT_SUCCESSOR, HandoverItem.handover.in_(planned))
+
+
+def _left_behind() -> "ModelSelect[HandoverItem]":
+    """The items of ended offboardings that are still the leaver's, where none is open that moves
+    them and the leaver did not come back."""
+    again = Handover.alias()
+    moving = again.select(again.userid).where(
+        again.kind == OFFBOARDING, again.state.in_(HANDOVER_OPEN)
+    )
+    back = Staff.select(Staff.userid).where(
+        Staff.userid == Handover.userid, Staff.returned_at >= Handover.created_at
+    )
+    ended = Handover.select(Handover.id).where(
+        Handover.kind == OFFBOARDING,
+        Handover.state == DONE_WITH_EXCEPTIONS,
+        Handover.userid.not_in(moving),
+        ~fn.EXISTS(back),
+    )
+    leaver = Handover.alias()
+    whose = leaver.select(leaver.userid).where(leaver.id == HandoverItem.handover)
+    owned = Ownership.select(Ownership.id).where(
+        Ownership.external_userid == HandoverItem.subject,
+        Ownership.until.is_null(),
+        Ownership.userid == whose,
+    )
+    led = GroupChat.select(GroupChat.chat_id).where(
+        GroupChat.chat_id == HandoverItem.subject,
+        GroupChat.dismissed_at.is_null(),
+        GroupChat.owner == whose,
+    )
+    return HandoverItem.select().where(
+        HandoverItem.handover.in_(ended),
+        HandoverItem.state.in_(ITEM_EXCEPTIONS),
+        ((HandoverItem.kind == CUSTOMER) & fn.EXISTS(owned))
+        | ((HandoverItem.kind == GROUP) & fn.EXISTS(led)),
+    )
+
+
+def count_without_successor(scope: Scope, most: int) -> int:
+    """Count the customers and groups of waiting plans that nobody takes over, up to ``most``."""
+    items = _without_successor()
+    if not scope.is_firm:
+        within = scope.of_members(Handover.select(Handover.id), Handover.userid)
+        items = items.where(HandoverItem.handover.in_(within))
+    return int(items.limit(most).count())
+
+
+def with_plans_for_nobody(query: "ModelSelect[Handover]") -> "ModelSelect[Handover]":
+    """Those of these handovers whose plan has customers or groups that nobody takes over."""
+    return query.where(Handover.id.in_(_without_successor().select(HandoverItem.handover)))
 
 
 def running_cases(limit: int, scope: Scope = EVERYBODY) -> list[Case]:
@@ -153,9 +280,14 @@ def left_to_do() -> Expression:
 
 
 def with_hand_work(query: "ModelSelect[Handover]") -> "ModelSelect[Handover]":
-    """Those of these handovers for which something must still be done by hand."""
-    left = HandWork.select(HandWork.handover).join(Handover).where(left_to_do())
-    return query.where(Handover.id.in_(left))
+    """Those of these handovers for which something must still be done by hand: what no API can do,
+    or what the leaver still has."""
+    left = HandWork.select(HandWork.handover).where(
+        HandWork.done_at.is_null(), HandWork.handover == Handover.id
+    )
+    is_left = (Handover.state != CANCELLED) & fn.EXISTS(left)
+    behind = _left_behind().select(HandoverItem.handover)
+    return query.where(is_left | Handover.id.in_(behind))
 
 
 def under_way(userids: Collection[str]) -> dict[str, Handover]:

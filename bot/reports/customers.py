@@ -72,9 +72,19 @@ def in_contact(external_userid: str) -> list[str]:
 
 
 def with_consent(query: "ModelSelect[Any]", state: str) -> "ModelSelect[Any]":
-    """Keep the customers of whom one conversation stands at ``state``."""
+    """Keep the customers of whom one conversation that holds stands at ``state``.
+
+    What was answered to a member who is no contact any more says nothing of today.
+    """
+    contact = Relation.select(Relation.id).where(
+        Relation.external_userid == Consent.external_userid,
+        Relation.userid == Consent.userid,
+        Relation.state.in_(LIVE_RELATIONS),
+    )
+    # Asked of each answer: EXISTS would be made a join with every contact.
+    holds = Consent.userid.is_null() | (fn.COALESCE(contact.limit(1), 0) != 0)
     stated = _latest().where(
-        Consent.external_userid == Customer.external_userid, Consent.state == state
+        Consent.external_userid == Customer.external_userid, Consent.state == state, holds
     )
     matches: Any = fn.EXISTS(stated)
     if state == UNKNOWN:

@@ -7,10 +7,15 @@ from peewee import ModelSelect, chunked, fn
 
 from bot.access import EVERYBODY, Scope
 from bot.models import Notice, Relation, Staff
-from bot.models.customer import LIVE_RELATIONS, UNTOLD
+from bot.models.customer import LIVE_RELATIONS, NEVER_TOLD, UNTOLD
 from bot.models.notice import ARRIVED, AWAITING_CONSENT, NO_CODE, STATES
 from config import table
 
+# How a contact came that no add event brought; the sources of it, in the order of the index.
+READING, HANDOVER = "reading", "handover"
+SOURCES = {READING: ("import", "repair"), HANDOVER: ("transfer", "transfer")}
+# A firm that begins has all its customers there: nobody counts them at each look.
+MOST_NEVER_TOLD = 10_000
 # Below what one statement of either database may hold.
 CHUNK = 500
 
@@ -46,6 +51,26 @@ def open_gaps_with(external_userid: str, now: datetime) -> list[Gap]:
 def count_gaps(now: datetime, scope: Scope = EVERYBODY) -> int:
     """Count what ``open_gaps`` lists, without reading each pair's notices."""
     return scope.of_members(_untold(now), Relation.userid).count()
+
+
+def never_told(came_by: str, scope: Scope = EVERYBODY) -> "ModelSelect[Relation]":
+    """Select the contacts of whom no add event ever spoke, so that no notice could be sent.
+
+    Args:
+        came_by: ``READING`` or ``HANDOVER``.
+    """
+    first, last = SOURCES[came_by]
+    query = Relation.select().where(NEVER_TOLD, Relation.source.between(first, last))
+    order = (Relation.source, Relation.userid, Relation.external_userid)
+    return scope.of_members(query, Relation.userid).order_by(*order)
+
+
+def count_never_told(scope: Scope = EVERYBODY) -> dict[str, int]:
+    """Count them by how they came, each up to ``MOST_NEVER_TOLD``."""
+    return {
+        came_by: never_told(came_by, scope).order_by().limit(MOST_NEVER_TOLD).count()
+        for came_by in SOURCES
+    }
 
 
 def _untold(now: datetime) -> "ModelSelect[Relation]":

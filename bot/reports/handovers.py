@@ -1,19 +1,17 @@
 """Handovers with all that belongs to them, a fixed number of queries however many there are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from bot.models import Handover, HandWork
-from bot.reports.cases import cases
+from bot.reports.cases import Case, cases
 
 
-def described(
-    handovers: Sequence[Handover],
-) -> list[tuple[Handover, Mapping[str, int], list[HandWork]]]:
-    """Return each handover with its items counted by state and its work for a person."""
+def described(handovers: Sequence[Handover]) -> list[tuple[Case, list[HandWork]]]:
+    """Return each handover as a case, with its work for a person."""
     by_hand: dict[int, list[HandWork]] = {handover.id: [] for handover in handovers}
     query = HandWork.select().where(HandWork.handover.in_(list(by_hand)))
     row: Any
     for row in query.order_by(HandWork.id):
         by_hand[row.handover_id].append(row)
-    return [(case.handover, case.counts, by_hand[case.handover.id]) for case in cases(handovers)]
+    return [(case, by_hand[case.handover.id]) for case in cases(handovers)]

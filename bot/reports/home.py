@@ -12,7 +12,6 @@ from bot.models import (
     Conflict,
     Customer,
     Handover,
-    HandWork,
     InboxEvent,
     InboxHistory,
     Ownership,
@@ -29,9 +28,9 @@ from bot.models.inbox_event import (
     UNSETTLED,
     WAITING,
 )
-from bot.reports.cases import left_to_do
+from bot.reports.cases import count_without_successor, with_hand_work
 from bot.reports.directory import left_behind, without_owner
-from bot.reports.gaps import count_gaps
+from bot.reports.gaps import count_gaps, count_never_told
 from bot.reports.roles import count_open
 
 WORKER_PATIENCE = timedelta(minutes=1)
@@ -56,8 +55,10 @@ class Numbers:
     serving: int
     conflicts: int
     gaps: int
+    never_told: int
     handovers: int
     approvals: int
+    without_successor: int
     hand_work: int
     alarms: int
     overdue: int
@@ -101,9 +102,11 @@ def numbers(now: datetime, zone: tzinfo, scopes: Scopes = WHOLE_FIRM) -> Numbers
         serving=Staff.select().where(Staff.serves, Staff.left_at.is_null()).count(),
         conflicts=_up_to_most(_open_conflicts(scopes.conflicts)),
         gaps=count_gaps(now, scopes.gaps),
+        never_told=sum(count_never_told(scopes.gaps).values()),
         handovers=handovers.where(Handover.state.in_(HANDOVER_OPEN)).count(),
         approvals=handovers.where(Handover.state == AWAITING_APPROVAL).count(),
-        hand_work=count_hand_work(scopes.handovers),
+        without_successor=count_without_successor(scopes.handovers, MOST_COUNTED),
+        hand_work=with_hand_work(handovers).count(),
         alarms=Alarm.select().where(Alarm.ended_at.is_null()).count(),
         overdue=count_overdue(now),
         dead=InboxEvent.select().where(UNSETTLED, InboxEvent.state == DEAD).count(),
@@ -134,12 +137,6 @@ def count_overdue(now: datetime) -> int:
     due = InboxEvent.state.in_((WAITING, FAILED)) & (InboxEvent.due_at < before)
     orphaned = (InboxEvent.state == CLAIMED) & (InboxEvent.lease_until < before)
     return InboxEvent.select().where(UNSETTLED, due | orphaned).count()
-
-
-def count_hand_work(scope: Scope = EVERYBODY) -> int:
-    """Count what people must still do by hand, also for handovers that are over."""
-    query = HandWork.select().join(Handover).where(left_to_do())
-    return scope.of_members(query, Handover.userid).count()
 
 
 def count_received(since: datetime) -> int:

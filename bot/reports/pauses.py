@@ -7,6 +7,7 @@ from peewee import ModelSelect
 
 from bot.models import EndpointPause
 from bot.wecom import needs_operator
+from bot.wecom.pauses import EVERY_ENDPOINT
 
 # An outage that is shorter passes by itself before anybody could look.
 OUTAGE = timedelta(minutes=5)
@@ -45,6 +46,14 @@ def open_pauses(now: datetime) -> list[OpenPause]:
 def known(now: datetime) -> "ModelSelect[EndpointPause]":
     """Select the pauses that hold, and those of which nobody has shown yet that they are over."""
     return EndpointPause.select().where(EndpointPause.until > now - FORGOTTEN)
+
+
+def pause_of(endpoint: str, now: datetime) -> datetime | None:
+    """Return until when an endpoint is not called, if it is paused."""
+    holds = EndpointPause.select().where(
+        EndpointPause.endpoint.in_((endpoint, EVERY_ENDPOINT)), EndpointPause.until > now
+    )
+    return max((pause.until for pause in holds), default=None)
 
 
 def longest_outage(now: datetime) -> EndpointPause | None:

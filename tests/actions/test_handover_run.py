@@ -93,7 +93,7 @@ def test_what_a_person_decides_while_the_plan_is_made_counts(
         return go_to(handover, *how)
 
     monkeypatch.setattr(handover_run, "_account_is_gone", lambda *_: False)
-    monkeypatch.setattr(handover_run, "_is_due", lambda *_: False)
+    monkeypatch.setattr(handover_run, "begins_at", lambda *_: clock.now())
     monkeypatch.setattr(handover_plan, "collect", lambda *_: None)
     monkeypatch.setattr(handover_plan, "assign_successors", lambda *_, **__: None)
     monkeypatch.setattr(cards, "ask_for_approval", lambda *_: None)

@@ -325,3 +325,15 @@ def test_the_timeline_is_read_page_by_page(call: Call) -> None:
         cursor = f"&cursor={page['next_cursor']}"
 
     assert kinds == STORY
+
+
+@pytest.mark.parametrize("state", ["agreed", "refused"])
+def test_an_answer_to_a_former_contact_is_no_consent_of_today(call: Call, state: str) -> None:
+    answer(state, 2, userid="zhangsan")
+    before = call("GET", f"/customers?consent={state}").get_json()["items"]
+    Relation.finish("wm_chen", "zhangsan", at=at(30), end="deleted_by_customer")
+
+    after = call("GET", f"/customers?consent={state}").get_json()["items"]
+
+    assert [one["external_userid"] for one in before] == ["wm_chen"]
+    assert after == []

@@ -38,6 +38,10 @@ def test_an_offboarding_is_opened_and_a_worker_is_woken(call: Call, kegui: Kegui
         "reason": "家里有事",
         "source": "api",
         "hand_work": [],
+        "is_done": False,
+        "without_successor": 0,
+        "left_behind": 0,
+        "waits_for": None,
     }
     assert kegui.queue.take(Lane.WORK) == ["handover:1"]
 

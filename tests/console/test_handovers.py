@@ -105,10 +105,10 @@ def test_only_who_can_take_over_is_there_to_be_chosen(client: FlaskClient) -> No
 def test_a_leave_that_is_open_already_or_late_says_so(client: FlaskClient) -> None:
     yesterday = (clock.now() - timedelta(days=1)).date().isoformat()
 
-    late = client.get(register(client, userid="lihua", last_day=yesterday).location)
+    late = client.get(register(client, userid="lihua", last_day=yesterday, past=yesterday).location)
     again = client.get(register(client, userid="lihua").location)
 
-    assert "最后工作日已过" in late.get_data(as_text=True)
+    assert "另一人审批后立即开始转接" in late.get_data(as_text=True)
     assert "刚填写的内容没有采用" in again.get_data(as_text=True)
     assert "发起人 " in again.get_data(as_text=True)
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bot import clock
 from tests.stack import Stack, until
 
 DAY = 86_401
@@ -136,3 +137,30 @@ def test_a_third_member_during_a_transfer_is_a_conflict(stack: Stack) -> None:
     assert (conflict["owner"], conflict["contenders"]) == ("zhangsan", ["wangwu"])
     stack.pass_time(DAY)
     stack.reached(case, "done")
+
+
+def test_what_wecom_refuses_is_tried_once_a_pause_and_says_what_it_waits_for(stack: Stack) -> None:
+    stack.meet("zhangsan", "wm_refused")
+    stack.settled()
+    stack.fault("transfer_customer", errcode=48002, times=1)
+    case = stack.api.post(
+        "/handovers",
+        handover_userid="zhangsan",
+        external_userids=["wm_refused"],
+        takeover_userid="lisi",
+    )
+
+    waits = until(lambda: stack.api.get(f"/handovers/{case['id']}")["waits_for"])
+    looked = len(stack.calls("user/get"))
+    stack.has_called("user/get", looked + 5)
+
+    assert "48002" in waits["reason"]
+    assert waits["until"] > clock.now().isoformat()
+    [item] = stack.items(case)
+    assert (item["state"], "48002" in item["reason"]) == ("planned", True)
+    assert [(one["status"], one["errcode"]) for one in item["attempts"]] == [("not_sent", 48002)]
+    assert len(stack.calls("externalcontact/transfer_customer")) == 1
+    for pause in stack.api.get("/pauses")["items"]:
+        stack.api.post(f"/pauses/{pause['name']}/lift")
+    until(lambda: stack.reached(case, "running")["counts"] == {"waiting": 1})
+    assert stack.api.get(f"/handovers/{case['id']}")["waits_for"] is None
