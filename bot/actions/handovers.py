@@ -415,7 +415,14 @@ def propose_new_plan(handover: Handover, kegui: Kegui) -> None:
         if former is None or is_now.state != AWAITING_APPROVAL or is_now.approved_at is not None:
             return
         proposals.withdraw(former, RULES, kegui, "changed")
-        proposals.propose(handover.kind, handover.subject, RULES, kegui, maker=former.proposed_by)
+        proposals.propose(
+            handover.kind,
+            handover.subject,
+            RULES,
+            kegui,
+            maker=former.proposed_by,
+            humans=proposals.humans_of(former),
+        )
 
 
 def check_successors(userid: str, successors: Sequence[str], kegui: Kegui) -> list[str]:

@@ -1,7 +1,7 @@
 """What people do while a handover is planned or sent counts: it is not written over."""
 
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -38,7 +38,15 @@ from bot.models.handover import (
 from bot.queue import Queue
 from bot.rules.handover import assign
 from bot.vault import Vault
-from bot.wecom import Refused, TransferRow, Transient, User, WeComError
+from bot.wecom import (
+    OperatorNeeded,
+    Paused,
+    Refused,
+    TransferRow,
+    Transient,
+    User,
+    WeComError,
+)
 from config import settings
 from tests.conftest import in_thread
 
@@ -456,3 +464,79 @@ def test_a_contact_way_that_wecom_refuses_is_left_to_a_person(
     contact_ways.replace_leaver(handover, kegui)
 
     assert ContactWay.get().userids == ["anna", "bert"]
+
+
+# ------------------------------------------------------------ successors who go meanwhile
+
+
+def test_a_plan_made_anew_is_another_proposal_of_the_same_person(kegui: Kegui) -> None:
+    opened, _ = handovers.open_offboarding(
+        "leaver", clock.now().date(), mode="approve", source="test", by=HR, kegui=kegui
+    )
+    add(opened, "wm_1", None)
+    handover_run.advance(opened.id, kegui)
+    seen = Proposal.get(Proposal.state == "open").id
+    assert items() == {"wm_1": (PLANNED, "anna")}
+    Staff.update(on_leave=True).where(Staff.userid == "anna").execute()
+
+    handover_run.advance(opened.id, kegui)
+
+    assert items() == {"wm_1": (PLANNED, "bert")}
+    fresh = Handover.get_by_id(opened.id)
+    with pytest.raises(handovers.Changed):
+        handovers.approve(fresh, MANAGER, kegui, proposal_id=seen)
+    with pytest.raises(SamePerson):
+        handovers.approve(fresh, HR, kegui)
+    now = Proposal.get(Proposal.state == "open").id
+    assert handovers.approve(fresh, MANAGER, kegui, proposal_id=now).state == SCHEDULED
+
+
+def test_a_contact_who_is_none_any_more_does_not_get_the_customer(
+    kegui: Kegui, wecom: FakeWeCom
+) -> None:
+    handover = case(RUNNING)
+    add(handover, "wm_1", "anna")
+    HandoverItem.update(reason=handover_plan.ALREADY_CONTACT).execute()
+
+    handover_run.advance(handover.id, kegui)
+
+    assert items()["wm_1"][0] == WAITING
+    assert [customers for _, customers in wecom.sent] == [["wm_1"]]
+
+
+def test_a_group_that_waits_for_tomorrow_goes_to_who_is_there(
+    kegui: Kegui, wecom: FakeWeCom
+) -> None:
+    handover = case(RUNNING)
+    add(handover, "wr_1", "anna", GROUP)
+    Staff.update(on_duty=False).where(Staff.userid == "anna").execute()
+
+    handover_run.advance(handover.id, kegui)
+
+    assert {to for to, _ in wecom.sent} == {"bert"}
+
+
+def test_what_never_left_is_no_try(kegui: Kegui, wecom: FakeWeCom) -> None:
+    handover = case(RUNNING)
+    add(handover, "wm_1", "anna")
+    endpoint = "externalcontact/transfer_customer"
+    until = clock.now() + timedelta(minutes=5)
+    for error in (
+        OperatorNeeded(endpoint, 48002, "api forbidden"),
+        Paused(endpoint, until, "api forbidden", 48002),
+        Paused(endpoint, until, "api forbidden", 48002),
+        Transient(endpoint, None, "network: ConnectTimeout"),
+        OperatorNeeded("gettoken", 40001, "invalid credential"),
+    ):
+        wecom.error = error
+        with pytest.raises(type(error)):
+            handover_run.advance(handover.id, kegui)
+
+    tries = [(one.status, one.errcode) for one in TransferAttempt.select()]
+    assert tries == [("not_sent", 48002)]
+    assert items() == {"wm_1": (PLANNED, "anna")}
+    assert "40001 gettoken" in Handover.get_by_id(handover.id).waits_for
+    wecom.error = None
+    handover_run.advance(handover.id, kegui)
+    assert Handover.get_by_id(handover.id).waits_for == ""
+    assert TransferAttempt.select().count() == 2
