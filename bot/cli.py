@@ -362,15 +362,26 @@ def status(as_json: bool) -> None:
 
 
 @main.command()
-@click.argument("userid")
+@click.argument("userid", callback=terminal.userid)
 @click.option("--last-day", type=click.DateTime(["%Y-%m-%d"]), required=True)
-@click.option("--successor", "successors", multiple=True, help="Who may take over; repeatable.")
+@click.option(
+    "--successor",
+    "successors",
+    callback=terminal.userid,
+    multiple=True,
+    help="Who may take over; repeatable.",
+)
 @click.option("--auto", is_flag=True, help="Start without an approval.")
 def offboard(userid: str, last_day: datetime, successors: tuple[str, ...], auto: bool) -> None:
     """Open the offboarding of a member and print its number."""
     from bot.actions import handovers
     from bot.models.handover import APPROVE, AUTO
+    from bot.rules.handover import MOST_SUCCESSORS
 
+    if len(successors) > MOST_SUCCESSORS:
+        raise click.BadParameter(
+            f"{MOST_SUCCESSORS} at the most, not {len(successors)}", param_hint="--successor"
+        )
     kegui = terminal.kegui(terminal.load())
     try:
         with db.connection():
@@ -393,8 +404,8 @@ def offboard(userid: str, last_day: datetime, successors: tuple[str, ...], auto:
 
 
 @main.command("rename-member")
-@click.argument("former")
-@click.argument("userid")
+@click.argument("former", callback=terminal.userid)
+@click.argument("userid", callback=terminal.userid)
 def rename_member(former: str, userid: str) -> None:
     """Say that the member FORMER is USERID in WeCom now: all that was theirs goes with them."""
     from bot.actions import renames

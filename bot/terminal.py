@@ -9,8 +9,21 @@ import click
 from bot import db, metrics, setup
 from bot.audit import Who
 from bot.kegui import Kegui
+from bot.models.staff import LONGEST_USERID
 from config import logging, settings
 from config.settings import Settings, SettingsError
+
+
+def userid(
+    ctx: click.Context, param: click.Parameter, value: str | tuple[str, ...]
+) -> str | tuple[str, ...]:
+    """Take a userid, or several, of a form that the API takes, too."""
+    for one in (value,) if isinstance(value, str) else value:
+        if not 1 <= len(one) <= LONGEST_USERID:
+            raise click.BadParameter(
+                f"a userid has 1 to {LONGEST_USERID} characters", ctx=ctx, param=param
+            )
+    return value
 
 
 def load() -> Settings:

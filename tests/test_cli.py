@@ -257,6 +257,36 @@ def test_a_last_day_that_nobody_can_mean_is_refused_as_the_api_refuses_it(
     assert remembered(lambda: Handover.select().count()) == 0
 
 
+@pytest.mark.parametrize("userid", ["", "x" * 65])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("offboard", "{}", *LAST_DAY),
+        ("offboard", "zhangsan", *LAST_DAY, "--successor", "{}"),
+        ("user", "grant", "{}", "hr"),
+        ("rename-member", "{}", "zhangsan"),
+        ("rename-member", "zhangsan", "{}"),
+    ],
+)
+def test_a_userid_that_the_api_refuses_is_refused_here_too(
+    kegui: Kegui, arguments: tuple[str, ...], userid: str
+) -> None:
+    employ("zhangsan")
+
+    result = kegui(*(one.format(userid) for one in arguments))
+
+    assert_one_clear_line(result, "a userid has 1 to 64 characters", exit_code=2)
+
+
+def test_more_successors_than_the_api_takes_are_refused(kegui: Kegui) -> None:
+    employ("zhangsan")
+    many = [part for n in range(101) for part in ("--successor", f"heir_{n}")]
+
+    result = kegui("offboard", "zhangsan", *LAST_DAY, *many)
+
+    assert_one_clear_line(result, "--successor", "100 at the most", exit_code=2)
+
+
 @pytest.mark.parametrize("days", [-366, -1, 0, 400])
 def test_a_last_day_within_a_year_is_taken(kegui: Kegui, days: int) -> None:
     employ("zhangsan")

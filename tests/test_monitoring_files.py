@@ -78,6 +78,64 @@ def test_prometheus_accepts_the_rules_and_understands_every_query(tmp_path: Path
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+OVERDUE_READINGS = """
+rule_files: [%s]
+evaluation_interval: 1m
+tests:
+  - interval: 1m
+    input_series:
+      - series: 'kegui_last_sync_timestamp_seconds{instance="web"}'
+        values: '%s'
+    alert_rule_test:
+      - {eval_time: %s, alertname: KeguiReadingOverdue, exp_alerts: [%s]}
+  - interval: 1m
+    input_series:
+      - series: 'kegui_job_late{instance="web", job="readings.first_import"}'
+        values: '0x10 1x600'
+    alert_rule_test:
+      - {eval_time: 10m, alertname: KeguiJobLate, exp_alerts: []}
+      - eval_time: 20m
+        alertname: KeguiJobLate
+        exp_alerts:
+          - exp_labels: {severity: warning, job: readings.first_import}
+            exp_annotations: {summary: 客规的定时任务 readings.first_import 很久没有成功,
+              description: 用 kegui status 查看该任务的错误并排除原因，任务会自动重试。}
+"""
+IT_FIRES = """
+  {exp_labels: {severity: warning},
+   exp_annotations: {summary: "全量对账已超过 36 小时没有完成，或首次导入一直没有完成",
+   description: "请检查 clock 进程是否在运行；用 kegui status 查看最近一次对账。"}}"""
+# Prometheus tests begin in 1970: the moment of a reading is counted from there.
+LONG_AFTER = "3d"
+
+
+@pytest.mark.parametrize(
+    ("values", "at", "fires"),
+    [
+        # No reading was ever finished.
+        ("0x4320", LONG_AFTER, True),
+        # The last one ended an hour ago, all the time; or on the first day, and none since.
+        ("0+60x4320", LONG_AFTER, False),
+        ("3600x4320", LONG_AFTER, True),
+        ("3600x4320", "30h", False),
+    ],
+)
+def test_a_first_import_that_never_ends_is_not_hidden(
+    tmp_path: Path, values: str, at: str, fires: bool
+) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        missing_service("promtool")
+    cases = tmp_path / "cases.yml"
+    cases.write_text(OVERDUE_READINGS % (ALERTS, values, at, IT_FIRES if fires else ""))
+
+    done = subprocess.run(
+        [promtool, "test", "rules", cases], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def test_every_query_asks_for_a_metric_that_there_is(exported: dict[str, str]) -> None:
     asked = expressions()
 

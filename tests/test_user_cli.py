@@ -7,7 +7,16 @@ import pytest
 
 from bot import clock, db
 from bot.actions import logins, tokens
-from bot.models import ApiToken, AuditEntry, LocalUser, Login, LoginFailure, RoleGrant, Staff
+from bot.models import (
+    ApiToken,
+    AuditEntry,
+    Department,
+    LocalUser,
+    Login,
+    LoginFailure,
+    RoleGrant,
+    Staff,
+)
 from bot.rules.slowdown import FREE
 from tests import leavers
 from tests.test_cli import (
@@ -240,6 +249,25 @@ def test_roles_that_must_not_meet_are_not_granted_at_the_terminal_either(kegui: 
     give("local:ops", "administrator")
     give("lihua", "auditor")
     assert_one_clear_line(kegui("user", "bind", "ops", "lihua"), "lihua is auditor")
+
+
+def test_the_terminal_grants_nothing_over_a_department_that_is_not_there(kegui: Kegui) -> None:
+    manager = ("user", "grant", "zhangsan", "sales_manager", "--department")
+    assert kegui(*manager, "5").exit_code == 0, "nothing was read yet"
+    with db.connection():
+        Department.create(id=7, name="理财一部")
+
+    assert kegui(*manager, "7").exit_code == 0
+    assert_one_clear_line(kegui(*manager, "8"), "there is no department 8")
+
+
+def test_the_terminal_grants_nothing_to_somebody_who_has_left(kegui: Kegui) -> None:
+    employ("zhangsan")
+    with db.connection():
+        Staff.update(left_at=clock.now()).execute()
+
+    assert_one_clear_line(kegui("user", "grant", "zhangsan", "hr"), "zhangsan has left the firm")
+    assert remembered(lambda: RoleGrant.select().count()) == 0
 
 
 def test_those_in_whom_roles_met_before_are_named(kegui: Kegui) -> None:

@@ -12,7 +12,7 @@ from bot.actions import proposals, second_factors, tokens
 from bot.audit import Who
 from bot.db import database, locked, transaction
 from bot.kegui import Kegui
-from bot.models import Department, Proposal, RoleGrant
+from bot.models import Department, Proposal, RoleGrant, Staff
 from bot.rules.rights import FROM_WECOM, OVER_DEPARTMENTS, RIGHTS, Right, Role
 
 MAKES_TOKENS = tuple(RIGHTS[Right.CHANGE_TOKENS])
@@ -156,9 +156,15 @@ def grant(actor: str, role: Role, department_id: int | None, by: Who, kegui: Keg
     """Give a role, in the caller's transaction; False when the person has it.
 
     Raises:
-        NotPossible: see ``check`` and ``check_apart``.
+        NotPossible: see ``check`` and ``check_apart``; the department is unknown, or the person
+            has left.
     """
     check(role, department_id)
+    if Department.select().exists():
+        # A house that has read nothing yet takes the terminal's word.
+        _check_department(department_id)
+    if Staff.select().where(Staff.userid == actor, Staff.left_at.is_null(False)).exists():
+        raise NotPossible(Obstacle.UNKNOWN_PERSON, f"{actor} has left the firm")
     if _held(actor, role, department_id) is None:
         check_apart(actor, role)
     try:

@@ -18,15 +18,19 @@ from bot.api.paging import LARGEST_ID
 from bot.api.problems import missing
 from bot.db import Model
 from bot.models import Staff
+from bot.models.staff import LONGEST_USERID
+from bot.rules.handover import MOST_SUCCESSORS
 
 # PostgreSQL stores no NUL.
 _CLEAN = r"^[^\x00]*$"
 
 
-Userid = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=_CLEAN)]
+Userid = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_USERID, pattern=_CLEAN)]
 # A member: the userid as it is written here, however the caller spells it.
 Member = Annotated[Userid, AfterValidator(Staff.spelled)]
-Members = Annotated[list[Userid], Field(max_length=100), AfterValidator(Staff.each_spelled)]
+Members = Annotated[
+    list[Userid], Field(max_length=MOST_SUCCESSORS), AfterValidator(Staff.each_spelled)
+]
 SomeMembers = Annotated[Members, Field(min_length=1)]
 # What a list is narrowed by: an id, a type, a part of a name.
 Filter = Annotated[str, StringConstraints(max_length=200)]

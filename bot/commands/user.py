@@ -173,7 +173,7 @@ def end_logins(name: str) -> None:
 
 
 @user.command("grant")
-@click.argument("person", metavar="USERID")
+@click.argument("person", metavar="USERID", callback=terminal.userid)
 @click.argument("role", type=click.Choice(GRANTED))
 @click.option("--department", type=int, help="For a sales manager: with all below it.")
 def grant(person: str, role: str, department: int | None) -> None:

@@ -20,6 +20,9 @@ class Department(Model):
     leaders = JSONField(default=list)
 
 
+LONGEST_USERID = 64
+
+
 class Staff(Model):
     """A member of the corporation.
 
@@ -28,7 +31,7 @@ class Staff(Model):
     offboarded and came back did so at ``returned_at``.
     """
 
-    userid = CharField(max_length=64, primary_key=True)
+    userid = CharField(max_length=LONGEST_USERID, primary_key=True)
     name = CharField(max_length=255, default="")
     departments = JSONField(default=list)
     main_department = IntegerField(null=True)

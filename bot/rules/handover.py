@@ -13,6 +13,7 @@ REFUSALS_BEFORE_GIVING_UP = 2
 # A last day further away is a slip of the pen.
 LONGEST_AGO = timedelta(days=366)
 LONGEST_AHEAD = timedelta(days=400)
+MOST_SUCCESSORS = 100
 
 
 @dataclass(frozen=True)
