@@ -4,11 +4,12 @@ from collections.abc import Iterable, Sequence
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import TYPE_CHECKING
 
+import structlog
 from apiflask import APIFlask
 from flask import Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from bot import api, callback, console, db, health, request_id
+from bot import api, callback, console, db, health, request_id, signed_tables
 from bot.queue import Queue
 from bot.setup import connect, make_kegui, queue_url
 from bot.vault import Vault
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 
+log = structlog.get_logger(__name__)
 TLS_SECONDS = 365 * 24 * 3600
 
 
@@ -66,6 +68,9 @@ def create_app(loaded: Settings | None = None) -> APIFlask:
     request_id.register(app)
     if loaded.secret_key is not None:
         app.secret_key = loaded.secret_key.get_secret_value()
+    for misfit in signed_tables.misfits():
+        # The doors stay open: what WeCom sends is kept, and the workers wait.
+        log.error("table_does_not_fit", what=str(misfit))
     missing = loaded.missing()
     kegui = None if missing else make_kegui(loaded)
     queue = kegui.queue if kegui else Queue(queue_url(loaded))

@@ -15,7 +15,7 @@ import click
 import structlog
 from peewee import PeeweeException
 
-from bot import db, migrations, private, setup, terminal
+from bot import db, migrations, private, setup, signed_tables, terminal
 from bot.audit import AuditLog, AuditUnwritable
 from bot.clock import now as utc_now
 from bot.commands import GROUPS
@@ -61,10 +61,11 @@ def main(ctx: click.Context) -> None:
 
 
 def _wait_until_ready(stopping: threading.Event) -> Kegui | None:
-    """Wait for a complete configuration and a migrated database; None when told to stop."""
+    """Wait for a complete configuration, tables that WeCom takes and a migrated database; None
+    when told to stop."""
     loaded = terminal.load()
     while not stopping.is_set():
-        missing = [*loaded.missing(), *_database_lacks()]
+        missing = [*loaded.missing(), *map(str, signed_tables.misfits()), *_database_lacks()]
         if not missing:
             return terminal.counting(loaded)
         log.error("waiting_for", missing=missing)

@@ -5,7 +5,7 @@ from flask import Response, jsonify, send_file
 from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
-from bot import migrations
+from bot import migrations, signed_tables
 from bot.db import connection, database
 from bot.queue import Queue, QueueAway
 from config.settings import Settings
@@ -22,8 +22,14 @@ def blueprint(settings: Settings, queue: Queue) -> APIBlueprint:
 
     @health.get("/readyz")
     def readyz() -> tuple[Response, int]:
-        """Database, migrations, queue and configuration: 503 with what is missing."""
-        missing = [*settings.missing(), *_database_troubles(), *_queue_troubles(queue)]
+        """Database, migrations, queue, configuration and signed tables: 503 with what is missing
+        or unfit."""
+        missing = [
+            *settings.missing(),
+            *map(str, signed_tables.misfits()),
+            *_database_troubles(),
+            *_queue_troubles(queue),
+        ]
         status = "ok" if not missing else "not ready"
         return jsonify(status=status, missing=missing), 503 if missing else 200
 

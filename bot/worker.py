@@ -189,7 +189,7 @@ class Worker:
             inbox.bury(row, now=clock.now(), error=str(refused))
             return
         except WeComError as error:
-            report(error, self._kegui)
+            report(error, self._kegui, tell_now=lane != Lane.WELCOME)
             self._retry(row, str(error), self._due_after(error, row))
             return
         except (OperationalError, InterfaceError, AuditUnwritable) as error:

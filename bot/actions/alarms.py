@@ -20,10 +20,21 @@ LEAVER_UNAPPROVED = "leaver_gone_unapproved"
 JOB_LATE = "job_late"
 
 
-def raise_alarm(kind: str, subject: str, text: str, what_to_do: str, kegui: Kegui) -> None:
+def raise_alarm(
+    kind: str,
+    subject: str,
+    text: str,
+    what_to_do: str,
+    kegui: Kegui,
+    *,
+    tell_now: bool = True,
+) -> None:
     """Open an alarm unless it is open: one row, one error line, one message to each operator.
 
     Never fails for WeCom's sake: the row and the log line stand when the message cannot be sent.
+
+    Args:
+        tell_now: False: the clock tells, within a minute; who raises it has no time.
     """
     opened = list(
         Alarm.insert(
@@ -35,7 +46,8 @@ def raise_alarm(kind: str, subject: str, text: str, what_to_do: str, kegui: Kegu
     )
     if opened:
         log.error("alarm", kind=kind, subject=subject)
-        tell_operators(opened[0], kegui)
+        if tell_now:
+            tell_operators(opened[0], kegui)
 
 
 def tell_operators(alarm: Alarm, kegui: Kegui) -> None:
@@ -54,14 +66,19 @@ def tell_operators(alarm: Alarm, kegui: Kegui) -> None:
             log.warning("alarm_not_told", kind=alarm.kind, error=type(error).__name__)
 
 
-def report(error: Exception, kegui: Kegui) -> None:
+def report(error: Exception, kegui: Kegui, *, tell_now: bool = True) -> None:
     """Raise an alarm for what only an operator can mend; other troubles pass by themselves."""
     if isinstance(error, OperatorNeeded):
         text = f"企业微信拒绝了接口 {error.endpoint}（错误码 {error.errcode}）"
         if error.errcode is None:
             text = f"接口 {error.endpoint} 无法调用"
         raise_alarm(
-            WECOM_REFUSES, f"{error.endpoint} {error.errcode}", text, error.what_to_do, kegui
+            WECOM_REFUSES,
+            f"{error.endpoint} {error.errcode}",
+            text,
+            error.what_to_do,
+            kegui,
+            tell_now=tell_now,
         )
 
 

@@ -70,7 +70,8 @@ def send_consent_notice(received: Received, kegui: Kegui) -> None:
     except Busy:
         raise Later(clock.now() + BUSY_PAUSE, "the same welcome is being sent") from None
     except WeComError as error:
-        report(error, kegui)
+        # No message to an operator takes the customer's seconds away.
+        report(error, kegui, tell_now=False)
         _try_again_or_miss(received, error, closes_at, identity)
         return
     _record_effect(received, effect)

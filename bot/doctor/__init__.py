@@ -44,6 +44,7 @@ def examine(environment: Mapping[str, str], options: Options) -> list[Finding]:
         configuration.check_settings(settings, malformed),
         configuration.check_keys(settings),
         configuration.check_sandbox(settings, environment),
+        configuration.check_tables(),
         configuration.check_proxy(settings),
         *storage.check_database(settings, options.processes),
         storage.check_vault(settings),

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
 from bot.doctor.findings import Finding, failed, ok, warning
+from bot.signed_tables import misfits
 from config.settings import PREFIX, WECOM_HOST, Settings, SettingsError, load
 
 SECRET_KEY_CHARACTERS = 32
@@ -37,6 +38,15 @@ def check_settings(settings: Settings, malformed: Iterable[str]) -> Finding:
     if missing := settings.missing():
         return failed("settings", "missing", names=", ".join(missing))
     return ok("settings")
+
+
+def check_tables() -> Finding:
+    """What compliance signs off is what WeCom takes."""
+    if found := misfits():
+        chinese = "；".join(f"{one.place}：{one.chinese}" for one in found)
+        english = "; ".join(map(str, found))
+        return failed("signed tables", "table_unfit", chinese=chinese, english=english)
+    return ok("signed tables")
 
 
 def check_keys(settings: Settings) -> Finding:

@@ -28,6 +28,7 @@ CHECKS = {
     "keys": ("密钥强度", "key strength"),
     "sandbox": ("沙箱开关", "sandbox switch"),
     "reverse proxy": ("反向代理", "reverse proxy"),
+    "signed tables": ("合规文本与规则", "signed wording and rules"),
     "database": ("数据库", "database"),
     "migrations": ("数据库迁移", "migrations"),
     "database role": ("数据库角色", "database role"),
@@ -127,6 +128,18 @@ SENTENCES = {
         (
             "除非经由贵公司自己的代理，否则请删除 KEGUI_WECOM_API_BASE",
             "Remove KEGUI_WECOM_API_BASE unless it is a proxy of your own.",
+        ),
+    ),
+    "table_unfit": Sentence(
+        (
+            "不符合企业微信的限制或无法使用：{chinese}",
+            "WeCom does not take it, or nobody can: {english}",
+        ),
+        (
+            "请合规人员修改该处并换用新的版本号，再重启全部进程；"
+            "在此之前 worker 与 clock 会一直等待",
+            "Let compliance change it, with a new version, then restart all processes; until then"
+            " worker and clock wait.",
         ),
     ),
     # database and queue

@@ -12,6 +12,8 @@ from bot.wecom.transport import Transport
 
 NO_RELATION = 84061
 PAGE = 100
+# Of the text of a welcome (path 92137).
+WELCOME_BYTES = 4000
 
 
 @dataclass(frozen=True)

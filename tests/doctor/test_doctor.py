@@ -1,6 +1,7 @@
 """The doctor names each planted misconfiguration, says what to do, and leaves the rest green."""
 
 import base64
+import copy
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from bot import clock, db
+import config
+from bot import clock, db, signed_tables
 from bot.doctor.words import CHECKS, SENTENCES
 from bot.models import EndpointPause
 from tests.doctor.conftest import Patient
@@ -47,6 +49,22 @@ def test_each_secret_is_asked_with_once(patient: Patient) -> None:
     patient.examine()
 
     assert patient.calls("gettoken") == 3
+
+
+def test_a_notice_that_wecom_would_refuse_is_named(
+    patient: Patient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notices = copy.deepcopy(config.table("notices"))
+    notices["consent"]["text"] = "好" * 1400
+    tables = {"notices": notices, "allocation": config.table("allocation")}
+    monkeypatch.setattr(signed_tables, "table", tables.__getitem__)
+
+    report = patient.examine()
+
+    assert (report.failed, report.exit_code) == ({"signed tables": "table_unfit"}, 1)
+    assert (
+        "[consent] text：4200 字节，企业微信最多 4000 字节" in report.row("signed tables")["seen"]
+    )
 
 
 Plant = Callable[[Patient], None]

@@ -145,6 +145,46 @@ def test_the_first_import_ends_and_gives_owners_though_records_are_odd(fresh: St
     assert fresh.api.get("/pauses")["items"] == []
 
 
+def test_an_endpoint_that_refuses_everybody_is_an_alarm_until_it_serves_somebody(
+    stack: Stack,
+) -> None:
+    stack.sandbox.post("/sandbox/faults", endpoint=WELCOME, errcode=40058)
+    for number in range(5):
+        stack.meet("zhangsan", f"wm_refused_{number}")
+    stack.settled()
+
+    until(lambda: "wecom_refuses_everybody" in alarms(stack), 40)
+    said = alarms(stack)["wecom_refuses_everybody"]
+    assert WELCOME in said
+    assert "5" in said
+    assert "40058" in said
+    assert stack.api.get("/pauses")["items"] == []
+    assert not stack.try_command("status")
+
+    stack.sandbox.delete("/sandbox/faults")
+    stack.meet("zhangsan", "wm_served")
+    stack.settled()
+
+    until(lambda: "wecom_refuses_everybody" not in alarms(stack), 40)
+
+
+def test_what_is_said_of_each_customer_is_no_alarm(stack: Stack) -> None:
+    stack.sandbox.post("/sandbox/faults", endpoint=WELCOME, errcode=41051)
+    for number in range(6):
+        stack.meet("zhangsan", f"wm_chatting_{number}")
+    stack.settled()
+
+    stack.run_job("alarms", "look_for_refusals_of_everybody")
+
+    assert "wecom_refuses_everybody" not in alarms(stack)
+    stack.sandbox.delete("/sandbox/faults")
+
+
+def alarms(stack: Stack) -> dict[str, str]:
+    rows = stack.api.every("/alarms", state="open")
+    return {str(row["kind"]): str(row["text"]) for row in rows}
+
+
 @pytest.mark.parametrize("how", [{"body": "<html>"}, {"http_status": 502}, {"errcode": 48002}])
 def test_welcomes_go_out_again_within_seconds_of_odd_answers(
     stack: Stack, how: dict[str, object]
