@@ -4,11 +4,16 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+import structlog
+
 from bot.effects import AfterCrash, once
 from bot.kegui import Kegui
 from bot.models import Effect
+from bot.models.effect import REFUSED
 from bot.wecom import as_data
 from config import table
+
+log = structlog.get_logger(__name__)
 
 PURPOSE = "app message"
 # So many names of a list fit into one message together.
@@ -56,7 +61,7 @@ def tell(
         section, key = template.split(".")
         shown = {name: _as_data(value) for name, value in values.items()}
         text = table("notices")[section][key].format(**shown, **ours)
-    return once(
+    told = once(
         identity,
         "app_message",
         lambda: kegui.wecom.send_message([userid], text),
@@ -64,6 +69,9 @@ def tell(
         after_crash=AfterCrash.REPEAT,
         sealed_text=kegui.vault.seal(PURPOSE, text.encode()),
     )
+    if told.state == REFUSED:
+        log.warning("message_refused", template=template, errcode=told.errcode)
+    return told
 
 
 def _as_data(value: str | Sequence[str]) -> str:

@@ -11,6 +11,8 @@ LEAVING = ("leaver1", "leaver2")
 # One of those who stay, and the userid that they get.
 RENAMED = ("zhaoliu", "e2042")
 BUSY_SECONDS = 11.0
+# A raw control character, half an emoji, NUL.
+ODD_NAMES = ("陈\x14", "赵\ud83d", "钱\x00")
 ACTS = 46
 
 
@@ -31,6 +33,7 @@ class Plan:
     acts: list[Moment]
     troubles: list[Moment]
     old_customers: dict[str, list[str]]
+    switches: dict[str, str] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -85,8 +88,17 @@ def plan(seed: int, *, servers: bool) -> Plan:
     # Drawn apart from the rest, which stays as it was.
     acts += _oddities(Random(f"odd {seed}"), acts)  # noqa: S311 - repeatable moments
     troubles = [*_at_wecom(chance), *_in_the_house(chance, servers)]
+    # By the seed alone: what WeCom writes oddly changes nothing of what happens.
+    switches = {
+        "odd_characters": "raw" if seed % 2 else "escaped",
+        "empty_lists": "null" if seed % 3 else "list",
+    }
     return Plan(
-        seed, sorted(acts, key=lambda one: one.at), sorted(troubles, key=lambda one: one.at), old
+        seed,
+        sorted(acts, key=lambda one: one.at),
+        sorted(troubles, key=lambda one: one.at),
+        old,
+        switches,
     )
 
 
@@ -119,6 +131,7 @@ def _acts(chance: Random, old: dict[str, list[str]]) -> Iterator[Moment]:
             met.append((member, customer))
             more = {"must_agree": True} if chance.random() < 0.1 else {}
             more |= {"with_code": False} if chance.random() < 0.06 else {}
+            more |= {"name": ODD_NAMES[number % 5]} if number % 5 < len(ODD_NAMES) else {}
             yield Moment(at, "meet", _meeting(chance, member, customer) | more)
         elif dice < 0.68:
             member, customer = chance.choice(met)

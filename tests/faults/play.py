@@ -530,6 +530,7 @@ def _installation(folder: Path, servers: Servers | None) -> Iterator[Play]:
 def _set_the_stage(stage: Play, plan: Plan) -> None:
     """Six members, two of whom will leave, with customers and groups of long ago."""
     stack = stage.stack
+    stack.sandbox.patch("/sandbox/switches", **plan.switches)
     people = [{"userid": one, "departments": [2]} for one in ("zhaoliu", *LEAVING)]
     operator = {"userid": "operator", "departments": [1], "follow": False}
     stack.sandbox.post("/sandbox/staff", staff=[*people, operator])
