@@ -409,6 +409,31 @@ def test_a_welcome_that_meets_trouble_is_tried_again_before_the_work_begins(
 
 
 @pytest.mark.parametrize(
+    "trouble",
+    [
+        Throttled(ENDPOINT, 45036, wait_seconds=60),
+        Paused(ENDPOINT, NOW + timedelta(seconds=120), "network errors"),
+        OperatorNeeded(ENDPOINT, 48002),
+        NETWORK,
+        OperationalError("gone"),
+    ],
+    ids=lambda trouble: type(trouble).__name__,
+)
+def test_a_row_in_the_welcome_lane_comes_back_within_its_codes_seconds(
+    kegui: Kegui, time: Time, trouble: Exception
+) -> None:
+    DatabasePauseStore().set(Pause("app", ENDPOINT, NOW + timedelta(seconds=120), "r", None))
+    event_id = put(kegui, code="CODE")
+    worker = serving(kegui, Handler(), Handler([trouble] * 4))
+
+    for _ in range(4):
+        worker.answer(event_id, Lane.WELCOME)
+
+        assert 0 < delay(event_id) <= 3
+        time.pass_(3)
+
+
+@pytest.mark.parametrize(
     ("lane", "lease"), [(Lane.WELCOME, WELCOME_LEASE), (Lane.WORK, WORK_LEASE)]
 )
 def test_the_row_of_a_worker_that_hangs_goes_to_another_and_is_settled_once(
