@@ -8,6 +8,7 @@
 import argparse
 import json
 import os
+import re
 import sys
 import urllib.request
 from collections import Counter, defaultdict
@@ -92,6 +93,8 @@ class Books:
         ]
 
 
+# What nobody can read stands as a mark in what Kegui says.
+ODD = re.compile("[\x00-\x1f\ud800-\udfff]")
 Rule = Callable[[Books], Iterator[str]]
 # What either side says; the rest is how the checker was called.
 CHANGED = [one for one in fields(Books) if one.name not in ("now", "gap_seconds", "planted_dead")]
@@ -195,7 +198,8 @@ def messages_were_sent_once(books: Books) -> Iterator[str]:
 def _with_ids(books: Books, text: str) -> str:
     """Put the ids in the place of names: a text must not differ by what was known when."""
     for customer in books.state["customers"]:
-        text = text.replace(f"“{customer['name']}”", f"“{customer['external_userid']}”")
+        name = ODD.sub("\ufffd", customer["name"])
+        text = text.replace(f"“{name}”", f"“{customer['external_userid']}”")
     for member in books.state["staff"]:
         text = text.replace(str(member["name"]), str(member["userid"]))
     return text

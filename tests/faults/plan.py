@@ -131,7 +131,9 @@ def _acts(chance: Random, old: dict[str, list[str]]) -> Iterator[Moment]:
             met.append((member, customer))
             more = {"must_agree": True} if chance.random() < 0.1 else {}
             more |= {"with_code": False} if chance.random() < 0.06 else {}
-            more |= {"name": ODD_NAMES[number % 5]} if number % 5 < len(ODD_NAMES) else {}
+            more |= (
+                {"name": ODD_NAMES[number % 5] + str(number)} if number % 5 < len(ODD_NAMES) else {}
+            )
             yield Moment(at, "meet", _meeting(chance, member, customer) | more)
         elif dice < 0.68:
             member, customer = chance.choice(met)
