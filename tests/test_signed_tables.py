@@ -1,6 +1,7 @@
 """What compliance signs is held against WeCom's limits: at the start, by readyz, by the doctor."""
 
 import copy
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 import config
-from bot import cli, db, signed_tables
+from bot import db, signed_tables
 from bot.cli import main
 from config.settings import PREFIX
 from tests.test_health import COMPLETE, client
@@ -116,7 +117,7 @@ def test_a_process_that_would_send_it_does_not_begin_and_says_why(
     def waits(*_: object) -> None:
         raise Waited
 
-    monkeypatch.setattr(cli.threading.Event, "wait", waits)
+    monkeypatch.setattr(threading.Event, "wait", waits)
     environment = {**COMPLETE, f"{PREFIX}DATABASE_URL": sqlite_url}
 
     result = CliRunner().invoke(main, [command], env=environment)

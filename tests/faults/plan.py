@@ -129,7 +129,7 @@ def _acts(chance: Random, old: dict[str, list[str]]) -> Iterator[Moment]:
             customer = f"wm_{number}"
             member = chance.choice(here)
             met.append((member, customer))
-            more = {"must_agree": True} if chance.random() < 0.1 else {}
+            more: dict[str, Any] = {"must_agree": True} if chance.random() < 0.1 else {}
             more |= {"with_code": False} if chance.random() < 0.06 else {}
             more |= (
                 {"name": ODD_NAMES[number % 5] + str(number)} if number % 5 < len(ODD_NAMES) else {}
