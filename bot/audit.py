@@ -108,13 +108,15 @@ class Who:
     """Who acts, from where (an address), and what for.
 
     ``humans`` stand behind the act, as ``bot.access.humans_behind`` knows them; where nobody says
-    so, it is whoever acts, and nobody behind a system.
+    so, it is whoever acts, and nobody behind a system. ``is_proved``: they have just proved a
+    second factor, or come in where none is asked for.
     """
 
     actor: str
     origin: str = ""
     purpose: str = ""
     humans: frozenset[str] | None = None
+    is_proved: bool = True
 
     @property
     def people(self) -> frozenset[str]:

@@ -9,7 +9,7 @@ import structlog
 
 from bot import clock
 from bot.access import access_of
-from bot.actions import handovers, proposals, staff
+from bot.actions import handovers, moved, proposals, staff
 from bot.audit import Who
 from bot.db import transaction
 from bot.effects import AfterCrash, once
@@ -107,7 +107,8 @@ def _decide_once(identity: str, handover: Handover, received: Received, kegui: K
     """Decide, write it into the audit log, and note that the card is owed an answer: all or
     nothing, and only for the first of several deliveries of a click."""
     now = clock.now()
-    who = Who(received.event.from_user, origin=ORIGIN)
+    # A click proves no more than whose client it was.
+    who = Who(received.event.from_user, origin=ORIGIN, is_proved=False)
     outcome = None
     with transaction():
         is_first = list(
@@ -142,7 +143,7 @@ def _decide(handover: Handover, task_id: str, who: Who, kegui: Kegui) -> Outcome
         is_cancelled=handover.state == CANCELLED,
         is_open=_waits(handover),
         is_changed=_proposal_named(task_id) != _number(_proposal_of(handover)),
-        customers=customers,
+        customers=customers + moved.in_an_hour(who),
     )
     if outcome is None:
         outcome = _approve(handover, _proposal_named(task_id), who, kegui)
@@ -165,6 +166,8 @@ def _approve(handover: Handover, proposal_id: int, who: Who, kegui: Kegui) -> Ou
         return Outcome.OWN_PROPOSAL
     except handovers.Changed:
         return Outcome.CHANGED
+    except moved.NeedsProof:
+        return Outcome.TOO_MANY
     except (proposals.NotOpen, handovers.NotPossible):
         return Outcome.DECIDED
     # Somebody else may have been faster by a moment.

@@ -5,6 +5,7 @@ from datetime import datetime
 from peewee import DoesNotExist
 
 from bot import clock
+from bot.actions import moved as moves
 from bot.actions import staff
 from bot.actions.messages import identity_of, tell
 from bot.audit import Who
@@ -120,6 +121,7 @@ def resolve(conflict_id: int, owner: str, reason: str, by: Who, kegui: Kegui) ->
     Raises:
         Conflict.DoesNotExist: there is no such conflict.
         NotOpen: it is settled already, or the customer went to somebody else in this moment.
+        NeedsProof: see ``bot.actions.moved``.
     """
     now = clock.now()
     with transaction():
@@ -135,6 +137,8 @@ def resolve(conflict_id: int, owner: str, reason: str, by: Who, kegui: Kegui) ->
         )
         if not (settled and moved):
             raise NotOpen
+        number = int(held is None or held.userid != owner)
+        moves.check(number, by)
         kegui.audit.record(
             by,
             "conflict.resolve",
@@ -142,6 +146,7 @@ def resolve(conflict_id: int, owner: str, reason: str, by: Who, kegui: Kegui) ->
             external_userid=conflict.external_userid,
             owner=owner,
             reason=reason,
+            moved=number or None,
         )
     kegui.queue.wake(Lane.WORK, f"conflict:{conflict_id}")
     return Conflict.get_by_id(conflict_id)

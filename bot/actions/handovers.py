@@ -6,7 +6,7 @@ from datetime import date, timedelta
 from peewee import IntegrityError, chunked
 
 from bot import clock
-from bot.actions import lost_access, proposals, staff
+from bot.actions import lost_access, moved, proposals, staff
 from bot.audit import Who
 from bot.db import transaction
 from bot.kegui import Kegui
@@ -25,6 +25,7 @@ from bot.models.handover import (
     SCHEDULED,
 )
 from bot.queue import Lane
+from bot.reports.cases import customers_now
 from bot.rules.handover import LastDay, judge_last_day
 
 BEFORE_IT_RUNS = (PLANNED, AWAITING_APPROVAL, SCHEDULED)
@@ -146,6 +147,7 @@ def open_handover(
         UnknownStaff: no such member is known.
         NotPossible: the member has left: that is an offboarding's work.
         UnfitSuccessor: the takeover member may not take over.
+        NeedsProof: see ``bot.actions.moved``.
     """
     if asked_by is not None and asked_by.handover_id is not None:
         opened: Handover = Handover.get_by_id(asked_by.handover_id)
@@ -168,6 +170,8 @@ def open_handover(
             updated_at=now,
         )
         _add_named_items(handover)
+        number = len(set(external_userids or ()))
+        moved.check(number, by)
         kegui.audit.record(
             by,
             "handover.open",
@@ -175,6 +179,7 @@ def open_handover(
             userid=handover_userid,
             takeover_userid=takeover_userid,
             customers="all" if external_userids is None else len(external_userids),
+            moved=number or None,
             source=source,
         )
         if asked_by is not None:
@@ -251,6 +256,7 @@ def approve(
         NotPossible: it is over.
         SamePerson: whoever opened or changed it, or leaves, may not approve it.
         NotBound: a local administrator approves who is bound to no member.
+        NeedsProof: see ``bot.actions.moved``.
         Changed: it is another proposal by now.
     """
     proposals.check_bound(by)
@@ -273,11 +279,15 @@ def approve(
             proposal = proposals.open_one(handover.kind, handover.subject)
             if proposal_id not in (None, proposal.id if proposal else 0):
                 raise Changed
+            number = len(customers_now(handover))
+            moved.check(number, by)
             if proposal is not None:
-                _approve_proposal(proposal, by, kegui)
+                _approve_proposal(proposal, by, kegui, number)
             else:
                 # Nobody proposed it: WeCom reported the leave, or it was opened before proposals.
-                kegui.audit.record(by, f"{handover.kind}.approve", handover.subject)
+                kegui.audit.record(
+                    by, f"{handover.kind}.approve", handover.subject, moved=number or None
+                )
         # One that is still being planned goes on by itself when the plan is made.
         Handover.update(state=SCHEDULED).where(
             Handover.id == handover.id, Handover.state == AWAITING_APPROVAL
@@ -289,9 +299,18 @@ def approve(
     return handover
 
 
-def _approve_proposal(proposal: Proposal, by: Who, kegui: Kegui) -> None:
+def would_move(handover: Handover) -> int:
+    """Count the customers and groups that the handover moves, those of the plan or those met
+    since, whom the plan may not have yet."""
+    planned = HandoverItem.select().where(
+        HandoverItem.handover == handover, HandoverItem.state != CANCELLED
+    )
+    return max(planned.count(), len(customers_now(handover)))
+
+
+def _approve_proposal(proposal: Proposal, by: Who, kegui: Kegui, number: int) -> None:
     try:
-        proposals.approve(proposal, by, kegui)
+        proposals.approve(proposal, by, kegui, moved=number or None)
     except proposals.NotOpen:
         raise Changed from None
 
@@ -344,6 +363,7 @@ def change(
         NotPossible: it is over, or runs already and the day would change.
         UnfitSuccessor: a named successor may not take over.
         SamePerson: nobody changes their own leave.
+        NeedsProof: see ``bot.actions.moved``.
     """
     if last_day is not None:
         _check_last_day(last_day, kegui)
@@ -365,16 +385,23 @@ def change(
         as_read = (Handover.id == handover.id) & Handover.state.in_(state)
         if not Handover.update(**changes).where(as_read).execute():
             raise NotPossible("the handover has begun or ended in this moment")
+        number = 0
         if successors is not None:
-            HandoverItem.update(takeover_userid=None).where(
-                HandoverItem.handover == handover, HandoverItem.state == PLANNED
-            ).execute()
+            planned = (
+                HandoverItem.update(takeover_userid=None)
+                .where(HandoverItem.handover == handover, HandoverItem.state == PLANNED)
+                .execute()
+            )
+            # Before it runs, whoever approves it moves them.
+            number = planned if handover.state == RUNNING else 0
+        moved.check(number, by)
         kegui.audit.record(
             by,
             f"{handover.kind}.change",
             handover.subject,
             last_day=last_day,
             successors=None if successors is None else ",".join(successors),
+            moved=number or None,
         )
         is_approved = Handover.get_by_id(handover.id).approved_at is not None
         if handover.mode == APPROVE and not (is_approved and not by.people):

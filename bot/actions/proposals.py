@@ -119,15 +119,20 @@ def proposer_of(kind: str, subject: str) -> str | None:
     return Staff.spelled(latest.proposed_by) if latest else None
 
 
-def approve(proposal: Proposal, by: Who, kegui: Kegui, reason: str = "") -> Mapping[str, Any]:
+def approve(
+    proposal: Proposal, by: Who, kegui: Kegui, reason: str = "", **details: object
+) -> Mapping[str, Any]:
     """Decide for it, in the transaction of what then happens; returns the terms.
+
+    Args:
+        details: what the audit log says of it besides.
 
     Raises:
         SamePerson: it is the decider's own, or of who answers for the token or made it.
         NotBound: see ``check_bound``.
         NotOpen: it is decided.
     """
-    _decide(proposal, APPROVED, by, kegui, reason)
+    _decide(proposal, APPROVED, by, kegui, reason, **details)
     return dict(proposal.terms)
 
 
@@ -151,7 +156,9 @@ def withdraw(proposal: Proposal, by: Who, kegui: Kegui, reason: str = "") -> Non
     _decide(proposal, WITHDRAWN, by, kegui, reason)
 
 
-def _decide(proposal: Proposal, state: str, by: Who, kegui: Kegui, reason: str) -> None:
+def _decide(
+    proposal: Proposal, state: str, by: Who, kegui: Kegui, reason: str, **details: object
+) -> None:
     if not database.in_transaction():
         raise RuntimeError("a decision belongs in the transaction of what it allows")
     if state != WITHDRAWN:
@@ -186,6 +193,7 @@ def _decide(proposal: Proposal, state: str, by: Who, kegui: Kegui, reason: str) 
         proposed_by=proposal.proposed_by,
         humans=_humans_beside(by),
         reason=reason or None,
+        **details,
     )
 
 

@@ -164,6 +164,7 @@ DETAILS: Mapping[str, LazyString] = {
     "maker": _l("制作人"),
     "method": _l("方式"),
     "mode": _l("方式"),
+    "moved": _l("转移客户数"),
     "number": _l("数量"),
     "on_duty": _l("当班"),
     "on_leave": _l("休假"),

@@ -8,6 +8,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from bot.actions import conflicts
+from bot.actions.moved import NeedsProof
 from bot.actions.staff import customers_owned
 from bot.console import gate
 from bot.console.gate import allow
@@ -74,6 +75,8 @@ def resolve(conflict_id: int) -> ResponseReturnValue:
     # Whoever is after another department's customer asks the owner's manager.
     if conflict is None or (conflict.owner and not within.has(conflict.owner)):
         abort(404)
+    if gate.needs_proof(1):
+        return gate.to_step_up()
     owner, reason, error = request.form.get("owner", ""), request.form.get("reason", ""), ""
     contacts = contacts_of(conflict.external_userid)
     choices = [contact.userid for contact in contacts]
@@ -89,6 +92,9 @@ def resolve(conflict_id: int) -> ResponseReturnValue:
                 conflicts.resolve(conflict.id, owner, reason.strip(), gate.who(), kegui())
                 name = names_of(staff=[owner]).member(owner)
                 flash(_("客户归 %(name)s，相关成员会收到通知。", name=name), "good")
+            except NeedsProof:
+                # Another browser of the same person was quicker.
+                return gate.to_step_up()
             except conflicts.NotOpen:
                 flash(_("该撞单已由他人处理。"), "info")
             return redirect(url_for("console.conflicts.index"))

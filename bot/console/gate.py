@@ -10,7 +10,7 @@ from flask_wtf.csrf import CSRFProtect
 
 from bot import clock
 from bot.access import Access, Scope, access_of, humans_behind
-from bot.actions import logins
+from bot.actions import logins, moved
 from bot.audit import Who
 from bot.console import language
 from bot.console.pages import kegui
@@ -97,7 +97,8 @@ def who() -> Who:
     """The asker, as the audit log names them: from where, and what for."""
     actor = me().actor
     purpose = str(session.get(PURPOSE, ""))
-    return Who(actor, request.remote_addr or "", purpose, humans_behind(actor))
+    address = request.remote_addr or ""
+    return Who(actor, address, purpose, humans_behind(actor), is_proved=is_stepped_up())
 
 
 def visitor() -> logins.Visitor:
@@ -167,6 +168,11 @@ def here() -> str:
 def is_stepped_up() -> bool:
     """Whether the asker proved a second factor in the last minutes."""
     return logins.is_stepped_up(my_login(), clock.now())
+
+
+def needs_proof(number: int) -> bool:
+    """Whether the asker proves a second factor before they move so many customers more."""
+    return not is_stepped_up() and moved.needs_proof(number, who())
 
 
 def to_step_up(back: str = "") -> ResponseReturnValue:

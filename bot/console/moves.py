@@ -13,10 +13,11 @@ from peewee import IntegrityError
 
 from bot import clock
 from bot.actions import alarms, handovers
+from bot.actions.moved import NeedsProof
 from bot.actions.staff import candidates
 from bot.console import gate
 from bot.console.gate import allow
-from bot.console.offboardings import MOST_LISTED, MOST_WITHOUT_PROOF
+from bot.console.offboardings import MOST_LISTED
 from bot.console.pages import kegui
 from bot.console.reasons import reason
 from bot.console.typed import Unclear, account_of
@@ -57,7 +58,7 @@ def new() -> ResponseReturnValue:
         return redirect(url_for("console.offboardings.show", handover_id=opened[0].id))
     by_owner, moving = _without_moving(_by_owner(asked, owner))
     number = sum(len(customers) for customers in by_owner.values())
-    if number > MOST_WITHOUT_PROOF and not gate.is_stepped_up():
+    if gate.needs_proof(number):
         return gate.to_step_up()
     takeover, error = request.form.get("takeover_userid", ""), ""
     if len(request.form.get("transfer_success_msg", "")) > LONGEST_MESSAGE:
@@ -164,6 +165,9 @@ def _move(by_owner: dict[str, list[str]], takeover: str, source: str) -> tuple[l
         except IntegrityError:
             # The form was sent twice.
             opened.append(Handover.get(Handover.userid == owner, Handover.source == source))
+        except NeedsProof:
+            # Another browser of the same person was quicker.
+            return opened, _("一小时内转接的客户超过 20 位，请再次提交并完成二次验证。")
         except handovers.UnfitSuccessor as unfit:
             names = names_of(staff=[unfit.userid])
             why = reason(unfit.reason, names)

@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 from bot.access import Scope
 from bot.actions import alarms, hand_work, handovers
 from bot.actions.handover_run import begins_at
+from bot.actions.moved import NeedsProof
 from bot.actions.proposals import SamePerson, humans_of, open_one, proposer_of
 from bot.actions.staff import candidates
 from bot.console import gate
@@ -33,11 +34,9 @@ from bot.models.handover import (
 from bot.reports.cases import (
     BY_HAND,
     ITEM_STATES,
-    Case,
     attempts_of,
     cases,
     counts_by_successor,
-    customers_now,
     hand_work_of,
     items_of,
     opened_by,
@@ -51,8 +50,6 @@ from bot.rules.handover import LastDay, judge_last_day
 from bot.rules.rights import Right
 from bot.wecom import WeComError
 
-# A click in WeCom proves little more than a login: what moves more asks for a second factor.
-MOST_WITHOUT_PROOF = 20
 WITHOUT_SUCCESSOR = "without_successor"
 # What the list can be narrowed to.
 KINDS = (
@@ -197,8 +194,8 @@ def approve(handover_id: int) -> ResponseReturnValue:
     proposal = open_one(handover.kind, handover.subject)
     case = cases([Handover.get_by_id(handover_id)])[0]
     back = url_for("console.offboardings.show", handover_id=handover.id)
-    number = _number(case)
-    if number > MOST_WITHOUT_PROOF and not gate.is_stepped_up():
+    number = handovers.would_move(handover)
+    if gate.needs_proof(number):
         return gate.to_step_up()
     if request.method == "POST":
         seen = request.form.get("proposal", type=int) or 0
@@ -207,6 +204,9 @@ def approve(handover_id: int) -> ResponseReturnValue:
             flash(_("已审批。交接会按计划开始，进度显示在本页。"), "good")
         except SamePerson:
             flash(_("您是这项交接的发起人、修改人或当事人，须由另一位主管或合规专员审批。"), "bad")
+        except NeedsProof:
+            # Another browser of the same person was quicker.
+            return gate.to_step_up()
         except handovers.Changed:
             flash(_("这项交接刚刚被修改，没有审批。请核对新的安排后再审批。"), "warn")
         except handovers.NotPossible:
@@ -280,8 +280,8 @@ def change(handover_id: int) -> ResponseReturnValue:
     typed = request.form if request.method == "POST" else request.args
     form = {name: typed.get(name, value) for name, value in stands.items()}
     form["past"] = request.form.get("past", "")
-    number = _number(cases([handover])[0]) if handover.state == RUNNING else 0
-    if number > MOST_WITHOUT_PROOF and not gate.is_stepped_up():
+    number = handovers.would_move(handover) if handover.state == RUNNING else 0
+    if number and gate.needs_proof(number):
         return gate.to_step_up(f"{request.path}?{urlencode(form)}")
     if request.method == "POST":
         day, errors = _read_day(form)
@@ -302,6 +302,8 @@ def change(handover_id: int) -> ResponseReturnValue:
             except SamePerson:
                 flash(_("不能取消或修改本人的离职交接，请由主管或人事处理。"), "bad")
                 return redirect(back)
+            except NeedsProof:
+                return gate.to_step_up(f"{request.path}?{urlencode(form)}")
             except handovers.UnfitSuccessor as unfit:
                 errors = {"successors": _unfit(unfit)}
             except handovers.NotPossible:
@@ -435,11 +437,6 @@ def _unfit(unfit: handovers.UnfitSuccessor) -> str:
         member=names.member(unfit.userid),
         why=reason(unfit.reason, names),
     )
-
-
-def _number(case: Case) -> int:
-    """How many customers and groups the case moves, those of the plan or those met since."""
-    return max(case.total, len(customers_now(case.handover)))
 
 
 def _may_move(userid: str) -> bool:

@@ -354,6 +354,20 @@ def test_customers_who_came_since_the_card_count(kegui: Kegui, wecom: FakeWeCom)
     assert refusals() == [("chen", "too_many")]
 
 
+def test_what_the_clicker_moved_within_the_hour_counts(kegui: Kegui, wecom: FakeWeCom) -> None:
+    first = case_of(kegui, customers=12)
+    _, card = asked(first, kegui, wecom)
+    click(card, "chen", kegui)
+    assert Handover.get_by_id(first.id).approved_at is not None
+    second = case_of(kegui, customers=9, leaver="lisi")
+    _, card = asked(second, kegui, wecom)
+
+    click(card, "chen", kegui, code="code-2")
+
+    assert Handover.get_by_id(second.id).approved_at is None
+    assert refusals()[-1][1] == "too_many"
+
+
 def test_what_somebody_decided_meanwhile_stays_decided(kegui: Kegui, wecom: FakeWeCom) -> None:
     handover = case_of(kegui)
     _, card = asked(handover, kegui, wecom)
