@@ -121,7 +121,7 @@ NAMES_NOBODY: dict[str, str] = {
     "EndpointRefusal": "name endpoint",
     "GapDigest": "external_userid",
     "GroupChat": "chat_id name",
-    "Handover": "kind mode state reason source scope transfer_success_msg",
+    "Handover": "kind mode state reason source scope transfer_success_msg waits_for",
     "HandoverItem": "kind subject state reason",
     "HandWork": "kind subject text",
     "IdempotencyKey": "path key body_sha256",
@@ -388,7 +388,7 @@ def test_who_is_in_stays_in_with_roles_token_and_app(kegui: Kegui) -> None:
     with transaction():
         roles.grant(OLD, Role.AUDITOR, None, Who("boss"), kegui)
     cookie = logins.begin(OLD, logins.QR, logins.Visitor("127.0.0.1", "browser"), kegui)
-    tokens.make("crm", [tokens.READ], Who(OLD), kegui, days=30)
+    tokens.make("crm", [tokens.READ], Who("cli:root"), kegui, owner=OLD, days=30)
     app = pyotp.TOTP(second_factors.prepare(OLD, kegui.vault))
     assert second_factors.confirm(OLD, app.at(clock.now() - timedelta(seconds=30)), Who(OLD), kegui)
 
