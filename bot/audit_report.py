@@ -152,7 +152,7 @@ def _public(text: str) -> Ed25519PublicKey:
 def _describe(verifier: Verifier, faults: Iterator[Fault], show_all: bool, unproven: str) -> Found:
     found = list(faults if show_all else islice(faults, 1))
     if found:
-        return Found(False, [_sentence(fault) for fault in found])
+        return Found(False, [sentence(fault) for fault in found])
     if not verifier.is_end_proven:
         unproven += "; an older Kegui made the export: nobody can tell whether its last entries"
         unproven += " were removed"
@@ -160,6 +160,7 @@ def _describe(verifier: Verifier, faults: Iterator[Fault], show_all: bool, unpro
     return Found(True, [f"the audit log is whole: {count}{unproven}"])
 
 
-def _sentence(fault: Fault) -> str:
+def sentence(fault: Fault) -> str:
+    """Say where a fault is and what is wrong there."""
     where = "" if fault.position is None else f" (position {fault.position})"
     return f"{fault.place}{where} {SENTENCES[fault.kind]}"

@@ -199,6 +199,24 @@ def _gauges(operation: Operation | None) -> Iterator[Metric]:
         lambda now: [(job.name, int(job.is_late(now.at))) for job in now.planned],
     )
     yield gauge(
+        "kegui_audit_faults",
+        "Faults that the last verification of the audit log found",
+        (),
+        lambda now: [(now.audit.faults,)],
+    )
+    yield gauge(
+        "kegui_audit_verified_timestamp_seconds",
+        "When all of the audit log was verified last; 0 before the first time",
+        (),
+        lambda now: [(now.audit.verified_at.timestamp() if now.audit.verified_at else 0,)],
+    )
+    yield gauge(
+        "kegui_audit_unsealed_seconds",
+        "How long the oldest entry of the audit log has been waiting for its seal",
+        (),
+        lambda now: [(now.unsealed.total_seconds(),)],
+    )
+    yield gauge(
         "kegui_last_sync_timestamp_seconds",
         "When the last complete reading of WeCom ended; 0 before the first",
         (),

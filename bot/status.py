@@ -9,6 +9,8 @@ from typing import Any
 from bot import clock
 from bot.queue import Lane, Queue, QueueAway
 from bot.reports.operation import (
+    AUDIT_BROKEN,
+    AUDIT_UNSEALED,
     CLOCK_STANDS,
     DEAD_EVENTS,
     JOB_LATE,
@@ -24,6 +26,8 @@ from bot.reports.operation import (
 SENTENCES = {
     OVERDUE: "{subject} lane: an event has been due for {seconds:.0f} s",
     CLOCK_STANDS: "no clock leads, and no job was begun for {seconds:.0f} s",
+    AUDIT_BROKEN: "the audit log has {number} faults: run `kegui audit verify`",
+    AUDIT_UNSEALED: "an entry of the audit log has had no seal for {seconds:.0f} s",
     JOB_LATE: "job {subject} has not gone well for {seconds:.0f} s",
     QUEUE_AWAY: "the queue cannot be reached",
     PAUSED: "{subject} is paused until an operator acts",

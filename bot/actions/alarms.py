@@ -16,6 +16,8 @@ log = structlog.get_logger(__name__)
 
 REFUSES_EVERYBODY = "wecom_refuses_everybody"
 WECOM_AWAY = "wecom_unreachable"
+AUDIT_BROKEN = "audit_broken"
+AUDIT_UNSEALED = "audit_unsealed"
 LEAVER_UNAPPROVED = "leaver_gone_unapproved"
 JOB_LATE = "job_late"
 

@@ -1,16 +1,25 @@
-"""The audit log: what was committed is chained within seconds, and the chain signed daily."""
+"""The audit log: sealed within seconds, signed daily, and verified every night."""
+
+from itertools import islice
 
 import structlog
 from peewee import IntegrityError
 
-from bot import clock
+from bot import audit, clock
+from bot.actions.alarms import AUDIT_BROKEN, AUDIT_UNSEALED, end_alarm, raise_alarm
 from bot.audit import SEALED_AT_ONCE
-from bot.audit_report import ANCHOR_EVENT
+from bot.audit_report import ANCHOR_EVENT, sentence
+from bot.db import database
 from bot.kegui import Kegui
+from bot.models import AuditCheck
+from bot.reports.audit_log import waiting
+from bot.reports.operation import SEALER_PATIENCE
 
 log = structlog.get_logger(__name__)
 
 MOST_BATCHES = 100
+# What is broken in a thousand places needs no exact number.
+MOST_FAULTS = 1000
 
 
 def seal(kegui: Kegui) -> None:
@@ -29,3 +38,48 @@ def anchor(kegui: Kegui) -> None:
     made = kegui.audit.anchor(clock.now())
     if made is not None:
         log.info(ANCHOR_EVENT, position=made.position, link=made.link)
+
+
+def look(kegui: Kegui) -> None:
+    """One alarm for as long as entries are not sealed in time."""
+    number, since = waiting()
+    if since is None or clock.now() - since < SEALER_PATIENCE:
+        end_alarm(AUDIT_UNSEALED)
+        return
+    began = since.astimezone(kegui.settings.zone)
+    raise_alarm(
+        AUDIT_UNSEALED,
+        "",
+        f"审计日志有 {number} 条记录没有按时加封，最早的一条自 {began:%m-%d %H:%M} 起",
+        "请检查 clock 的日志（audit_sealed_elsewhere、job_waits）、数据库磁盘与账号权限；加封之前，"
+        "这些记录若被删除，校验时可能看不出来",
+        kegui,
+    )
+
+
+def verify(kegui: Kegui) -> None:
+    """Go through the whole log: what is broken is an alarm until it is whole again."""
+    with database.atomic():
+        audit.snapshot()
+        verifier, faults = kegui.audit.verify()
+        found = list(islice(faults, MOST_FAULTS))
+    first = sentence(found[0]) if found else ""
+    AuditCheck.keep(clock.now(), verifier.sealed, len(found), first)
+    log.info("audit_verified", sealed=verifier.sealed, faults=len(found))
+    if not found:
+        end_alarm(AUDIT_BROKEN)
+        return
+    raise_alarm(
+        AUDIT_BROKEN,
+        "",
+        f"审计日志校验发现 {len(found)} 处问题，第一处：{first}",
+        "请运行 kegui audit verify --all 查看全部问题，先保全数据库现状与备份，再查明是谁改动；"
+        "如为升级、回退或恢复所致，见 docs/audit.md。问题消除后一小时内告警自动解除",
+        kegui,
+    )
+
+
+def verify_again(kegui: Kegui) -> None:
+    """Where something was broken, see whether it still is."""
+    if AuditCheck.select().where(AuditCheck.faults > 0).exists():
+        verify(kegui)

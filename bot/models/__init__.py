@@ -6,6 +6,7 @@ from bot.models.allocation import Allocation
 from bot.models.api_access import ApiToken, IdempotencyKey
 from bot.models.audit import (
     AuditAnchor,
+    AuditCheck,
     AuditEnd,
     AuditEntry,
     AuditSeal,
@@ -38,6 +39,7 @@ TABLES: tuple[type[Model], ...] = (
     Allocation,
     ApiToken,
     AuditAnchor,
+    AuditCheck,
     AuditEnd,
     AuditEntry,
     AuditSeal,
@@ -91,6 +93,7 @@ __all__ = [
     "Allocation",
     "ApiToken",
     "AuditAnchor",
+    "AuditCheck",
     "AuditEnd",
     "AuditEntry",
     "AuditSeal",

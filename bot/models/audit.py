@@ -1,5 +1,7 @@
 """The audit log: rows that are only added; see ``bot.rules.audit_chain``."""
 
+from datetime import datetime
+
 from peewee import BigAutoField, BigIntegerField, CharField, IntegerField, JSONField, TextField
 
 from bot.db import Model, UTCDateTimeField
@@ -62,6 +64,24 @@ class AuditEnd(Model):
     position = BigIntegerField()
     link = CharField(max_length=64)
     mac = CharField(max_length=64)
+
+
+class AuditCheck(Model):
+    """What the last verification found: how many entries are sealed, and how many faults there
+    are, of which ``first`` is the first in words; one row."""
+
+    id = IntegerField(primary_key=True)
+    at = UTCDateTimeField()
+    sealed = BigIntegerField()
+    faults = IntegerField()
+    first = TextField(default="")
+
+    @classmethod
+    def keep(cls, at: datetime, sealed: int, faults: int, first: str) -> None:
+        """Note what a verification found, in the place of the one before."""
+        cls.insert(id=1, at=at, sealed=sealed, faults=faults, first=first).on_conflict(
+            conflict_target=[cls.id], preserve=[cls.at, cls.sealed, cls.faults, cls.first]
+        ).execute()
 
 
 class AuditAnchor(Model):

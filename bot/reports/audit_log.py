@@ -11,7 +11,7 @@ from typing import Any
 
 from peewee import JOIN, Expression, ModelSelect, fn
 
-from bot.audit import without_phones
+from bot.audit import MOST, without_phones
 from bot.models import (
     AuditAnchor,
     AuditEntry,
@@ -24,6 +24,7 @@ from bot.models import (
     Staff,
 )
 from bot.models.handover import CUSTOMER
+from bot.rules.audit_chain import LAST_POSITION
 
 # How many entries one page of a narrow filter may look at.
 LOOKED_AT = 20_000
@@ -165,30 +166,38 @@ def positions(entries: Sequence[AuditEntry]) -> dict[int, int]:
     return {seal.entry_id: seal.position for seal in seals}
 
 
-def proof() -> Proof:
-    """Say how far the log is sealed and signed."""
+def waiting() -> tuple[int, datetime | None]:
+    """Return how many entries have no seal, and since when the oldest of them is there."""
     sealed = fn.COALESCE(AuditSealed.number, 0)
     behind: Any = (
         AuditWriter.select(fn.SUM(AuditWriter.number - sealed), fn.MIN(AuditEntry.at))
         .join(AuditSealed, JOIN.LEFT_OUTER, on=(AuditSealed.writer == AuditWriter.writer))
         .join(
             AuditEntry,
-            on=(AuditEntry.writer == AuditWriter.writer) & (AuditEntry.number == sealed + 1),
+            on=(AuditEntry.writer == AuditWriter.writer)
+            # There is nothing after the highest number, and no sum of it.
+            & (AuditEntry.number == fn.NULLIF(sealed, MOST) + 1),
         )
         .where(AuditWriter.number > sealed)
         .tuples()
         .get()
     )
+    return int(behind[0] or 0), behind[1]
+
+
+def proof() -> Proof:
+    """Say how far the log is sealed and signed."""
     last = (
         AuditSeal.select(AuditSeal.position, AuditEntry.at)
         .join(AuditEntry, JOIN.LEFT_OUTER, on=(AuditEntry.id == AuditSeal.entry_id))
+        .where(AuditSeal.position.between(1, LAST_POSITION))
         .order_by(AuditSeal.position.desc())
         .tuples()
         .first()
     )
     position, sealed_at = last or (0, None)
     anchor = AuditAnchor.select().order_by(AuditAnchor.position.desc()).first()
-    return Proof(int(behind[0] or 0), behind[1], position, sealed_at, anchor)
+    return Proof(*waiting(), position, sealed_at, anchor)
 
 
 def actors_called(text: str) -> list[str]:

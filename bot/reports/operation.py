@@ -12,6 +12,7 @@ from peewee import fn
 
 from bot.models import (
     Alarm,
+    AuditCheck,
     Handover,
     HandoverItem,
     InboxEvent,
@@ -25,6 +26,7 @@ from bot.models.handover import HANDOVER_OPEN, IN_SERVICE, ITEM_OPEN, OFFBOARDIN
 from bot.models.inbox_event import CLAIMED, DEAD, OPEN_STATES, UNSETTLED
 from bot.models.sync_run import WHOLE
 from bot.queue import Lane
+from bot.reports import audit_log
 from bot.reports.home import WORKER_PATIENCE
 from bot.reports.pauses import OpenPause, open_pauses
 from bot.rules.timetable import Planned
@@ -35,10 +37,15 @@ CLOCK_PATIENCE = timedelta(minutes=2)
 # The lease of bot.jobs.leader.
 CLOCK = "clock"
 
+# The clock seals every three seconds.
+SEALER_PATIENCE = timedelta(minutes=5)
+
 # Kinds of trouble.
 OVERDUE = "overdue"
 CLOCK_STANDS = "clock_stands"
 JOB_LATE = "job_late"
+AUDIT_BROKEN = "audit_broken"
+AUDIT_UNSEALED = "audit_unsealed"
 QUEUE_AWAY = "queue_away"
 PAUSED = "paused"
 DEAD_EVENTS = "dead_events"
@@ -115,6 +122,16 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Audit:
+    """The audit log: when all of it was verified last and how many faults there were, and since
+    when an entry has been waiting for its seal."""
+
+    verified_at: datetime | None
+    faults: int
+    waiting_since: datetime | None
+
+
+@dataclass(frozen=True)
 class Trouble:
     """Something that needs an operator; ``subject``: the lane, the endpoint or the job, where
     there is one."""
@@ -142,6 +159,12 @@ class Operation:
     last_sync: Reading | None
     last_whole_sync_at: datetime | None
     leases: Sequence[Held]
+    audit: Audit
+
+    @property
+    def unsealed(self) -> timedelta:
+        """How long the oldest entry of the audit log has been waiting for its seal."""
+        return max(self.at - (self.audit.waiting_since or self.at), timedelta())
 
     @property
     def dead_number(self) -> int:
@@ -194,6 +217,12 @@ class Operation:
                     for job in self.late_jobs
                 ]
             ),
+            *([Trouble(AUDIT_BROKEN, self.audit.faults)] if self.audit.faults else []),
+            *(
+                [Trouble(AUDIT_UNSEALED, lasts=self.unsealed)]
+                if self.unsealed > SEALER_PATIENCE
+                else []
+            ),
             *(Trouble(PAUSED, subject=one.endpoint) for one in self.pauses if one.needs_operator),
             *([Trouble(DEAD_EVENTS, self.dead_number)] if self.dead_number else []),
             *([Trouble(OPEN_ALARMS, len(self.alarms))] if self.alarms else []),
@@ -226,7 +255,13 @@ def read_operation(now: datetime) -> Operation:
             Held(row.name.partition(" ")[0], row.until)
             for row in Lease.select().where(Lease.until > now).order_by(Lease.name)
         ],
+        audit=_audit(),
     )
+
+
+def _audit() -> Audit:
+    check = AuditCheck.get_or_none(AuditCheck.id == 1)
+    return Audit(check.at if check else None, check.faults if check else 0, audit_log.waiting()[1])
 
 
 def _inbox() -> list[Depth]:
