@@ -44,7 +44,22 @@ PATTERNS: Mapping[str, LazyString] = {
     r"定时任务 (?P<job>\S+) 自 (?P<since>.+) 起没有成功": _l(
         "定时任务 %(job)s 自 %(since)s 起没有成功"
     ),
+    r"审计日志有 (?P<number>\d+) 条记录没有按时加封，最早的一条自 (?P<since>.+) 起": _l(
+        "审计日志有 %(number)s 条记录没有按时加封，最早的一条自 %(since)s 起"
+    ),
+    r"审计日志校验发现 (?P<number>\d+) 处问题，第一处：(?P<first>.+)": _l(
+        "审计日志校验发现 %(number)s 处问题，第一处：%(first)s"
+    ),
     # what to do about them
+    r"请查看 clock 的日志，检查数据库磁盘与账号权限；"
+    r"加封之前，记录若被删除，校验时可能看不出来": _l(
+        "请查看 clock 的日志，检查数据库磁盘与账号权限；加封之前，记录若被删除，校验时可能看不出来"
+    ),
+    r"请运行 kegui audit verify --all 查看全部问题，先备份数据库现状，再查明原因"
+    r"（见 docs/audit.md）；问题消除后一小时内告警自动解除": _l(
+        "请运行 kegui audit verify --all 查看全部问题，先备份数据库现状，再查明原因"
+        "（见 docs/audit.md）；问题消除后一小时内告警自动解除"
+    ),
     r"请执行 kegui status 查看该任务的错误并排除原因，任务会自动重试": _l(
         "请执行 kegui status 查看该任务的错误并排除原因，任务会自动重试"
     ),

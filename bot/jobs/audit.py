@@ -51,8 +51,7 @@ def look(kegui: Kegui) -> None:
         AUDIT_UNSEALED,
         "",
         f"审计日志有 {number} 条记录没有按时加封，最早的一条自 {began:%m-%d %H:%M} 起",
-        "请检查 clock 的日志（audit_sealed_elsewhere、job_waits）、数据库磁盘与账号权限；加封之前，"
-        "这些记录若被删除，校验时可能看不出来",
+        "请查看 clock 的日志，检查数据库磁盘与账号权限；加封之前，记录若被删除，校验时可能看不出来",
         kegui,
     )
 
@@ -73,8 +72,8 @@ def verify(kegui: Kegui) -> None:
         AUDIT_BROKEN,
         "",
         f"审计日志校验发现 {len(found)} 处问题，第一处：{first}",
-        "请运行 kegui audit verify --all 查看全部问题，先保全数据库现状与备份，再查明是谁改动；"
-        "如为升级、回退或恢复所致，见 docs/audit.md。问题消除后一小时内告警自动解除",
+        "请运行 kegui audit verify --all 查看全部问题，先备份数据库现状，再查明原因"
+        "（见 docs/audit.md）；问题消除后一小时内告警自动解除",
         kegui,
     )
 
