@@ -146,8 +146,10 @@ def cases(handovers: Sequence[Handover]) -> list[Case]:
     for row in query:
         counts[row.handover_id][row.state] = row.number
     by_hand = hand_work_counts(handovers)
-    unplanned = _counts_of(_without_successor(), counts)
-    behind = _counts_of(_left_behind(), counts)
+    waiting = [one.id for one in handovers if one.state in (AWAITING_APPROVAL, SCHEDULED)]
+    unplanned = _counts_of(_without_successor(), waiting)
+    ended = [one.id for one in handovers if one.state == DONE_WITH_EXCEPTIONS]
+    behind = _counts_of(_left_behind(), ended)
     return [
         Case(
             handover,
@@ -161,7 +163,9 @@ def cases(handovers: Sequence[Handover]) -> list[Case]:
 
 
 def _counts_of(items: "ModelSelect[HandoverItem]", handover_ids: Collection[int]) -> dict[int, int]:
-    """Count these items by their handovers."""
+    """Count those of these items that belong to some handovers, by handover."""
+    if not handover_ids:
+        return {}
     query = (
         items.where(HandoverItem.handover.in_(list(handover_ids)))
         .select(HandoverItem.handover, fn.COUNT(HandoverItem.id))

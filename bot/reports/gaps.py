@@ -67,10 +67,12 @@ def never_told(came_by: str, scope: Scope = EVERYBODY) -> "ModelSelect[Relation]
 
 def count_never_told(scope: Scope = EVERYBODY) -> dict[str, int]:
     """Count them by how they came, each up to ``MOST_NEVER_TOLD``."""
-    return {
-        came_by: never_told(came_by, scope).order_by().limit(MOST_NEVER_TOLD).count()
+    # Only what the index has: the rows themselves need not be read.
+    by_index = {
+        came_by: never_told(came_by, scope).select(Relation.userid).order_by()
         for came_by in SOURCES
     }
+    return {came_by: query.limit(MOST_NEVER_TOLD).count() for came_by, query in by_index.items()}
 
 
 def _untold(now: datetime) -> "ModelSelect[Relation]":
