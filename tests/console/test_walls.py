@@ -73,6 +73,7 @@ GET  /customers/<external_userid>                  . o o o - . o o - . . >
 GET  /events                                       o o . . . . o . . . o >
 GET  /events/<event_id>                            o o . . . . o . . . o >
 GET  /gaps                                         . o . o o . o o o . . >
+GET  /gaps/never-told                              . o . o o . o o o . . >
 GET  /login                                        o o o o o o o o o o o o
 GET  /login/local                                  o o o o o o o o o o o o
 GET  /login/wecom                                  o o o o o o o o o o o o
