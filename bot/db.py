@@ -141,8 +141,9 @@ def is_full(error: peewee.PeeweeException) -> bool:
         why: BaseException | None = error
         while why is not None:
             # What the driver itself objects to, and not SQLite, has no code.
-            if getattr(why, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
-                return True
+            for one in (why, getattr(why, "orig", None)):
+                if getattr(one, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+                    return True
             why = why.__context__
         return False
     return getattr(cause, "sqlstate", None) == DISK_FULL
