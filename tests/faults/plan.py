@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+from bot.sandbox.switches import CHOICES
+
 STAYING = ("zhangsan", "lisi", "wangwu", "zhaoliu")
 LEAVING = ("leaver1", "leaver2")
 # One of those who stay, and the userid that they get.
@@ -92,6 +94,7 @@ def plan(seed: int, *, servers: bool) -> Plan:
     switches = {
         "odd_characters": "raw" if seed % 2 else "escaped",
         "empty_lists": "null" if seed % 3 else "list",
+        "event_characters": CHOICES["event_characters"][seed % 5],
     }
     return Plan(
         seed,
