@@ -106,6 +106,7 @@ NAMES_NOBODY: dict[str, str] = {
     "Allocation": "external_userid channel outcome rule rules_version reason",
     "ApiToken": "name digest scopes",
     "AuditAnchor": "link signature",
+    "AuditCheck": "first",
     "AuditEnd": "link mac",
     "AuditEntry": "writer act origin mac",
     "AuditSeal": "link",
