@@ -163,4 +163,4 @@ def test_what_wecom_refuses_is_tried_once_a_pause_and_says_what_it_waits_for(sta
     for pause in stack.api.get("/pauses")["items"]:
         stack.api.post(f"/pauses/{pause['name']}/lift")
     until(lambda: stack.reached(case, "running")["counts"] == {"waiting": 1})
-    assert stack.api.get(f"/handovers/{case['id']}")["waits_for"] is None
+    until(lambda: stack.api.get(f"/handovers/{case['id']}")["waits_for"] is None)
