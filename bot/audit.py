@@ -322,6 +322,19 @@ class AuditLog:
             ).on_conflict_ignore().execute()
         return made
 
+    def sign_end(self) -> tuple[Anchor, str] | None:
+        """Sign the chain as it is, for somebody outside; None where nothing is sealed.
+
+        The same end is signed in the same words: its moment is that of its last entry.
+        """
+        last = self._last_seal()
+        seal = AuditSeal.get_or_none(AuditSeal.position == last.position)
+        if seal is None:
+            return None
+        entry, _mac = _entries([seal.entry_id]).get(seal.entry_id, (None, ""))
+        made = Anchor(last.position, last.link, entry.at if entry else clock.now())
+        return made, sign(made, self._private)
+
     def verify(
         self, elsewhere: Mapping[int, str] | None = None
     ) -> tuple[Verifier, Iterator[Fault]]:

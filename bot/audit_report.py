@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import islice
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -26,6 +26,7 @@ from bot.rules.audit_chain import (
     REWRITTEN,
     STRAY,
     UNREADABLE,
+    Anchor,
     Fault,
     Verifier,
 )
@@ -111,6 +112,12 @@ def verify_export(
     return _describe(verifier, faults, show_all, unproven)
 
 
+def anchor_line(anchor: Anchor, signature: str) -> str:
+    """Return what is kept of an anchor elsewhere: a line that ``verify`` understands."""
+    said = asdict(anchor) | {"at": anchor.at.isoformat(timespec="microseconds")}
+    return json.dumps({"event": ANCHOR_EVENT, **said, "signature": signature})
+
+
 def public_hex(key: Ed25519PublicKey) -> str:
     return key.public_bytes_raw().hex()
 
@@ -119,14 +126,20 @@ def _elsewhere(lines: Iterable[str] | None) -> dict[int, str]:
     """Find the anchors among lines of Kegui's log, whatever a collector put before them."""
     if lines is None:
         return {}
-    found = {}
+    found: dict[int, str] = {}
     for line in lines:
         try:
             said = json.loads(line[line.find("{") :])
-            if said["event"] == ANCHOR_EVENT:
-                found[int(said["position"])] = str(said["link"])
+            if said["event"] != ANCHOR_EVENT:
+                continue
+            position, link = int(said["position"]), str(said["link"])
         except (ValueError, KeyError, TypeError):
             continue
+        if found.setdefault(position, link) != link:
+            raise ValueError(
+                f"the anchors of position {position} are not the same: the chain was made anew"
+                " between the two, or one of them is forged"
+            )
     if not found:
         raise ValueError(f"the file of anchors has no line of the event {ANCHOR_EVENT}")
     return found

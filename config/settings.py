@@ -74,6 +74,7 @@ class Settings(BaseSettings):
     database_url: SecretStr = SecretStr("sqlite:///var/kegui.db")
     database_owner_url: SecretStr | None = None
     queue_url: SecretStr | None = None
+    audit_anchor_url: SecretStr | None = None
     secret_key: SecretStr | None = None
     data_key: SecretStr | None = None
     public_url: str = "http://127.0.0.1:8000"

@@ -18,6 +18,7 @@ REFUSES_EVERYBODY = "wecom_refuses_everybody"
 WECOM_AWAY = "wecom_unreachable"
 AUDIT_BROKEN = "audit_broken"
 AUDIT_UNSEALED = "audit_unsealed"
+AUDIT_ANCHORS_AWAY = "audit_anchors_away"
 LEAVER_UNAPPROVED = "leaver_gone_unapproved"
 JOB_LATE = "job_late"
 

@@ -23,34 +23,47 @@ def audit() -> None:
 @click.option("--public-key", default="", metavar="HEX", help="With --export: of the anchors.")
 @click.option(
     "--anchors",
-    type=click.File(encoding="utf-8"),
-    help="The log's lines of audit_anchor, kept elsewhere: shows that the end was cut off.",
+    metavar="FILE|FOLDER|URL",
+    help="Lines of audit_anchor, kept elsewhere (KEGUI_AUDIT_ANCHOR_URL): show a cut-off end.",
 )
 @click.option("--all", "show_all", is_flag=True, help="Print every fault, not only the first.")
 def audit_verify(
     export_file: IO[str] | None,
     key_file: IO[str] | None,
     public_key: str,
-    anchors: IO[str] | None,
+    anchors: str | None,
     show_all: bool,
 ) -> None:
     """Find the first entry that was changed, removed or moved; 1 if there is one."""
     from bot import audit_report
+    from bot.anchors import AnchorsAway
     from bot.audit import NotAnExport
 
     try:
+        kept = None if anchors is None else _kept(anchors)
         if export_file is not None:
-            found = audit_report.verify_export(export_file, key_file, public_key, anchors, show_all)
+            found = audit_report.verify_export(export_file, key_file, public_key, kept, show_all)
         else:
             loaded = terminal.load()
             with db.connection():
                 vault = Vault(terminal.data_key(loaded))
-                found = audit_report.verify(vault, anchors, show_all)
+                found = audit_report.verify(vault, kept, show_all)
+    except (AnchorsAway, OSError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        raise click.ClickException(f"the anchors cannot be read ({why})") from None
     except (NotAnExport, ValueError) as error:
         raise click.ClickException(str(error)) from None
     for line in found.lines:
         click.echo(line)
     raise SystemExit(0 if found.is_whole else 1)
+
+
+def _kept(address: str) -> list[str]:
+    """Read the lines of a file, or of all files that the clock keeps at an address."""
+    from bot.anchors import read
+
+    path = Path(address)
+    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else [*read(address)]
 
 
 @audit.command("export")

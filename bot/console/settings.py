@@ -62,6 +62,10 @@ GROUPS: Mapping[LazyString, Mapping[str, Text]] = {
             _l("数据库（表的所有者）"), _l("只用于迁移、备份与恢复；不设置时与上面相同。")
         ),
         "queue_url": Text(_l("队列"), _l("不设置时使用数据库。")),
+        "audit_anchor_url": Text(
+            _l("审计日志签名的保存位置"),
+            _l("数据库之外的文件夹或 fsspec 地址，每五分钟追加一次；不设置则不保存。"),
+        ),
         "data_key": Text(
             _l("数据密钥"), _l("加密所存内容的主密钥。遗失后，已加密的内容无法恢复。")
         ),

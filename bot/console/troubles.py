@@ -50,7 +50,13 @@ PATTERNS: Mapping[str, LazyString] = {
     r"审计日志校验发现 (?P<number>\d+) 处问题，第一处：(?P<first>.+)": _l(
         "审计日志校验发现 %(number)s 处问题，第一处：%(first)s"
     ),
+    r"审计日志的签名无法保存到数据库之外（(?P<why>\w+)）": _l(
+        "审计日志的签名无法保存到数据库之外（%(why)s）"
+    ),
     # what to do about them
+    r"请检查 KEGUI_AUDIT_ANCHOR_URL 所指的位置是否存在、可写": _l(
+        "请检查 KEGUI_AUDIT_ANCHOR_URL 所指的位置是否存在、可写"
+    ),
     r"请查看 clock 的日志，检查数据库磁盘与账号权限；"
     r"加封之前，记录若被删除，校验时可能看不出来": _l(
         "请查看 clock 的日志，检查数据库磁盘与账号权限；加封之前，记录若被删除，校验时可能看不出来"

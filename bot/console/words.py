@@ -170,6 +170,7 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
         "audit.look": Word(_l("检查审计日志是否按时加封"), QUIET),
         "audit.verify": Word(_l("每晚校验审计日志"), QUIET),
         "audit.verify_again": Word(_l("复核有问题的审计日志"), QUIET),
+        "audit.keep_anchors": Word(_l("在数据库之外保存审计日志的签名"), QUIET),
         "audit.anchor": Word(_l("每晚为审计日志签名"), QUIET),
         "inbox.archive": Word(_l("归档很久以前的事件"), QUIET),
         "api_access.forget_old_answers": Word(_l("清理过期的接口应答"), QUIET),

@@ -89,6 +89,7 @@ def timetable(settings: Settings) -> list[tuple[Job, BaseTrigger]]:
         every(3600, readings.unassigned),
         at(0, 5, audit.anchor),
         every(60, audit.look),
+        every(300, audit.keep_anchors),
         at(1, 20, audit.verify),
         every(3600, audit.verify_again),
         at(2, 10, readings.everything),

@@ -5,11 +5,18 @@ from itertools import islice
 import structlog
 from peewee import IntegrityError
 
-from bot import audit, clock
-from bot.actions.alarms import AUDIT_BROKEN, AUDIT_UNSEALED, end_alarm, raise_alarm
+from bot import anchors, audit, audit_report, clock
+from bot.actions.alarms import (
+    AUDIT_ANCHORS_AWAY,
+    AUDIT_BROKEN,
+    AUDIT_UNSEALED,
+    end_alarm,
+    raise_alarm,
+)
+from bot.anchors import AnchorsAway
 from bot.audit import SEALED_AT_ONCE
 from bot.audit_report import ANCHOR_EVENT, sentence
-from bot.db import database
+from bot.db import database, released
 from bot.kegui import Kegui
 from bot.models import AuditCheck
 from bot.reports.audit_log import waiting
@@ -38,6 +45,30 @@ def anchor(kegui: Kegui) -> None:
     made = kegui.audit.anchor(clock.now())
     if made is not None:
         log.info(ANCHOR_EVENT, position=made.position, link=made.link)
+
+
+def keep_anchors(kegui: Kegui) -> None:
+    """Keep the end of the chain outside of the database, signed; where that fails is an alarm."""
+    address = kegui.settings.audit_anchor_url
+    signed = kegui.audit.sign_end() if address is not None else None
+    if address is None or signed is None:
+        end_alarm(AUDIT_ANCHORS_AWAY)
+        return
+    made, signature = signed
+    line = audit_report.anchor_line(made, signature)
+    try:
+        with released():
+            anchors.keep(address.get_secret_value(), f"{made.at:%Y-%m-%d}", line)
+    except AnchorsAway as away:
+        raise_alarm(
+            AUDIT_ANCHORS_AWAY,
+            "",
+            f"审计日志的签名无法保存到数据库之外（{away}）",
+            "请检查 KEGUI_AUDIT_ANCHOR_URL 所指的位置是否存在、可写",
+            kegui,
+        )
+        return
+    end_alarm(AUDIT_ANCHORS_AWAY)
 
 
 def look(kegui: Kegui) -> None:

@@ -36,6 +36,7 @@ SECRETS = {
     "DATABASE_URL": "postgresql://kegui_app:db-53cr3t@db.internal:5432/kegui?password=more-53cr3t",
     "DATABASE_OWNER_URL": "postgresql://kegui:owner-53cr3t@db.internal/kegui",
     "QUEUE_URL": "redis://:queue-53cr3t@redis.internal:6379/0",
+    "AUDIT_ANCHOR_URL": "sftp://kegui:anchors-53cr3t@keeper.internal/anchors",
 }
 
 
