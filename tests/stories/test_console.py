@@ -169,6 +169,15 @@ def test_the_first_administrator_is_made_at_a_terminal_and_proposes_a_role(
     terminal.read_until("has a new second factor")
     terminal.end()
 
+    # Somebody saw the password being typed.
+    terminal = Terminal(stack, "user", "set-password", name)
+    for prompt in ("Password", "Again"):
+        terminal.read_until(prompt)
+        terminal.type("another quiet river 41")
+    terminal.read_until("has a new password")
+    terminal.end()
+    assert "another quiet river" not in terminal.text
+
 
 def test_who_scans_the_code_is_in_with_the_roles_that_wecom_knows(
     stack: Stack, open_browser: Open
