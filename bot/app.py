@@ -11,7 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bot import api, callback, console, db, health, request_id, signed_tables
 from bot.queue import Queue
-from bot.setup import connect, make_kegui, queue_url
+from bot.setup import connect, make_kegui, open_vault, queue_url
 from bot.vault import Vault
 from config import logging, settings
 from config.settings import Settings
@@ -74,7 +74,8 @@ def create_app(loaded: Settings | None = None) -> APIFlask:
     missing = loaded.missing()
     kegui = None if missing else make_kegui(loaded)
     queue = kegui.queue if kegui else Queue(queue_url(loaded))
-    app.register_blueprint(callback.blueprint(loaded, queue, _vault(loaded)))
+    vault = kegui.vault if kegui else _vault(loaded)
+    app.register_blueprint(callback.blueprint(loaded, queue, vault))
     app.register_blueprint(health.blueprint(loaded, queue))
     if kegui is not None:
         api.register(app, kegui)
@@ -99,7 +100,7 @@ def _protect(response: Response) -> Response:
 
 
 def _vault(loaded: Settings) -> Vault | None:
-    return Vault(loaded.data_key.get_secret_value()) if loaded.data_key else None
+    return open_vault(loaded) if loaded.data_key else None
 
 
 def _close(_error: BaseException | None) -> None:

@@ -203,6 +203,11 @@ class AuditLog:
             stands = _highest_seal()
         return number or 0, stand(stands.position, stands.link) if stands.position else ""
 
+    def wrote_last_entry(self) -> bool:
+        """Whether the last entry is under our key; so it is where there is none."""
+        last = AuditEntry.select().order_by(AuditEntry.id.desc()).first()
+        return last is None or is_mac(last.mac, _entry(last).mac(self._key))
+
     def seal(self, limit: int = SEALED_AT_ONCE) -> int:
         """Give the next committed entries their place in the chain; returns how many.
 

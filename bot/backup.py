@@ -5,7 +5,7 @@ import json
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from bot import clock, db, dumps, migrations, private
-from bot.actions import after_restore
+from bot.actions import after_restore, keys
 from bot.actions.after_restore import Marked
 from bot.audit import AuditLog, AuditUnwritable, Who
 from bot.dumps import DumpError, Store
+from bot.models import DataKey
 from bot.owner import UnsafeSchema
-from bot.vault import Vault
+from bot.vault import Vault, fingerprint_of
 
 FORMAT = 1
 MANIFEST = "manifest.json"
@@ -120,7 +121,7 @@ def _write(store: Store, folder: Path, data_key: str) -> Manifest:
         dump=store.dump_name,
         size=path.stat().st_size,
         sha256=_sha256(path),
-        data_key=_fingerprint(data_key),
+        data_key=fingerprint_of(data_key),
     )
     described = asdict(manifest) | {"taken_at": taken_at.isoformat()}
     with private.open_file(folder / MANIFEST, "x") as file:
@@ -151,7 +152,9 @@ def read(folder: Path) -> Manifest:
         raise BackupError(f"{folder} is not a backup: its {MANIFEST} cannot be read") from None
 
 
-def restore(url: str, folder: Path, data_key: str, by: Who, *, replace: bool = False) -> Restored:
+def restore(
+    url: str, folder: Path, data_keys: Sequence[str], by: Who, *, replace: bool = False
+) -> Restored:
     """Put a backup in the place of the database, and make it ready to go on.
 
     All that can be refused is refused before anything is touched. Afterwards the schema is
@@ -161,6 +164,7 @@ def restore(url: str, folder: Path, data_key: str, by: Who, *, replace: bool = F
     Args:
         url: the database, with a role that may make tables; no process may use it.
         folder: what ``make`` wrote.
+        data_keys: the master keys that may have been in use when it was made.
         replace: what is in the database now may go.
 
     Raises:
@@ -169,22 +173,23 @@ def restore(url: str, folder: Path, data_key: str, by: Who, *, replace: bool = F
     manifest = read(folder)
     dump = folder / manifest.dump
     result: dict[str, Any] = {}
+    data_key = _key_of(manifest, data_keys)
 
     def finish(loaded: str) -> None:
         made = db.connect(loaded, as_owner=True)
         try:
             result["migrated"] = tuple(migrations.up())
             with db.connection(), db.transaction():
-                AuditLog(Vault(data_key)).record(
-                    by, "backup.restore", "database", taken_at=manifest.moment
-                )
+                vault = Vault(data_key, read=DataKey.all_wrapped)
+                keys.establish(data_key, vault, by)
+                AuditLog(vault).record(by, "backup.restore", "database", taken_at=manifest.moment)
                 result["marked"] = after_restore.mark(manifest.taken_at)
         finally:
             made.close_all()
 
     try:
         store = dumps.store(url)
-        _check(manifest, dump, store.kind, data_key)
+        _check(manifest, dump, store.kind)
         store.check_dump(dump)
         store.check_alone()
         if store.has_data() and not replace:
@@ -229,15 +234,22 @@ def next_steps(done: Restored) -> list[str]:
     ]
 
 
-def _check(manifest: Manifest, dump: Path, kind: str, data_key: str) -> None:
+def _key_of(manifest: Manifest, data_keys: Sequence[str]) -> str:
+    """Return the master key under which a backup was made."""
+    for data_key in data_keys:
+        if fingerprint_of(data_key) == manifest.data_key:
+            return data_key
+    raise BackupError(
+        "the backup was made under another KEGUI_DATA_KEY:"
+        " what is sealed in it could not be opened; set the key of that time,"
+        " beside a newer one as KEGUI_DATA_KEY_PREVIOUS"
+    )
+
+
+def _check(manifest: Manifest, dump: Path, kind: str) -> None:
     if manifest.database != kind:
         raise BackupError(
             f"the backup is of {manifest.database}, and KEGUI_DATABASE_URL says {kind}"
-        )
-    if manifest.data_key != _fingerprint(data_key):
-        raise BackupError(
-            "the backup was made under another KEGUI_DATA_KEY:"
-            " what is sealed in it could not be opened; set the key of that time"
         )
     known = {path.stem for path in migrations.DIRECTORY.glob("[0-9]*.py")}
     if newer := [name for name in manifest.migrations if name not in known]:
@@ -249,10 +261,6 @@ def _check(manifest: Manifest, dump: Path, kind: str, data_key: str) -> None:
         raise BackupError(f"the dump is damaged: {dump} is not there or was cut")
     if _sha256(dump) != manifest.sha256:
         raise BackupError(f"the dump is damaged: {dump} is not what was written")
-
-
-def _fingerprint(data_key: str) -> str:
-    return Vault(data_key).fingerprint("backup", "data key")
 
 
 def _sha256(path: Path) -> str:

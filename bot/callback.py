@@ -15,7 +15,7 @@ from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 from bot import clock, events, inbox, metrics
 from bot.intake import Intake
 from bot.queue import Queue, Waker
-from bot.vault import Vault
+from bot.vault import Vault, WrongKey
 from bot.wecom.crypto import CallbackCrypto, CallbackRejected
 from config.settings import Door, Settings
 
@@ -61,10 +61,10 @@ def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> APIBluep
         if vault is None:
             log.error("callback_not_stored", door=door, error="KEGUI_DATA_KEY is not set")
             return Response(status=503)
-        row = inbox.new_row(door, event, plaintext, vault=vault, now=clock.now())
         try:
+            row = inbox.new_row(door, event, plaintext, vault=vault, now=clock.now())
             event_id = intake.put(row)
-        except (PeeweeException, MaxConnectionsExceeded, TimeoutError) as error:
+        except (PeeweeException, MaxConnectionsExceeded, TimeoutError, WrongKey) as error:
             # Not 200: WeCom may or may not send it again, so the readings repair what is lost.
             log.error("callback_not_stored", door=door, error=type(error).__name__)
             return Response(status=503)

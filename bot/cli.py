@@ -15,16 +15,17 @@ import click
 import structlog
 from peewee import PeeweeException
 
-from bot import db, migrations, private, setup, signed_tables, terminal
+from bot import db, health, migrations, private, setup, signed_tables, terminal
 from bot.audit import AuditLog, AuditUnwritable
 from bot.clock import now as utc_now
 from bot.commands import GROUPS
 from bot.effects import Busy
 from bot.kegui import Kegui
 from bot.owner import UnsafeSchema
+from bot.vault import WrongKey
 from bot.wecom import WeComError
 from config import logging
-from config.settings import SettingsError
+from config.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
 WAIT_SECONDS = 10
@@ -49,6 +50,8 @@ class _Commands(click.Group):
                 f"the audit log cannot be written ({error}), so this was not done:"
                 " may the database's role add to it, and was `kegui migrate` run?"
             ) from None
+        except WrongKey as error:
+            raise click.ClickException(str(error)) from None
         except WeComError as error:
             raise click.ClickException(f"WeCom could not be asked ({error}); try again") from None
 
@@ -66,6 +69,7 @@ def _wait_until_ready(stopping: threading.Event) -> Kegui | None:
     loaded = terminal.load()
     while not stopping.is_set():
         missing = [*loaded.missing(), *map(str, signed_tables.misfits()), *_database_lacks()]
+        missing = missing or health.key_troubles(loaded)
         if not missing:
             return terminal.counting(loaded)
         log.error("waiting_for", missing=missing)
@@ -94,12 +98,43 @@ def _on_stop(act: Callable[[], None]) -> None:
 @click.option("--down", "take_back", is_flag=True, help="Take back the last migration.")
 def migrate(take_back: bool) -> None:
     """Bring the database to the shape that this version needs."""
-    terminal.connect_as_owner(terminal.load())
+    loaded = terminal.load()
+    terminal.connect_as_owner(loaded)
     try:
+        if take_back:
+            _give_keys_back(loaded)
         for name in migrations.down() if take_back else migrations.up():
             click.echo(name)
+        if not take_back:
+            _establish_keys(loaded)
     except (migrations.WrongEncoding, UnsafeSchema) as error:
         raise click.ClickException(str(error)) from None
+
+
+def _give_keys_back(loaded: Settings) -> None:
+    """Before the table of the keys goes, seal everything as the version before it did."""
+    from bot.actions import keys
+
+    if migrations.last() != keys.MIGRATION or loaded.data_key is None:
+        return
+    vault = setup.open_vault(loaded)
+    try:
+        with db.connection():
+            if keys.established_at() is not None:
+                keys.unbind(loaded.data_key.get_secret_value(), vault)
+    except keys.NotPossible as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _establish_keys(loaded: Settings) -> None:
+    """Write down which master key the database is under, where nothing says so yet."""
+    from bot.actions import keys
+
+    if loaded.data_key is None:
+        return
+    vault = setup.open_vault(loaded)
+    with db.connection():
+        keys.establish(loaded.data_key.get_secret_value(), vault, terminal.whoever())
 
 
 @main.command()
@@ -243,15 +278,15 @@ def _check_free(port: int) -> None:
 def backup(to: Path) -> None:
     """Write a backup into the new folder TO, while everybody works."""
     from bot.backup import BackupError, make
-    from bot.vault import Vault
 
     loaded = terminal.load()
-    url, key = terminal.connect_as_owner(loaded), terminal.data_key(loaded)
+    url, vault = terminal.connect_as_owner(loaded), terminal.vault(loaded)
+    key = terminal.wrapping_key(loaded, vault)
 
     def begin() -> None:
         # A backup takes all that is known of customers out of the house.
         with db.connection(), db.transaction():
-            AuditLog(Vault(key)).record(
+            AuditLog(vault).record(
                 terminal.whoever(), "backup.make", "database", folder=to.absolute()
             )
 
@@ -276,7 +311,7 @@ def restore(folder: Path, replace: bool) -> None:
         done = put_back(
             terminal.owner_url(loaded),
             folder,
-            terminal.data_key(loaded),
+            terminal.master_keys(loaded),
             terminal.whoever(),
             replace=replace,
         )

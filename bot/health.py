@@ -8,6 +8,8 @@ from playhouse.pool import MaxConnectionsExceeded
 from bot import migrations, signed_tables
 from bot.db import connection, database
 from bot.queue import Queue, QueueAway
+from bot.setup import open_vault
+from bot.vault import WrongKey
 from config.settings import Settings
 
 
@@ -24,12 +26,15 @@ def blueprint(settings: Settings, queue: Queue) -> APIBlueprint:
     def readyz() -> tuple[Response, int]:
         """Database, migrations, queue, configuration and signed tables: 503 with what is missing
         or unfit."""
+        database = _database_troubles()
         missing = [
             *settings.missing(),
             *map(str, signed_tables.misfits()),
-            *_database_troubles(),
+            *database,
             *_queue_troubles(queue),
         ]
+        if not database:
+            missing += key_troubles(settings)
         status = "ok" if not missing else "not ready"
         return jsonify(status=status, missing=missing), 503 if missing else 200
 
@@ -51,6 +56,19 @@ def _database_troubles() -> list[str]:
             return ["migrations"] if migrations.pending() else []
     except (PeeweeException, MaxConnectionsExceeded):
         return ["database"]
+
+
+def key_troubles(settings: Settings) -> list[str]:
+    """Say that the data key is another database's, if it is; the tables must be there."""
+    if settings.data_key is None:
+        return []
+    try:
+        open_vault(settings).check()
+    except WrongKey:
+        return ["data key"]
+    except (PeeweeException, MaxConnectionsExceeded):
+        return ["database"]
+    return []
 
 
 def _queue_troubles(queue: Queue) -> list[str]:

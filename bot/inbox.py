@@ -12,6 +12,7 @@ from peewee import Expression, PostgresqlDatabase
 from bot import events, inbox_archive
 from bot.db import database, is_over, transaction
 from bot.events import Event
+from bot.models.data_key import PAYLOAD
 from bot.models.inbox_event import (
     CLAIMED,
     DEAD,
@@ -28,7 +29,6 @@ from bot.vault import Vault
 
 log = structlog.get_logger(__name__)
 
-PAYLOAD = "inbox payload"
 # Above the time-out of the one call that a welcome may make in one claim.
 WELCOME_LEASE = timedelta(seconds=8)
 WORK_LEASE = timedelta(seconds=30)
@@ -72,8 +72,9 @@ def new_row(source: str, event: Event, plaintext: bytes, *, vault: Vault, now: d
 
     An event that carries a welcome code goes to the welcome lane: the code lives 20 seconds.
     """
+    key = events.key(source, event)
     columns = {
-        "key": events.key(source, event),
+        "key": key,
         "source": source,
         "event": event.event[:64],
         "change_type": event.change_type[:64],
@@ -82,7 +83,7 @@ def new_row(source: str, event: Event, plaintext: bytes, *, vault: Vault, now: d
         "lane": Lane.WELCOME if event.welcome_code else Lane.WORK,
         "state": WAITING,
         "attempts": 0,
-        "payload": vault.seal(PAYLOAD, plaintext),
+        "payload": vault.seal(PAYLOAD, key, plaintext),
         "received_at": now,
         "due_at": now,
     }
@@ -184,7 +185,7 @@ def _is_orphan(now: datetime) -> Expression:
 
 def open_event(row: StoredEvent, vault: Vault) -> Event:
     """Decrypt and parse the event of a row."""
-    return events.parse(vault.open(PAYLOAD, row.payload))
+    return events.parse(vault.open(PAYLOAD, row.key, row.payload))
 
 
 def finish(row: InboxEvent, *, now: datetime, ignored: bool = False) -> None:

@@ -55,6 +55,13 @@ def down(target: str | None = None) -> list[str]:
         return list(_runner().down(target))
 
 
+def last() -> str | None:
+    """Name the migration that ``down`` would take back."""
+    with connection():
+        applied = [one.name for one in _runner().status() if one.applied is not None]
+    return applied[-1] if applied else None
+
+
 def pending() -> list[str]:
     """Name the migrations that this version has and the database has not."""
     with connection():

@@ -4,6 +4,7 @@ from pydantic import SecretStr
 
 from bot import db, metrics
 from bot.kegui import Kegui
+from bot.models import DataKey
 from bot.queue import Queue
 from bot.stores import DatabasePauseStore, DatabaseTokenStore
 from bot.vault import Vault
@@ -16,11 +17,25 @@ def connect(settings: Settings) -> None:
     db.connect(settings.database_url.get_secret_value())
 
 
-def make_kegui(settings: Settings) -> Kegui:
-    """Make what a complete process holds; ``settings.missing()`` must be empty."""
+def open_vault(settings: Settings) -> Vault:
+    """Make the vault over the data keys of the settings' database; nothing is read yet.
+
+    Raises:
+        ValueError: ``KEGUI_DATA_KEY`` is not set.
+    """
     if settings.data_key is None:
         raise ValueError("KEGUI_DATA_KEY is not set")
-    vault = Vault(settings.data_key.get_secret_value())
+    previous = settings.data_key_previous
+    return Vault(
+        settings.data_key.get_secret_value(),
+        previous.get_secret_value() if previous else None,
+        DataKey.all_wrapped,
+    )
+
+
+def make_kegui(settings: Settings) -> Kegui:
+    """Make what a complete process holds; ``settings.missing()`` must be empty."""
+    vault = open_vault(settings)
     return Kegui(
         settings=settings,
         wecom=_wecom(settings, vault),

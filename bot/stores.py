@@ -4,19 +4,22 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+import structlog
 from peewee import EXCLUDED, Case
 
 from bot import clock
 from bot.db import connection, released, transaction
 from bot.models import AccessToken, Alarm, EndpointPause, EndpointRefusal, Lease
-from bot.vault import Vault
+from bot.models.data_key import ACCESS_TOKEN
+from bot.vault import Vault, VaultError
 from bot.wecom.pauses import EVERY_ENDPOINT, Pause
 from bot.wecom.tokens import Token
+
+log = structlog.get_logger(__name__)
 
 WAIT_SECONDS = 0.05
 # A rush of welcomes would otherwise ask the database for the same token a hundred times a second.
 CACHE_SECONDS = 1
-PURPOSE = "access token"
 
 
 class DatabaseTokenStore:
@@ -38,7 +41,13 @@ class DatabaseTokenStore:
             row = AccessToken.get_or_none(AccessToken.secret_name == secret_name)
         if row is None or row.sealed is None:
             return None
-        token = Token(self._vault.open(PURPOSE, row.sealed).decode(), row.expires_at)
+        try:
+            value = self._vault.open(ACCESS_TOKEN, secret_name, row.sealed).decode()
+        except VaultError:
+            # Of another key, or moved here from another secret: WeCom gives a new one.
+            log.warning("token_not_readable", secret=secret_name)
+            return None
+        token = Token(value, row.expires_at)
         self._read[secret_name] = (time.monotonic(), token)
         return token
 
@@ -61,7 +70,7 @@ class DatabaseTokenStore:
             time.sleep(WAIT_SECONDS)
 
     def _put(self, secret_name: str, token: Token) -> None:
-        sealed = self._vault.seal(PURPOSE, token.value.encode())
+        sealed = self._vault.seal(ACCESS_TOKEN, secret_name, token.value.encode())
         self._read[secret_name] = (time.monotonic(), token)
         AccessToken.insert(
             secret_name=secret_name, sealed=sealed, expires_at=token.expires_at

@@ -3,13 +3,17 @@
 import os
 import pwd
 import socket
+from contextlib import suppress
 
 import click
+from peewee import PeeweeException
+from playhouse.pool import MaxConnectionsExceeded
 
 from bot import db, metrics, setup
 from bot.audit import Who
 from bot.kegui import Kegui
 from bot.models.staff import LONGEST_USERID
+from bot.vault import Vault
 from config import logging, settings
 from config.settings import Settings, SettingsError
 
@@ -41,7 +45,11 @@ def kegui(loaded: Settings) -> Kegui:
     """Wire a process, or end with one line that names what is missing."""
     if missing := loaded.missing():
         raise click.ClickException("please set " + ", ".join(missing))
-    return counting(loaded)
+    made = counting(loaded)
+    # A database that is away, or has no tables yet, is told of where it is needed.
+    with suppress(PeeweeException, MaxConnectionsExceeded):
+        made.vault.ring()
+    return made
 
 
 def counting(loaded: Settings) -> Kegui:
@@ -74,6 +82,28 @@ def connect_as_owner(loaded: Settings) -> str:
     except ValueError as error:
         raise click.ClickException(f"KEGUI_DATABASE_OWNER_URL: {error}") from None
     return url
+
+
+def vault(loaded: Settings) -> Vault:
+    """Open the vault; a wrong key ends every command with one line that says so."""
+    data_key(loaded)
+    opened = setup.open_vault(loaded)
+    opened.ring()
+    return opened
+
+
+def wrapping_key(loaded: Settings, opened: Vault) -> str:
+    """Return the master key that wraps the data keys at this moment."""
+    previous = loaded.data_key_previous
+    if previous is not None and not opened.check().is_wrapped_by_present:
+        return previous.get_secret_value()
+    return data_key(loaded)
+
+
+def master_keys(loaded: Settings) -> list[str]:
+    """Return the present master key, and the one before it where it is set."""
+    previous = loaded.data_key_previous
+    return [data_key(loaded), *([previous.get_secret_value()] if previous else [])]
 
 
 def data_key(loaded: Settings) -> str:

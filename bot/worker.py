@@ -23,6 +23,7 @@ from bot.kegui import Kegui
 from bot.models import FormerUserid, InboxEvent, Notice, Staff
 from bot.queue import Lane
 from bot.router import NOBODY, Received, Router
+from bot.vault import WrongKey
 from bot.wecom import Paused, Refused, Throttled, WeComError
 
 log = structlog.get_logger(__name__)
@@ -192,7 +193,7 @@ class Worker:
             report(error, self._kegui, tell_now=lane != Lane.WELCOME)
             self._retry(row, str(error), self._due_after(error, row))
             return
-        except (OperationalError, InterfaceError, AuditUnwritable) as error:
+        except (OperationalError, InterfaceError, AuditUnwritable, WrongKey) as error:
             self._retry(row, type(error).__name__, self._next_try(row))
             return
         except Exception as error:

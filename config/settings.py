@@ -77,6 +77,7 @@ class Settings(BaseSettings):
     audit_anchor_url: SecretStr | None = None
     secret_key: SecretStr | None = None
     data_key: SecretStr | None = None
+    data_key_previous: SecretStr | None = None
     public_url: str = "http://127.0.0.1:8000"
     console_url: str | None = None
     bind: str = "127.0.0.1:8000"
@@ -135,7 +136,7 @@ class Settings(BaseSettings):
             raise ValueError("an EncodingAESKey has 43 letters and digits")
         return value
 
-    @field_validator("data_key")
+    @field_validator("data_key", "data_key_previous")
     @classmethod
     def _data_key(cls, value: SecretStr | None) -> SecretStr | None:
         if value is not None:

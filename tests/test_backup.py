@@ -92,14 +92,14 @@ def change(folder: Path, **values: object) -> None:
 def refused(url: str, folder: Path, *texts: str, key: str = KEY, replace: bool = True) -> None:
     """The restore says why not, and the database is as it was."""
     with pytest.raises(BackupError) as said:
-        backup.restore(url, folder, key, BY, replace=replace)
+        backup.restore(url, folder, [key], BY, replace=replace)
     for text in texts:
         assert text in str(said.value)
     assert customers(url) == ["wm_1", "wm_2", "wm_3"]
 
 
 def test_a_backup_brings_back_the_state_of_its_moment(url: str, made: Path) -> None:
-    done = backup.restore(url, made, KEY, BY, replace=True)
+    done = backup.restore(url, made, [KEY], BY, replace=True)
 
     assert customers(url) == ["wm_1", "wm_2"]
     assert done.manifest.rows["customer"] == 2
@@ -115,7 +115,7 @@ def test_proposals_stand_after_a_restore_too(url: str, tmp_path: Path) -> None:
     pool.close_all()
     backup.make(url, tmp_path / "backup", KEY, unrecorded)
 
-    backup.restore(url, tmp_path / "backup", KEY, BY, replace=True)
+    backup.restore(url, tmp_path / "backup", [KEY], BY, replace=True)
 
     pool = db.connect(url)
     with db.connection():
@@ -132,7 +132,7 @@ def test_the_audit_log_is_whole_after_a_restore_and_goes_on(url: str, tmp_path: 
     backup.make(url, tmp_path / "backup", KEY, unrecorded)
     sealed(url, log)
 
-    backup.restore(url, tmp_path / "backup", KEY, BY, replace=True)
+    backup.restore(url, tmp_path / "backup", [KEY], BY, replace=True)
 
     pool = db.connect(url)
     with db.connection():
@@ -169,7 +169,7 @@ def test_archived_events_are_in_the_backup(url: str, tmp_path: Path) -> None:
         InboxEvent.delete().execute()
     pool.close_all()
 
-    done = backup.restore(url, tmp_path / "backup", KEY, BY, replace=True)
+    done = backup.restore(url, tmp_path / "backup", [KEY], BY, replace=True)
 
     pool = db.connect(url)
     with db.connection():
@@ -270,7 +270,7 @@ def test_it_is_consistent_while_others_write(url: str, tmp_path: Path) -> None:
         pool.close_all()
 
     for number in range(3):
-        backup.restore(url, tmp_path / f"busy_{number}", KEY, BY, replace=True)
+        backup.restore(url, tmp_path / f"busy_{number}", [KEY], BY, replace=True)
         busy = [one for one in customers(url) if one.startswith("wm_busy")]
         with db.connection():
             assert len(busy) == Staff.select().count()
@@ -291,7 +291,7 @@ def test_a_fresh_database_needs_no_replace(url: str, made: Path, tmp_path: Path)
     else:
         migrate_again(fresh)
 
-    backup.restore(fresh, made, KEY, BY)
+    backup.restore(fresh, made, [KEY], BY)
 
     assert customers(fresh) == ["wm_1", "wm_2"]
 
@@ -356,7 +356,7 @@ def test_a_database_in_use_is_not_replaced(url: str, made: Path) -> None:
     with db.connection():
         Customer.select().count()
         with pytest.raises(BackupError, match="stop web, worker and clock"):
-            backup.restore(url, made, KEY, BY, replace=True)
+            backup.restore(url, made, [KEY], BY, replace=True)
     pool.close_all()
 
     assert customers(url) == ["wm_1", "wm_2", "wm_3"]
@@ -368,7 +368,7 @@ def test_somebody_elses_database_is_never_emptied(url: str, made: Path, tmp_path
         with closing(sqlite3.connect(tmp_path / "strange.db")) as other:
             other.execute("CREATE TABLE invoices (id)")
         with pytest.raises(BackupError, match="not Kegui's"):
-            backup.restore(strange, made, KEY, BY, replace=True)
+            backup.restore(strange, made, [KEY], BY, replace=True)
         return
     with psycopg.connect(f"{POSTGRES_URL}/postgres", autocommit=True) as server:
         name = f"kegui_strange_{os.getpid()}"
@@ -377,7 +377,7 @@ def test_somebody_elses_database_is_never_emptied(url: str, made: Path, tmp_path
             with psycopg.connect(f"{POSTGRES_URL}/{name}", autocommit=True) as other:
                 other.execute("CREATE TABLE invoices (id int)")
             with pytest.raises(BackupError, match="not Kegui's"):
-                backup.restore(f"{POSTGRES_URL}/{name}", made, KEY, BY, replace=True)
+                backup.restore(f"{POSTGRES_URL}/{name}", made, [KEY], BY, replace=True)
         finally:
             server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
 
@@ -388,7 +388,7 @@ def test_an_older_backup_is_brought_to_this_schema(url: str, made: Path, tmp_pat
     pool.close_all()
     backup.make(url, tmp_path / "older", KEY, unrecorded)
 
-    done = backup.restore(url, tmp_path / "older", KEY, BY, replace=True)
+    done = backup.restore(url, tmp_path / "older", [KEY], BY, replace=True)
 
     assert list(done.migrated) == last
     db.connect(url)
@@ -405,7 +405,7 @@ def test_a_restore_mends_what_an_older_kegui_left_behind(postgres_url: str, tmp_
     with psycopg.connect(postgres_url, autocommit=True) as server:
         server.execute("DROP INDEX customer_name_bigrams, customer_external_userid_bigrams")
 
-    backup.restore(postgres_url, tmp_path / "backup", KEY, BY, replace=True)
+    backup.restore(postgres_url, tmp_path / "backup", [KEY], BY, replace=True)
 
     assert customers(postgres_url) == ["wm_1"]
     with psycopg.connect(postgres_url, autocommit=True) as server:
@@ -429,7 +429,7 @@ def test_a_restore_lets_the_keepers_own_indexes_go_with_their_tables(
         server.execute("CREATE VIEW keepers_view AS SELECT keepers('x')")
         server.execute("CREATE INDEX keepers_index ON customer (keepers(name))")
     try:
-        backup.restore(postgres_url, tmp_path / "backup", KEY, BY, replace=True)
+        backup.restore(postgres_url, tmp_path / "backup", [KEY], BY, replace=True)
         assert customers(postgres_url) == ["wm_1"]
     finally:
         with psycopg.connect(postgres_url, autocommit=True) as server:
@@ -443,7 +443,7 @@ def test_a_restore_leaves_no_table_of_a_newer_version(postgres_url: str, tmp_pat
         server.execute("CREATE TABLE of_tomorrow (id int)")
 
         server.close()
-        backup.restore(postgres_url, tmp_path / "before", KEY, BY, replace=True)
+        backup.restore(postgres_url, tmp_path / "before", [KEY], BY, replace=True)
 
     with psycopg.connect(postgres_url) as server:
         [found] = server.execute("SELECT to_regclass('of_tomorrow')").fetchone() or ()
@@ -472,7 +472,7 @@ def test_kegui_may_live_in_a_schema_of_its_own_beside_others(
     backup.make(elsewhere, tmp_path / "backup", KEY, unrecorded)
     with_data(elsewhere, "wm_2")
 
-    backup.restore(elsewhere, tmp_path / "backup", KEY, BY, replace=True)
+    backup.restore(elsewhere, tmp_path / "backup", [KEY], BY, replace=True)
 
     assert customers(elsewhere) == ["wm_1"]
     assert customers(postgres_url) == ["wm_of_others"]
@@ -496,7 +496,7 @@ def test_a_restore_removes_no_function_that_somebody_else_made(
     with psycopg.connect(postgres_url, autocommit=True) as server:
         server.execute("CREATE FUNCTION of_somebody() RETURNS int LANGUAGE sql AS 'SELECT 7'")
 
-    backup.restore(postgres_url, tmp_path / "before", KEY, BY, replace=True)
+    backup.restore(postgres_url, tmp_path / "before", [KEY], BY, replace=True)
 
     with psycopg.connect(postgres_url, autocommit=True) as server:
         assert server.execute("SELECT of_somebody()").fetchone() == (7,)
@@ -642,10 +642,10 @@ def test_a_restore_without_an_entry_in_the_log_says_so(
 
     monkeypatch.setattr(AuditLog, "record", refuse)
     with pytest.raises(BackupError, match="repeat the restore with --replace"):
-        backup.restore(url, made, KEY, BY, replace=True)
+        backup.restore(url, made, [KEY], BY, replace=True)
     monkeypatch.undo()
 
-    backup.restore(url, made, KEY, BY, replace=True)
+    backup.restore(url, made, [KEY], BY, replace=True)
     assert customers(url) == ["wm_1", "wm_2"]
 
 

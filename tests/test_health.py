@@ -10,7 +10,11 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 from bot import db, health, migrations
+from bot.actions import keys
+from bot.audit import Who
+from bot.models import DataKey
 from bot.queue import Queue
+from bot.vault import Vault
 from config.settings import load
 
 COMPLETE = {
@@ -132,3 +136,19 @@ def test_the_domain_verification_file_is_served_at_the_root(
 
 def test_without_such_a_file_there_is_nothing_at_the_root(sqlite_url: str) -> None:
     assert client(COMPLETE, sqlite_url).get("/WW_verify_aB3.txt").status_code == 404
+
+
+def test_the_key_of_another_database_is_named(database_url: str, queue_url: str) -> None:
+    client(COMPLETE, database_url, queue_url)
+    key = COMPLETE["KEGUI_DATA_KEY"]
+    with db.connection():
+        keys.establish(key, Vault(key, read=DataKey.all_wrapped), Who("test"))
+    db.database.close_all()
+    other = COMPLETE | {"KEGUI_DATA_KEY": base64.urlsafe_b64encode(b"e" * 32).decode()}
+
+    answer = client(other, database_url, queue_url).get("/readyz")
+
+    assert (answer.status_code, answer.json) == (
+        503,
+        {"status": "not ready", "missing": ["data key"]},
+    )

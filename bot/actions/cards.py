@@ -15,6 +15,7 @@ from bot.db import transaction
 from bot.effects import AfterCrash, once
 from bot.kegui import Kegui
 from bot.models import Effect, Handover, HandoverItem, Proposal, Staff
+from bot.models.data_key import CARD
 from bot.models.effect import FAILED
 from bot.models.handover import (
     AWAITING_APPROVAL,
@@ -34,7 +35,6 @@ from config import table
 log = structlog.get_logger(__name__)
 
 SENT, UPDATED = "template_card", "card_update"
-PURPOSE = "what a card says after a click"
 APPROVE = "approve"
 ORIGIN = "template card"
 # WeCom suggests 30 characters for the value of a row (path 90236).
@@ -93,7 +93,7 @@ def answer_click(received: Received, kegui: Kegui) -> None:
     owed = Effect.get(Effect.identity == identity)
     if owed.is_settled or owed.sealed_text is None:
         return
-    text = kegui.vault.open(PURPOSE, owed.sealed_text).decode()
+    text = kegui.vault.open(CARD, identity, owed.sealed_text).decode()
     once(
         identity,
         UPDATED,
@@ -128,7 +128,7 @@ def _decide_once(identity: str, handover: Handover, received: Received, kegui: K
         if is_first:
             outcome = _decide(Handover.get_by_id(handover.id), received.event.task_id, who, kegui)
             text = table("notices")["approval"]["outcome"][outcome].encode()
-            Effect.update(sealed_text=kegui.vault.seal(PURPOSE, text)).where(
+            Effect.update(sealed_text=kegui.vault.seal(CARD, identity, text)).where(
                 Effect.identity == identity
             ).execute()
     if outcome is Outcome.APPROVED:

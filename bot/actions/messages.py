@@ -9,13 +9,13 @@ import structlog
 from bot.effects import AfterCrash, once
 from bot.kegui import Kegui
 from bot.models import Effect
+from bot.models.data_key import MESSAGE
 from bot.models.effect import REFUSED
 from bot.wecom import as_data
 from config import table
 
 log = structlog.get_logger(__name__)
 
-PURPOSE = "app message"
 # So many names of a list fit into one message together.
 LISTED_CHARACTERS = 30
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -56,7 +56,7 @@ def tell(
         return begun
     if begun is not None and begun.sealed_text is not None:
         # WeCom drops as a repetition only what is the same to the letter.
-        text = kegui.vault.open(PURPOSE, begun.sealed_text).decode()
+        text = kegui.vault.open(MESSAGE, identity, begun.sealed_text).decode()
     else:
         section, key = template.split(".")
         shown = {name: _as_data(value) for name, value in values.items()}
@@ -67,7 +67,7 @@ def tell(
         lambda: kegui.wecom.send_message([userid], text),
         event_id=event_id,
         after_crash=AfterCrash.REPEAT,
-        sealed_text=kegui.vault.seal(PURPOSE, text.encode()),
+        sealed_text=kegui.vault.seal(MESSAGE, identity, text.encode()),
     )
     if told.state == REFUSED:
         log.warning("message_refused", template=template, errcode=told.errcode)

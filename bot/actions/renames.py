@@ -57,9 +57,11 @@ from bot.models import (
 )
 from bot.models import conflict as conflicts
 from bot.models.customer import LIVE_RELATIONS, SEVERAL_FOLLOWERS
+from bot.models.data_key import MESSAGE, SECOND_FACTOR
 from bot.models.handover import HANDOVER_OPEN, IN_SERVICE, OFFBOARDING, PLANNED, RUNNING
 from bot.models.proposal import OPEN
 from bot.rules.renames import SAME_MOMENT, Stretch, former_one_stands, may_be_one, replaced
+from bot.vault import Vault, VaultError
 
 log = structlog.get_logger(__name__)
 
@@ -239,8 +241,8 @@ def _rename(former: str, userid: str, at: datetime, by: Who, kegui: Kegui) -> No
     if former in is_known:
         moved += _merge_staff(former, userid) if userid in is_known else _move_staff(former, userid)
     moved += _move_relations(former, userid)
-    moved += _move_access(former, userid)
-    moved += _move_rest(former, userid)
+    moved += _move_access(former, userid, kegui.vault)
+    moved += _move_rest(former, userid, kegui.vault)
     moved += sum(_follow(field, former, userid) for field in PLAIN)
     moved += sum(_follow_in_list(field, former, userid) for field in LISTS)
     _tidy(userid)
@@ -341,7 +343,7 @@ def _need_no_review(external_userids: Sequence[str]) -> None:
     ).execute()
 
 
-def _move_access(former: str, userid: str) -> int:
+def _move_access(former: str, userid: str, vault: Vault) -> int:
     """Roles, the authenticator app and saved views; logins and tokens simply follow."""
     held = _roles_of(userid)
     twice = [row.id for place, row in _roles_of(former).items() if place in held]
@@ -356,7 +358,7 @@ def _move_access(former: str, userid: str) -> int:
             moved += SecondFactor.delete().where(SecondFactor.actor == former).execute()
         else:
             SecondFactor.delete().where(SecondFactor.actor == userid).execute()
-            moved += _follow(SecondFactor.actor, former, userid)
+            moved += _move_app(app, userid, vault)
     for view in list(SavedView.select().where(SavedView.actor == former)):
         same = SavedView.select().where(
             SavedView.actor == userid, SavedView.screen == view.screen, SavedView.name == view.name
@@ -367,12 +369,24 @@ def _move_access(former: str, userid: str) -> int:
     return moved
 
 
+def _move_app(app: SecondFactor, userid: str, vault: Vault) -> int:
+    """A secret opens in the row of its own actor only; one that opens in none proves nothing."""
+    it = SecondFactor.actor == app.actor
+    try:
+        secret = vault.open(SECOND_FACTOR, app.actor, bytes(app.secret))
+    except VaultError:
+        log.warning("second_factor_not_readable", actor=app.actor)
+        return SecondFactor.delete().where(it).execute()
+    sealed = vault.seal(SECOND_FACTOR, userid, secret)
+    return SecondFactor.update(actor=userid, secret=sealed).where(it).execute()
+
+
 def _roles_of(actor: str) -> dict[tuple[str, int | None], RoleGrant]:
     rows = RoleGrant.select().where(RoleGrant.actor == actor, RoleGrant.revoked_at.is_null())
     return {(row.role, row.department_id): row for row in rows}
 
 
-def _move_rest(former: str, userid: str) -> int:
+def _move_rest(former: str, userid: str, vault: Vault) -> int:
     """What may stand under both userids, so that one of the two is enough."""
     other = Consent.alias()
     _drop_twice(
@@ -403,7 +417,7 @@ def _move_rest(former: str, userid: str) -> int:
         if same.exists() or alarm.kind == MAYBE_RENAMED:
             changes = {"ended_at": clock.now()}
         moved += Alarm.update(changes).where(Alarm.id == alarm.id).execute()
-    moved += sum(_move_effects(kind, former, userid) for kind in ("message", "welcome"))
+    moved += sum(_move_effects(kind, former, userid, vault) for kind in ("message", "welcome"))
     for view in list(SavedView.select().where(SavedView.query.contains(former))):
         query = _in_query(view.query, former, userid)
         if query != view.query:
@@ -411,7 +425,7 @@ def _move_rest(former: str, userid: str) -> int:
     return moved
 
 
-def _move_effects(kind: str, former: str, userid: str) -> int:
+def _move_effects(kind: str, former: str, userid: str, vault: Vault) -> int:
     """What was begun or done under the former userid is not done again under the new one."""
     prefix, new = f"{kind}:{former}:", f"{kind}:{userid}:"
     moved = 0
@@ -419,7 +433,11 @@ def _move_effects(kind: str, former: str, userid: str) -> int:
     for effect in list(done):
         identity = new + effect.identity.removeprefix(prefix)
         if not Effect.select().where(Effect.identity == identity).exists():
-            moved += Effect.update(identity=identity).where(Effect.id == effect.id).execute()
+            changes: dict[str, object] = {"identity": identity}
+            if effect.sealed_text is not None:
+                text = vault.open(MESSAGE, effect.identity, bytes(effect.sealed_text))
+                changes["sealed_text"] = vault.seal(MESSAGE, identity, text)
+            moved += Effect.update(changes).where(Effect.id == effect.id).execute()
     return moved
 
 

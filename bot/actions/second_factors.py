@@ -9,9 +9,9 @@ from bot.audit import Who
 from bot.db import transaction
 from bot.kegui import Kegui
 from bot.models import SecondFactor
+from bot.models.data_key import SECOND_FACTOR
 from bot.vault import Vault
 
-PURPOSE = "second factor"
 ISSUER = "客规 Kegui"
 STEP_SECONDS = 30
 # A phone's clock may be a step away from ours.
@@ -30,7 +30,9 @@ def prepare(actor: str, vault: Vault) -> str:
             SecondFactor.actor == actor, SecondFactor.confirmed_at.is_null()
         ).execute()
         SecondFactor.create(
-            actor=actor, secret=vault.seal(PURPOSE, secret.encode()), created_at=clock.now()
+            actor=actor,
+            secret=vault.seal(SECOND_FACTOR, actor, secret.encode()),
+            created_at=clock.now(),
         )
     return secret
 
@@ -38,7 +40,7 @@ def prepare(actor: str, vault: Vault) -> str:
 def pending_secret(actor: str, vault: Vault) -> str | None:
     """Return the secret that waits to be confirmed."""
     row = SecondFactor.get_or_none(SecondFactor.actor == actor, SecondFactor.confirmed_at.is_null())
-    return None if row is None else vault.open(PURPOSE, bytes(row.secret)).decode()
+    return None if row is None else vault.open(SECOND_FACTOR, actor, bytes(row.secret)).decode()
 
 
 def address(actor: str, secret: str) -> str:
@@ -85,7 +87,7 @@ def _takes(actor: str, code: str, vault: Vault, *, is_confirmed: bool) -> bool:
     )
     if row is None:
         return False
-    generator = pyotp.TOTP(vault.open(PURPOSE, bytes(row.secret)).decode())
+    generator = pyotp.TOTP(vault.open(SECOND_FACTOR, actor, bytes(row.secret)).decode())
     given = code.replace(" ", "").encode()
     now = int(clock.now().timestamp()) // STEP_SECONDS
     for step in range(now - STEPS_AROUND, now + STEPS_AROUND + 1):

@@ -24,6 +24,7 @@ from bot.actions.handovers import LastDayTooFar, NotPossible, UnfitSuccessor, Un
 from bot.actions.proposals import NotBound, SamePerson
 from bot.api import context, field_errors, obstacles
 from bot.audit import AuditUnwritable
+from bot.vault import WrongKey
 from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, WeComError
 
 log = structlog.get_logger(__name__)
@@ -144,6 +145,7 @@ def translate(api: APIBlueprint) -> None:
     api.register_error_handler(AuditUnwritable, _audit_unwritable)
     api.register_error_handler(OperationalError, _database_away)
     api.register_error_handler(MaxConnectionsExceeded, _no_connection_left)
+    api.register_error_handler(WrongKey, _wrong_key)
 
 
 def answer_for(app: APIFlask, prefix: str) -> None:
@@ -344,6 +346,17 @@ def _no_connection_left(error: MaxConnectionsExceeded) -> Response:
     return respond(_BUSY)
 
 
+def _wrong_key(error: WrongKey) -> Response:
+    log.error("wrong_data_key")
+    return respond(_WRONG_KEY)
+
+
+_WRONG_KEY = Problem(
+    503,
+    "wrong-data-key",
+    "KEGUI_DATA_KEY 不是本数据库的数据密钥；请联系系统管理员恢复原来的密钥",
+    "KEGUI_DATA_KEY is not the key of this database: let IT bring back the former one",
+)
 _BUSY = Problem(
     503,
     "busy",

@@ -1,9 +1,10 @@
 """Groups of the `kegui` command that have several words."""
 
 from bot.commands.audit import audit
+from bot.commands.keys import keys
 from bot.commands.token import token
 from bot.commands.user import user
 
-GROUPS = (token, user, audit)
+GROUPS = (token, user, audit, keys)
 
 __all__ = ["GROUPS"]

@@ -7,7 +7,6 @@ import click
 from peewee import IntegrityError
 
 from bot import db, private, terminal
-from bot.vault import Vault
 
 
 @click.group()
@@ -46,8 +45,7 @@ def audit_verify(
         else:
             loaded = terminal.load()
             with db.connection():
-                vault = Vault(terminal.data_key(loaded))
-                found = audit_report.verify(vault, kept, show_all)
+                found = audit_report.verify(terminal.vault(loaded), kept, show_all)
     except (AnchorsAway, OSError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise click.ClickException(f"the anchors cannot be read ({why})") from None
@@ -72,7 +70,7 @@ def audit_export(to: Path) -> None:
     """Write the whole log to the new file TO, for `audit verify --export` on another machine."""
     from bot.audit import AuditLog, snapshot
 
-    log = AuditLog(Vault(terminal.data_key(terminal.load())))
+    log = AuditLog(terminal.vault(terminal.load()))
     try:
         file = private.open_file(to, "x")
     except OSError as error:
@@ -99,7 +97,7 @@ def audit_keep_end() -> None:
     """Keep the end of the chain as it is now, when it is known why the one before was lost."""
     from bot.audit import AuditLog
 
-    log = AuditLog(Vault(terminal.data_key(terminal.load())))
+    log = AuditLog(terminal.vault(terminal.load()))
     try:
         with db.connection():
             log.keep_end(terminal.whoever())
@@ -114,7 +112,7 @@ def audit_keys(key_file: Path | None) -> None:
     from bot.audit import AuditLog
     from bot.audit_report import public_hex
 
-    log_keys = AuditLog(Vault(terminal.data_key(terminal.load())))
+    log_keys = AuditLog(terminal.vault(terminal.load()))
     if key_file is not None:
         try:
             with db.connection(), db.transaction():

@@ -50,6 +50,7 @@ from bot.console import (
     wording,
 )
 from bot.kegui import Kegui
+from bot.vault import WrongKey
 
 SCREENS = (
     login,
@@ -152,6 +153,7 @@ def _console() -> APIBlueprint:
     console.register_error_handler(AuditUnwritable, _unrecorded)
     console.register_error_handler(OperationalError, _refused)
     console.register_error_handler(MaxConnectionsExceeded, _no_connection_left)
+    console.register_error_handler(WrongKey, _wrong_key)
     for screen in SCREENS:
         console.register_blueprint(screen.blueprint)
     return console
@@ -176,6 +178,12 @@ def _no_connection_left(error: MaxConnectionsExceeded) -> ResponseReturnValue:
     """All connections of this process are taken."""
     log.warning("database_refused", error=type(error).__name__)
     return _away()
+
+
+def _wrong_key(_error: WrongKey) -> ResponseReturnValue:
+    """Nothing that is sealed opens: only IT can mend that."""
+    log.error("wrong_data_key")
+    return render_template("broken.html", is_wrong_key=True), 503
 
 
 def _away() -> ResponseReturnValue:

@@ -69,6 +69,9 @@ GROUPS: Mapping[LazyString, Mapping[str, Text]] = {
         "data_key": Text(
             _l("数据密钥"), _l("加密所存内容的主密钥。遗失后，已加密的内容无法恢复。")
         ),
+        "data_key_previous": Text(
+            _l("此前的数据密钥"), _l("更换数据密钥期间设置；`kegui keys rotate` 完成后删除。")
+        ),
         "secret_key": Text(_l("会话密钥"), _l("为浏览器中的登录凭证签名。")),
     },
     _l("地址"): {

@@ -11,9 +11,8 @@ from bot.doctor import configuration, doors, platform, storage
 from bot.doctor.findings import OK, Finding, not_checked
 from bot.doctor.pauses import DoctorsPauses
 from bot.doctor.storage import Processes
-from bot.setup import known_secrets
+from bot.setup import known_secrets, open_vault
 from bot.stores import DatabasePauseStore, DatabaseTokenStore
-from bot.vault import Vault
 from bot.wecom import Budgets, PauseStore, SecretName, TokenStore, WeCom
 from bot.wecom.errors import GETTOKEN
 from bot.wecom.pauses import MemoryPauseStore
@@ -70,7 +69,7 @@ def _examine_wecom(settings: Settings, before: list[Finding], options: Options) 
     if shared_is_usable["migrations"]:
         pauses = DatabasePauseStore()
         if shared_is_usable["data key"] and settings.data_key is not None:
-            tokens = DatabaseTokenStore(Vault(settings.data_key.get_secret_value()))
+            tokens = DatabaseTokenStore(open_vault(settings))
     careful = DoctorsPauses(pauses, options.retry_secrets)
     wecom = WeCom(
         corp_id=settings.corp_id,

@@ -9,14 +9,12 @@ from playhouse.pool import MaxConnectionsExceeded
 
 from bot import clock, db, migrations
 from bot.access import meetings
+from bot.actions import keys
 from bot.doctor.findings import FAILED, Finding, failed, not_checked, ok, warning
-from bot.inbox import PAYLOAD
-from bot.models import AccessToken, InboxHistory
 from bot.models.audit import ADD_ONLY
 from bot.queue import Queue, QueueAway
-from bot.setup import connect, queue_url
-from bot.stores import PURPOSE
-from bot.vault import Vault, VaultError
+from bot.setup import connect, open_vault, queue_url
+from bot.vault import WrongKey
 from config.settings import Settings
 
 CLOCK_WARNING_SECONDS, CLOCK_FAILURE_SECONDS = 3.0, 10.0
@@ -157,24 +155,19 @@ def check_vault(settings: Settings) -> Finding:
     """The key opens the tokens, and the first and the last event that were stored."""
     if settings.data_key is None:
         return not_checked("data key", "KEGUI_DATA_KEY")
-    vault = Vault(settings.data_key.get_secret_value())
+    vault = open_vault(settings)
     try:
+        vault.check()
         with db.connection():
-            sealed = [
-                ("access token", PURPOSE, row.sealed)
-                for row in AccessToken.select()
-                if row.sealed is not None
-            ]
-            for order in (InboxHistory.id, InboxHistory.id.desc()):
-                for event in InboxHistory.select().order_by(order).limit(1):
-                    sealed.append((f"inbox event {event.id}", PAYLOAD, event.payload))
+            unreadable = keys.unreadable(vault)
+    except WrongKey:
+        return failed("data key", "data_key_changed", what="data_key")
     except (PeeweeException, MaxConnectionsExceeded):
         return not_checked("data key", "database")
-    for what, purpose, value in sealed:
-        try:
-            vault.open(purpose, value)
-        except VaultError:
-            return failed("data key", "data_key_changed", what=what)
+    if unreadable is not None:
+        return failed("data key", "data_key_changed", what=unreadable)
+    if not vault.ring().is_wrapped_by_present:
+        return warning("data key", "data_key_rotates")
     return ok("data key")
 
 

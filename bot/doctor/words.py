@@ -271,6 +271,16 @@ SENTENCES = {
             "Bring back the former KEGUI_DATA_KEY: without it what is stored cannot be read.",
         ),
     ),
+    "data_key_rotates": Sentence(
+        (
+            "数据密钥仍由 KEGUI_DATA_KEY_PREVIOUS 加密",
+            "the data keys are still wrapped by KEGUI_DATA_KEY_PREVIOUS",
+        ),
+        (
+            "请执行 kegui keys rotate，完成后删除 KEGUI_DATA_KEY_PREVIOUS",
+            "Run `kegui keys rotate`, then remove KEGUI_DATA_KEY_PREVIOUS.",
+        ),
+    ),
     "queue_unreachable": Sentence(
         ("无法连接队列（{error}）", "the queue cannot be reached ({error})"),
         (

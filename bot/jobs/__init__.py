@@ -22,6 +22,7 @@ from bot.jobs import (
     conflicts,
     handovers,
     inbox,
+    keys,
     leavers,
     notices,
     readings,
@@ -30,6 +31,7 @@ from bot.kegui import Kegui
 from bot.models import JobRun, PlannedJob
 from bot.models.job_run import Terms
 from bot.rules.timetable import patience
+from bot.vault import WrongKey
 from bot.wecom import WeComError
 from config.settings import Settings
 
@@ -87,6 +89,7 @@ def timetable(settings: Settings) -> list[tuple[Job, BaseTrigger]]:
         every(60, readings.first_import),
         every(300, readings.go_on),
         every(3600, readings.unassigned),
+        every(3600, keys.go_on),
         at(0, 5, audit.anchor),
         every(60, audit.look),
         every(300, audit.keep_anchors),
@@ -170,7 +173,7 @@ def run_once(job: Job, kegui: Kegui) -> str | None:
             report(error, kegui)
         log.warning("job_waits", job=name, why=str(error))
         return str(error)
-    except (PeeweeException, MaxConnectionsExceeded) as error:
+    except (PeeweeException, MaxConnectionsExceeded, WrongKey) as error:
         log.warning("job_waits", job=name, why=type(error).__name__)
         return type(error).__name__
     return None

@@ -17,6 +17,7 @@ from bot.models.conflict import Conflict
 from bot.models.consent import Consent
 from bot.models.contact_way import ContactWay
 from bot.models.customer import Customer, Ownership, Relation
+from bot.models.data_key import DataKey
 from bot.models.effect import Effect
 from bot.models.group_chat import GroupChat
 from bot.models.handover import Handover, HandoverItem, HandWork, TransferAttempt
@@ -49,6 +50,7 @@ TABLES: tuple[type[Model], ...] = (
     Consent,
     ContactWay,
     Customer,
+    DataKey,
     Department,
     Effect,
     EndpointPause,
@@ -103,6 +105,7 @@ __all__ = [
     "Consent",
     "ContactWay",
     "Customer",
+    "DataKey",
     "Department",
     "Effect",
     "EndpointPause",

@@ -1,0 +1,279 @@
+"""The keys of the vault: begin with one, take a new one, seal anew what older ones sealed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from peewee import SQL, Value, fn
+
+from bot import clock
+from bot import vault as vaults
+from bot.audit import AuditLog, Who
+from bot.db import transaction
+from bot.models import AuditEntry, DataKey, InboxHistory, SecondFactor
+from bot.models.data_key import ESTABLISHED, PAYLOAD, SEALED, SECOND_FACTOR, SealedColumn
+from bot.vault import (
+    BOUND,
+    ID_BYTES,
+    MOST_KEYS,
+    ROOT,
+    Binding,
+    Cell,
+    Ring,
+    Vault,
+    VaultError,
+    WrongKey,
+)
+
+MIGRATION = "0029_data_keys"
+ROWS_AT_ONCE = 500
+HEAD = 1 + ID_BYTES
+# By then no older version runs beside this one.
+BEFORE_BINDING = timedelta(hours=24)
+# By then every process seals with it.
+BEFORE_RETIRING = timedelta(minutes=10)
+
+
+class NotPossible(Exception):
+    """The text says why, and what to do."""
+
+
+@dataclass(frozen=True)
+class Resealed:
+    """What a round of sealing anew did: ``unreadable`` counts what no key of ours opens."""
+
+    cells: int = 0
+    unreadable: int = 0
+
+
+def unreadable(vault: Vault) -> str | None:
+    """Name the first of some sealed values that the vault does not open; None: it opens all.
+
+    Tokens of WeCom are not looked at: what does not open is fetched anew.
+    """
+    return next((what for what, is_opened in _tried(vault) if not is_opened), None)
+
+
+def _tried(vault: Vault) -> Iterator[tuple[str, bool]]:
+    for what, cell, row, sealed in _samples():
+        try:
+            vault.open(cell, row, sealed)
+        except VaultError:
+            yield what, False
+        else:
+            yield what, True
+
+
+def _samples() -> Iterator[tuple[str, Cell, str, bytes]]:
+    for app in SecondFactor.select().limit(1):
+        yield f"second factor of {app.actor}", SECOND_FACTOR, app.actor, app.secret
+    for order in (InboxHistory.id, InboxHistory.id.desc()):
+        for event in InboxHistory.select().order_by(order).limit(1):
+            yield f"inbox event {event.id}", PAYLOAD, event.key, event.payload
+
+
+def establish(master_key: str, vault: Vault, by: Who) -> bool:
+    """Write down which master key this database is under; False when it stands there.
+
+    Raises:
+        WrongKey: something is sealed already, and not by this key.
+    """
+    log = AuditLog(vault)
+    with transaction():
+        if DataKey.select().exists():
+            vault.check()
+            return False
+        tried = [is_opened for _, is_opened in _tried(vault)]
+        # One value that does not open is damaged; none that does is another key's.
+        if (tried and not any(tried)) or not log.wrote_last_entry():
+            raise WrongKey
+        # Beside an older version everything is sealed as that one can open it, for a while.
+        is_old = AuditEntry.select().exists() or bool(tried)
+        _put(master_key, ROOT, vaults.raw(master_key), Binding.BEFORE if is_old else Binding.BOUND)
+        log.record(by, ESTABLISHED, "data keys")
+    return True
+
+
+def add(master_key: str, vault: Vault, by: Who) -> int:
+    """Make a new key, which seals from now on; returns its number.
+
+    Other processes learn of it within seconds, and open at once what it sealed.
+
+    Raises:
+        NotPossible: the database says nothing of its keys yet, or has had all that there can be.
+    """
+    with transaction():
+        number = max(_numbers(), default=0) + 1
+        if number == ROOT:
+            raise NotPossible("please run `kegui migrate` first, with KEGUI_DATA_KEY set")
+        if number > MOST_KEYS:
+            raise NotPossible(f"there have been {MOST_KEYS} keys: no more can be made")
+        _put(master_key, number, vaults.new_key())
+        AuditLog(vault).record(by, "keys.add", f"data key {number}")
+    return number
+
+
+def rewrap(master_key: str, vault: Vault, by: Who) -> int:
+    """Wrap all data keys under the present master key; returns how many there are.
+
+    From then on the former master key opens nothing here, except in older backups.
+    """
+    ring = vault.ring()
+    with transaction():
+        for number, key in ring.keys.items():
+            binding = ring.binding if number == ROOT else Binding.BOUND
+            wrapped = vaults.wrap(master_key, number, key, binding)
+            DataKey.update(wrapped=wrapped).where(DataKey.id == number).execute()
+        AuditLog(vault).record(by, "keys.rotate", "data keys", keys=len(ring.keys))
+    return len(ring.keys)
+
+
+def go_on(master_key: str, vault: Vault, by: Who, most: int) -> None:
+    """Do the next part of what an upgrade or a new key has begun; most of the time nothing is.
+
+    A day after the upgrade values are bound to their rows: until then the older version may run
+    beside this one, or be put back.
+    """
+    ring, now = vault.check(), clock.now()
+    rows = list(DataKey.select())
+    if ring.binding is Binding.BEFORE:
+        since = min((row.created_at for row in rows), default=now)
+        if now - since > BEFORE_BINDING:
+            begin_to_bind(master_key, vault, by)
+        return
+    if ring.binding is Binding.BOUND and not set(ring.keys) - {ROOT, ring.sealing}:
+        return
+    if now - max(row.created_at for row in rows) < BEFORE_RETIRING:
+        return
+    if reseal(vault, most).cells < most:
+        tidy(master_key, vault, by)
+
+
+def begin_to_bind(master_key: str, vault: Vault, by: Who) -> bool:
+    """Seal everything for its row from now on; False when that was begun before. No version that
+    knows of no rows may run any longer."""
+    ring = vault.check()
+    if ring.binding is not Binding.BEFORE:
+        return False
+    with transaction():
+        _say(master_key, ring, Binding.BINDS)
+        AuditLog(vault).record(by, "keys.bind", "data keys")
+    return True
+
+
+def established_at() -> datetime | None:
+    """Return since when the database says under which key it is."""
+    root = DataKey.get_or_none(DataKey.id == ROOT)
+    return root.created_at if root else None
+
+
+def reseal(vault: Vault, most: int | None = None) -> Resealed:
+    """Seal anew, under the newest key and for its row, what is sealed in another way.
+
+    Each value changes in one conditional write, so that it may be done while everybody works, be
+    ended at any moment and begun again.
+
+    Args:
+        most: so many values are enough for this time.
+    """
+    done = unreadable_ones = 0
+    head = vault.head()
+    for place in SEALED:
+        after: Any = None
+        while rows := _not_sealed_so(place, head, after):
+            for row in rows:
+                if most is not None and done >= most:
+                    return Resealed(done, unreadable_ones)
+                is_opened = _reseal_one(place, row, vault)
+                done += is_opened
+                unreadable_ones += not is_opened
+            after = rows[-1][0]
+    return Resealed(done, unreadable_ones)
+
+
+def _reseal_one(place: SealedColumn, row: tuple[Any, str, bytes], vault: Vault) -> bool:
+    primary_key, name, sealed = row[0], row[1], bytes(row[2])
+    for cell in place.cells:
+        try:
+            value = vault.open(cell, name, sealed)
+        except VaultError:
+            continue
+        new = {place.column: vault.seal(cell, name, value)}
+        is_as_read = place.column == sealed
+        place.model.update(new).where(place.primary_key == primary_key, is_as_read).execute()
+        return True
+    return False
+
+
+def _not_sealed_so(place: SealedColumn, head: bytes, after: Any) -> list[tuple[Any, str, bytes]]:
+    query = place.model.select(place.primary_key, place.row, place.column).where(
+        place.column.is_null(False), _head_of(place, len(head)) != Value(head, converter=False)
+    )
+    if after is not None:
+        query = query.where(place.primary_key > after)
+    rows: Any = query.order_by(place.primary_key).limit(ROWS_AT_ONCE).tuples()
+    return list(rows)
+
+
+def _head_of(place: SealedColumn, size: int = HEAD) -> Any:
+    return fn.SUBSTR(place.column, 1, size).converter(bytes)
+
+
+def counts(vault: Vault) -> dict[int, int]:
+    """Return how many values each key has sealed; those that say of no row count under 0."""
+    found = dict.fromkeys([0, *vault.ring().keys], 0)
+    for place in SEALED:
+        head = _head_of(place)
+        query = place.model.select(head, fn.COUNT(place.primary_key))
+        query = query.where(place.column.is_null(False)).group_by(SQL("1"))
+        rows: Any = query.tuples()
+        for start, number in rows:
+            start = bytes(start)
+            key = int.from_bytes(start[1:], "big") if start[:1] == BOUND else 0
+            found[key] = found.get(key, 0) + number
+    return found
+
+
+def tidy(master_key: str, vault: Vault, by: Who) -> list[int]:
+    """Forget keys that seal nothing any more, and open no value that says of no row; returns the
+    keys that were forgotten. The first key stays: MACs, signatures and look-ups come from it."""
+    ring, sealed = vault.check(), counts(vault)
+    idle = [one for one in ring.keys if one not in (ROOT, ring.sealing) and not sealed[one]]
+    is_bound = ring.binding is Binding.BINDS and not sealed[0]
+    with transaction():
+        for number in idle:
+            DataKey.delete().where(DataKey.id == number).execute()
+            AuditLog(vault).record(by, "keys.retire", f"data key {number}")
+        if is_bound:
+            _say(master_key, ring, Binding.BOUND)
+            AuditLog(vault).record(by, "keys.bound", "data keys")
+    return idle
+
+
+def unbind(master_key: str, vault: Vault) -> None:
+    """Seal everything as the version before this one did, which knows neither keys nor rows.
+
+    Raises:
+        NotPossible: the keys were rotated, and that version has no word for it.
+    """
+    ring = vault.check()
+    if len(ring.keys) > 1 or ring.keys[ROOT] != vaults.raw(master_key):
+        raise NotPossible("the keys were rotated: the version before opens nothing of theirs")
+    with transaction():
+        _say(master_key, ring, Binding.BEFORE)
+    reseal(Vault(master_key, read=DataKey.all_wrapped))
+
+
+def _say(master_key: str, ring: Ring, binding: Binding) -> None:
+    wrapped = vaults.wrap(master_key, ROOT, ring.keys[ROOT], binding)
+    DataKey.update(wrapped=wrapped).where(DataKey.id == ROOT).execute()
+
+
+def _put(master_key: str, number: int, key: bytes, binding: Binding = Binding.BOUND) -> None:
+    wrapped = vaults.wrap(master_key, number, key, binding)
+    DataKey.create(id=number, wrapped=wrapped, created_at=clock.now())
+
+
+def _numbers() -> list[int]:
+    return [row.id for row in DataKey.select(DataKey.id)]
