@@ -181,8 +181,9 @@ def restore(
             result["migrated"] = tuple(migrations.up())
             with db.connection(), db.transaction():
                 vault = Vault(data_key, read=DataKey.all_wrapped)
-                keys.establish(data_key, vault, by)
                 AuditLog(vault).record(by, "backup.restore", "database", taken_at=manifest.moment)
+                # The manifest says that the key is this one.
+                keys.establish(data_key, vault, by, is_proved=True)
                 result["marked"] = after_restore.mark(manifest.taken_at)
         finally:
             made.close_all()

@@ -280,8 +280,10 @@ def backup(to: Path) -> None:
     from bot.backup import BackupError, make
 
     loaded = terminal.load()
-    url, vault = terminal.connect_as_owner(loaded), terminal.vault(loaded)
-    key = terminal.wrapping_key(loaded, vault)
+    key = terminal.data_key(loaded)
+    url, vault = terminal.connect_as_owner(loaded), setup.open_vault(loaded)
+    if loaded.data_key_previous is not None:
+        key = terminal.wrapping_key(loaded, vault)
 
     def begin() -> None:
         # A backup takes all that is known of customers out of the house.

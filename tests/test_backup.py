@@ -142,7 +142,7 @@ def test_the_audit_log_is_whole_after_a_restore_and_goes_on(url: str, tmp_path: 
     pool = db.connect(url)
     with db.connection():
         # With the entry of the restore.
-        assert (AuditEnd.get().position, list(log.verify()[1])) == (3, [])
+        assert (AuditEnd.get().position, list(log.verify()[1])) == (4, [])
     pool.close_all()
 
 
@@ -582,6 +582,7 @@ def test_the_commands_say_what_was_done_and_what_to_do_next(url: str, tmp_path: 
     assert logged(url) == [
         ("backup.make", {"folder": str(tmp_path / "to")}),
         ("backup.restore", {"taken_at": ANY}),
+        ("keys.establish", {}),
     ]
     without = kegui(url, "backup", str(tmp_path / "other"), KEGUI_DATA_KEY="")
     assert "KEGUI_DATA_KEY" in without.stderr

@@ -73,8 +73,11 @@ def _samples() -> Iterator[tuple[str, Cell, str, bytes]]:
             yield f"inbox event {event.id}", PAYLOAD, event.key, event.payload
 
 
-def establish(master_key: str, vault: Vault, by: Who) -> bool:
+def establish(master_key: str, vault: Vault, by: Who, *, is_proved: bool = False) -> bool:
     """Write down which master key this database is under; False when it stands there.
+
+    Args:
+        is_proved: it is known that this key is the database's.
 
     Raises:
         WrongKey: something is sealed already, and not by this key.
@@ -86,7 +89,8 @@ def establish(master_key: str, vault: Vault, by: Who) -> bool:
             return False
         tried = [is_opened for _, is_opened in _tried(vault)]
         # One value that does not open is damaged; none that does is another key's.
-        if (tried and not any(tried)) or not log.wrote_last_entry():
+        is_another = (tried and not any(tried)) or not log.wrote_last_entry()
+        if is_another and not is_proved:
             raise WrongKey
         # Beside an older version everything is sealed as that one can open it, for a while.
         is_old = AuditEntry.select().exists() or bool(tried)

@@ -32,6 +32,7 @@ SECRETS = {
     "CONTACTS_CALLBACK_AES_KEY": "l" * 43,
     "ARCHIVE_CALLBACK_TOKEN": "archive-callback-53cr3t",
     "ARCHIVE_CALLBACK_AES_KEY": "m" * 43,
+    "DATA_KEY_PREVIOUS": f"{'p' * 43}=",
     "SECRET_KEY": "session-53cr3t",
     "DATABASE_URL": "postgresql://kegui_app:db-53cr3t@db.internal:5432/kegui?password=more-53cr3t",
     "DATABASE_OWNER_URL": "postgresql://kegui:owner-53cr3t@db.internal/kegui",
