@@ -22,6 +22,7 @@ from bot.models import (
     StaffDepartment,
 )
 from bot.models.customer import LIVE_RELATIONS
+from bot.models.granting import genuine
 from bot.models.handover import CANCELLED, IS_DECIDED, OFFBOARDING
 from bot.models.staff import LEFT
 from bot.rules.rights import Extent, Grant, Right, Role, below, extent, roles_apart
@@ -157,7 +158,9 @@ def access_of(actor: str, today: date) -> Access | None:
     if actor.startswith(LOCAL):
         name = actor.removeprefix(LOCAL)
         user = LocalUser.get_or_none(LocalUser.name == name, LocalUser.disabled_at.is_null())
-        if user is None or (user.userid and who_left([user.userid], today)):
+        if user is None or not user.is_genuine:
+            return None
+        if user.userid and who_left([user.userid], today):
             return None
         return Access(actor, name, None, _granted(actor))
     member = Staff.get_or_none(Staff.userid == actor)
@@ -184,7 +187,7 @@ def humans_behind(*actors: str) -> frozenset[str]:
         user = None
         if actor.startswith(LOCAL):
             user = LocalUser.get_or_none(LocalUser.name == actor.removeprefix(LOCAL))
-        found.add(user.userid if user is not None and user.userid else actor)
+        found.add(user.userid if user and user.userid and user.is_genuine else actor)
     return frozenset(found)
 
 
@@ -241,9 +244,7 @@ def has_left(member: Staff, today: date) -> bool:
 def not_of_the_firm(actors: Iterable[str], today: date) -> set[str]:
     """Return those of these people whom ``access_of`` would not know, asked for all at once."""
     asked = set(actors)
-    enabled = list(
-        LocalUser.select(LocalUser.name, LocalUser.userid).where(LocalUser.disabled_at.is_null())
-    )
+    enabled = genuine(LocalUser.select().where(LocalUser.disabled_at.is_null()))
     bound = {user.userid for user in enabled if user.userid}
     gone = who_left(bound, today) if bound else set()
     here = {LOCAL + user.name for user in enabled if user.userid not in gone}
@@ -284,14 +285,16 @@ def _offboarded(members: Iterable[Staff], today: date) -> set[str]:
 def people_with_roles() -> dict[str, list[RoleGrant]]:
     """Return the roles that are granted now, by person."""
     found: dict[str, list[RoleGrant]] = {}
-    for row in RoleGrant.select().where(RoleGrant.revoked_at.is_null()).order_by(RoleGrant.id):
+    rows = RoleGrant.select().where(RoleGrant.revoked_at.is_null()).order_by(RoleGrant.id)
+    for row in genuine(rows):
         found.setdefault(row.actor, []).append(row)
     return found
 
 
 def _granted(actor: str) -> tuple[Grant, ...]:
-    rows = RoleGrant.select().where(RoleGrant.actor == actor, RoleGrant.revoked_at.is_null())
-    return tuple(Grant(Role(row.role), row.department_id) for row in rows.order_by(RoleGrant.id))
+    held = RoleGrant.select().where(RoleGrant.actor == actor, RoleGrant.revoked_at.is_null())
+    rows = genuine(held.order_by(RoleGrant.id))
+    return tuple(Grant(Role(row.role), row.department_id) for row in rows)
 
 
 def _led_by(userid: str) -> list[int]:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from bot.commands import GROUPS
 from bot.effects import Busy
 from bot.kegui import Kegui
 from bot.owner import UnsafeSchema
-from bot.vault import WrongKey
+from bot.vault import Vault, WrongKey
 from bot.wecom import WeComError
 from config import logging
 from config.settings import Settings, SettingsError
@@ -103,19 +103,21 @@ def migrate(take_back: bool) -> None:
     try:
         if take_back:
             _give_keys_back(loaded)
-        for name in migrations.down() if take_back else migrations.up():
+        applied = migrations.down() if take_back else migrations.up()
+        for name in applied:
             click.echo(name)
         if not take_back:
-            _establish_keys(loaded)
+            _establish_keys(loaded, applied)
     except (migrations.WrongEncoding, UnsafeSchema) as error:
         raise click.ClickException(str(error)) from None
 
 
 def _give_keys_back(loaded: Settings) -> None:
-    """Before the table of the keys goes, seal everything as the version before it did."""
-    from bot.actions import keys
+    """Before MACs and the table of the keys go, seal everything as the version before them did."""
+    from bot.actions import access_rows, keys
 
-    if migrations.last() != keys.MIGRATION or loaded.data_key is None:
+    # An authenticator app's secret is written with its MAC, as long as there is one.
+    if migrations.last() != access_rows.MIGRATION or loaded.data_key is None:
         return
     vault = setup.open_vault(loaded)
     try:
@@ -126,15 +128,23 @@ def _give_keys_back(loaded: Settings) -> None:
         raise click.ClickException(str(error)) from None
 
 
-def _establish_keys(loaded: Settings) -> None:
-    """Write down which master key the database is under, where nothing says so yet."""
-    from bot.actions import keys
+def _establish_keys(loaded: Settings, applied: Sequence[str]) -> None:
+    """Write down which master key the database is under, where nothing says so yet, and sign what
+    an older version let people in by."""
+    from bot.actions import access_rows, keys
 
     if loaded.data_key is None:
         return
-    vault = setup.open_vault(loaded)
-    with db.connection():
-        keys.establish(loaded.data_key.get_secret_value(), vault, terminal.whoever())
+    master_key = loaded.data_key.get_secret_value()
+    # A table that has just been made (anew) has lost no key.
+    vault = Vault(master_key) if keys.MIGRATION in applied else setup.open_vault(loaded)
+    with db.connection(), db.transaction():
+        is_new = keys.establish(master_key, vault, terminal.whoever())
+        if not is_new and access_rows.MIGRATION not in applied:
+            return
+        for table, rows in access_rows.sign_old(vault, terminal.whoever()).items():
+            if rows:
+                click.echo(f"{table}: {rows} rows of the version before are signed")
 
 
 @main.command()

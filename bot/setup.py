@@ -5,6 +5,7 @@ from pydantic import SecretStr
 from bot import db, metrics
 from bot.kegui import Kegui
 from bot.models import DataKey
+from bot.models.granting import PURPOSE, mac_key
 from bot.queue import Queue
 from bot.stores import DatabasePauseStore, DatabaseTokenStore
 from bot.vault import Vault
@@ -13,8 +14,11 @@ from config.settings import Settings
 
 
 def connect(settings: Settings) -> None:
-    """Make the settings' database the one that models use."""
+    """Make the settings' database and key of MACs those that models use; nothing is read yet."""
     db.connect(settings.database_url.get_secret_value())
+    if settings.data_key is not None:
+        vault = open_vault(settings)
+        mac_key.use(lambda: vault.key(PURPOSE))
 
 
 def open_vault(settings: Settings) -> Vault:

@@ -18,6 +18,8 @@ import structlog
 
 from bot import db, migrations
 from bot.models import TABLES
+from bot.models.granting import PURPOSE, mac_key
+from bot.vault import Vault
 
 POSTGRES_URL = os.environ.get("KEGUI_TEST_POSTGRES_URL", "postgresql://postgres@127.0.0.1:5432")
 # Of the parallel processes of a run each has a Redis database of its own.
@@ -44,6 +46,23 @@ def _what_is_written_need_not_survive() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(db.SQLITE_PRAGMAS, "synchronous", "off")
         yield
+
+
+# The key of most tests: 32 zeros.
+DATA_KEY = "A" * 43 + "="
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _rows_are_signed() -> None:
+    """Rows that grant access are written and read with the key that most tests have."""
+    mac_key.use(lambda: Vault(DATA_KEY).key(PURPOSE))
+
+
+@pytest.fixture(autouse=True)
+def _rows_are_signed_again(_rows_are_signed: None) -> Iterator[None]:
+    """A test may have connected with a key of its own."""
+    yield
+    mac_key.use(lambda: Vault(DATA_KEY).key(PURPOSE))
 
 
 def missing_service(name: str) -> NoReturn:

@@ -178,7 +178,7 @@ def test_who_takes_a_role_back_is_told_of_the_tokens_that_still_call(kegui: Kegu
     with db.connection():
         for name in ("CRM", "HR", "old"):
             tokens.create_token(name, ["read"], owner="zhangsan", days=9)
-        ApiToken.update(revoked_at=clock.now()).where(ApiToken.name == "old").execute()
+        ApiToken.change(ApiToken.name == "old", revoked_at=clock.now())
 
     told = kegui("user", "revoke", "zhangsan", "auditor")
 
@@ -196,7 +196,7 @@ def test_the_list_marks_who_is_out(kegui: Kegui, leave: Any) -> None:
     appoint("ops")
     with db.connection():
         leave("zhangsan")
-        LocalUser.update(disabled_at=clock.now()).execute()
+        LocalUser.change(LocalUser.disabled_at.is_null(), disabled_at=clock.now())
         is_disabled = Staff.get_by_id("zhangsan").status == 2
 
     lines = [line.split("\t") for line in kegui("user", "list").stdout.splitlines()]

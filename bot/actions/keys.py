@@ -13,6 +13,7 @@ from bot.audit import AuditLog, Who
 from bot.db import transaction
 from bot.models import AuditEntry, DataKey, InboxHistory, SecondFactor
 from bot.models.data_key import ESTABLISHED, PAYLOAD, SEALED, SECOND_FACTOR, SealedColumn
+from bot.models.granting import write
 from bot.vault import (
     BOUND,
     ID_BYTES,
@@ -26,6 +27,7 @@ from bot.vault import (
     WrongKey,
 )
 
+# With it came the table of the keys.
 MIGRATION = "0029_data_keys"
 ROWS_AT_ONCE = 500
 HEAD = 1 + ID_BYTES
@@ -203,9 +205,9 @@ def _reseal_one(place: SealedColumn, row: tuple[Any, str, bytes], vault: Vault) 
             value = vault.open(cell, name, sealed)
         except VaultError:
             continue
-        new = {place.column: vault.seal(cell, name, value)}
-        is_as_read = place.column == sealed
-        place.model.update(new).where(place.primary_key == primary_key, is_as_read).execute()
+        is_as_read = place.primary_key == primary_key, place.column == sealed
+        new = {place.column.name: vault.seal(cell, name, value)}
+        write(place.model, *is_as_read, **new)
         return True
     return False
 

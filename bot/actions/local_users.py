@@ -19,6 +19,10 @@ from bot.rules.rights import Role
 from config import common_passwords
 
 DISABLED = "is disabled"
+NOT_GENUINE = (
+    "the row of {name} was not written by Kegui, or changed since: run `kegui user disable {name}`"
+    " and make another administrator"
+)
 TOO_WEAK = {
     Weakness.SHORT: f"a password has {SHORTEST} characters or more",
     Weakness.COMMON: "many people use such a password, or it is easily guessed: take another",
@@ -84,6 +88,8 @@ def bind(name: str, userid: str, by: Who, kegui: Kegui) -> bool:
         user = LocalUser.get_or_none(LocalUser.name == name)
         if user is None:
             raise NotPossible(f"there is no user {name}: see `kegui user list`")
+        if not user.is_genuine:
+            raise NotPossible(NOT_GENUINE.format(name=name))
         if user.userid == userid:
             return False
         for role in {Role(row.role) for row in people_with_roles().get(actor, [])}:
@@ -91,7 +97,7 @@ def bind(name: str, userid: str, by: Who, kegui: Kegui) -> bool:
                 roles.check_apart(userid, role)
             except roles.NotPossible as error:
                 raise NotPossible(str(error)) from None
-        LocalUser.update(userid=userid).where(LocalUser.name == name).execute()
+        LocalUser.change(LocalUser.name == name, userid=userid)
         kegui.audit.record(by, "user.bind", actor, userid=userid, before=user.userid)
     return True
 
@@ -111,12 +117,14 @@ def set_password(
     user = LocalUser.get_or_none(LocalUser.name == name, LocalUser.disabled_at.is_null())
     if user is None:
         raise NotPossible(f"no user {name} may log in: see `kegui user list`")
+    if not user.is_genuine:
+        raise NotPossible(NOT_GENUINE.format(name=name))
     member = Staff.get_or_none(Staff.userid == (user.userid or ""))
     _check_password(password, [name, user.userid or "", member.name if member else ""])
     made = _hasher.hash(password)
     actor = LOCAL + name
     with transaction():
-        LocalUser.update(password_hash=made).where(LocalUser.name == name).execute()
+        LocalUser.change(LocalUser.name == name, password_hash=made)
         kegui.audit.record(by, "user.set_password", actor)
         others = [
             login
@@ -140,11 +148,8 @@ def disable(name: str, by: Who, kegui: Kegui) -> bool:
     """Let a local administrator in no more, and end their logins and tokens; False when nobody is
     called so, or it is done."""
     with transaction():
-        changed = (
-            LocalUser.update(disabled_at=clock.now())
-            .where(LocalUser.name == name, LocalUser.disabled_at.is_null())
-            .execute()
-        )
+        is_enabled = LocalUser.name == name, LocalUser.disabled_at.is_null()
+        changed = LocalUser.change(*is_enabled, disabled_at=clock.now())
         if changed:
             actor = LOCAL + name
             kegui.audit.record(by, "user.disable", actor)
@@ -156,6 +161,8 @@ def disable(name: str, by: Who, kegui: Kegui) -> bool:
 def has_password(name: str, password: str) -> bool:
     """Whether that is the password of a local administrator who may log in."""
     user = LocalUser.get_or_none(LocalUser.name == name, LocalUser.disabled_at.is_null())
+    if user is not None and not user.is_genuine:
+        user = None
     try:
         return _hasher.verify(user.password_hash if user else _NOBODY, password) and bool(user)
     except (VerificationError, InvalidHashError):

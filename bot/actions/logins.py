@@ -83,6 +83,8 @@ def current(token: str, kegui: Kegui) -> Login | None:
         return None
     if now - login.seen_at > timedelta(minutes=kegui.settings.session_idle_minutes):
         return None
+    if not login.is_genuine:
+        return None
     if now - login.seen_at > SEEN_EVERY:
         login.seen_at = now
         login.save(only=[Login.seen_at])
@@ -105,12 +107,8 @@ def end(logins: Sequence[Login], by: Who, kegui: Kegui, why: str = "") -> int:
     ended = 0
     with transaction():
         for login in logins:
-            changed = (
-                Login.update(ended_at=clock.now())
-                .where(Login.id == login.id, Login.ended_at.is_null())
-                .execute()
-            )
-            if changed:
+            is_this = Login.id == login.id, Login.ended_at.is_null()
+            if Login.change(*is_this, ended_at=clock.now()):
                 ended += 1
                 kegui.audit.record(
                     by, "login.end", f"login {login.id}", person=login.actor, why=why or None
@@ -127,7 +125,7 @@ def end_all_of(actor: str, by: Who, kegui: Kegui) -> int:
 def step_up(login: Login, by: Who, method: str, kegui: Kegui) -> None:
     """Remember that the person has just proved a second factor."""
     with transaction():
-        Login.update(stepped_up_at=clock.now()).where(Login.id == login.id).execute()
+        Login.change(Login.id == login.id, stepped_up_at=clock.now())
         kegui.audit.record(by, "login.step_up", f"login {login.id}", method=method)
 
 

@@ -17,7 +17,7 @@ import structlog
 from peewee import Field, ModelSelect, chunked, fn
 
 from bot import clock
-from bot.actions import handovers, proposals, staff
+from bot.actions import handovers, proposals, second_factors, staff
 from bot.actions.alarms import end_alarm, raise_alarm
 from bot.audit import Who
 from bot.db import locked, transaction
@@ -58,6 +58,7 @@ from bot.models import (
 from bot.models import conflict as conflicts
 from bot.models.customer import LIVE_RELATIONS, SEVERAL_FOLLOWERS
 from bot.models.data_key import MESSAGE, SECOND_FACTOR
+from bot.models.granting import write
 from bot.models.handover import HANDOVER_OPEN, IN_SERVICE, OFFBOARDING, PLANNED, RUNNING
 from bot.models.proposal import OPEN
 from bot.rules.renames import SAME_MOMENT, Stretch, former_one_stands, may_be_one, replaced
@@ -252,7 +253,7 @@ def _rename(former: str, userid: str, at: datetime, by: Who, kegui: Kegui) -> No
 
 
 def _follow(field: Field, former: str, userid: str) -> int:
-    return int(field.model.update({field: userid}).where(field == former).execute())
+    return write(field.model, field == former, **{field.name: userid})
 
 
 def _follow_in_list(field: Field, former: str, userid: str) -> int:
@@ -346,15 +347,15 @@ def _need_no_review(external_userids: Sequence[str]) -> None:
 def _move_access(former: str, userid: str, vault: Vault) -> int:
     """Roles, the authenticator app and saved views; logins and tokens simply follow."""
     held = _roles_of(userid)
-    twice = [row.id for place, row in _roles_of(former).items() if place in held]
-    RoleGrant.update(revoked_by=BY_WECOM.actor, revoked_at=clock.now()).where(
-        RoleGrant.id.in_(twice)
-    ).execute()
-    moved = len(twice)
+    both = [(row, held[place]) for place, row in _roles_of(former).items() if place in held]
+    # A grant that is not genuine is worth nothing: the other one stays.
+    twice = [(row if present.is_genuine else present).id for row, present in both]
+    moved = RoleGrant.change(
+        RoleGrant.id.in_(twice), revoked_by=BY_WECOM.actor, revoked_at=clock.now()
+    )
     app = SecondFactor.get_or_none(SecondFactor.actor == former)
     if app is not None:
-        confirmed = SecondFactor.confirmed_at.is_null(False)
-        if SecondFactor.select().where(SecondFactor.actor == userid, confirmed).exists():
+        if not app.is_genuine or second_factors.has_one(userid):
             moved += SecondFactor.delete().where(SecondFactor.actor == former).execute()
         else:
             SecondFactor.delete().where(SecondFactor.actor == userid).execute()
@@ -378,7 +379,7 @@ def _move_app(app: SecondFactor, userid: str, vault: Vault) -> int:
         log.warning("second_factor_not_readable", actor=app.actor)
         return SecondFactor.delete().where(it).execute()
     sealed = vault.seal(SECOND_FACTOR, userid, secret)
-    return SecondFactor.update(actor=userid, secret=sealed).where(it).execute()
+    return SecondFactor.change(it, actor=userid, secret=sealed)
 
 
 def _roles_of(actor: str) -> dict[tuple[str, int | None], RoleGrant]:

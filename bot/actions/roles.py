@@ -13,6 +13,7 @@ from bot.audit import Who
 from bot.db import database, locked, transaction
 from bot.kegui import Kegui
 from bot.models import Department, Proposal, RoleGrant, Staff
+from bot.models.granting import genuine
 from bot.rules.rights import FROM_WECOM, OVER_DEPARTMENTS, RIGHTS, Right, Role
 
 MAKES_TOKENS = tuple(RIGHTS[Right.CHANGE_TOKENS])
@@ -165,7 +166,12 @@ def grant(actor: str, role: Role, department_id: int | None, by: Who, kegui: Keg
         _check_department(department_id)
     if Staff.select().where(Staff.userid == actor, Staff.left_at.is_null(False)).exists():
         raise NotPossible(Obstacle.UNKNOWN_PERSON, f"{actor} has left the firm")
-    if _held(actor, role, department_id) is None:
+    held = RoleGrant.get_or_none(*_now(actor, role, department_id))
+    if held is not None and not held.is_genuine:
+        # It grants nothing, and is in the way.
+        revoke(actor, role, department_id, by, kegui)
+        held = None
+    if held is None:
         check_apart(actor, role)
     try:
         with database.atomic():
@@ -187,10 +193,8 @@ def revoke(actor: str, role: Role, department_id: int | None, by: Who, kegui: Ke
 
     Who may make no tokens any more loses those that they made.
     """
-    revoked = (
-        RoleGrant.update(revoked_by=by.actor, revoked_at=clock.now())
-        .where(*_now(actor, role, department_id))
-        .execute()
+    revoked = RoleGrant.change(
+        *_now(actor, role, department_id), revoked_by=by.actor, revoked_at=clock.now()
     )
     if revoked:
         kegui.audit.record(by, REVOKE, actor, role=role, department_id=department_id)
@@ -220,7 +224,7 @@ def check_apart(actor: str, role: Role) -> None:
 
 def _held(actor: str, role: Role, department_id: int | None) -> RoleGrant | None:
     held: RoleGrant | None = RoleGrant.get_or_none(*_now(actor, role, department_id))
-    return held
+    return held if held is not None and held.is_genuine else None
 
 
 def _now(actor: str, role: Role, department_id: int | None) -> tuple[Expression, ...]:
@@ -247,7 +251,7 @@ def _check_another_remains(actor: str, role: Role, kegui: Kegui) -> None:
     held = RoleGrant.select().where(RoleGrant.role == str(role), RoleGrant.revoked_at.is_null())
     today = _today(kegui)
     # Of two who take the last two roles at once the second waits, and sees that one is gone.
-    others = {row.actor for row in locked(held.order_by(RoleGrant.id))} - {actor}
+    others = {row.actor for row in genuine(locked(held.order_by(RoleGrant.id)))} - {actor}
     if not any(_can_come_in(other, today) for other in others):
         raise NotPossible(
             Obstacle.LAST_ADMINISTRATOR, f"{actor} is the last administrator: appoint another first"

@@ -26,9 +26,9 @@ def prepare(actor: str, vault: Vault) -> str:
     """
     secret = pyotp.random_base32()
     with transaction():
-        SecondFactor.delete().where(
-            SecondFactor.actor == actor, SecondFactor.confirmed_at.is_null()
-        ).execute()
+        before = SecondFactor.get_or_none(SecondFactor.actor == actor)
+        if before is not None and (before.confirmed_at is None or not before.is_genuine):
+            before.delete_instance()
         SecondFactor.create(
             actor=actor,
             secret=vault.seal(SECOND_FACTOR, actor, secret.encode()),
@@ -39,7 +39,7 @@ def prepare(actor: str, vault: Vault) -> str:
 
 def pending_secret(actor: str, vault: Vault) -> str | None:
     """Return the secret that waits to be confirmed."""
-    row = SecondFactor.get_or_none(SecondFactor.actor == actor, SecondFactor.confirmed_at.is_null())
+    row = _app(actor, is_confirmed=False)
     return None if row is None else vault.open(SECOND_FACTOR, actor, bytes(row.secret)).decode()
 
 
@@ -53,7 +53,7 @@ def confirm(actor: str, code: str, by: Who, kegui: Kegui) -> bool:
     with transaction():
         if not _takes(actor, code, kegui.vault, is_confirmed=False):
             return False
-        SecondFactor.update(confirmed_at=clock.now()).where(SecondFactor.actor == actor).execute()
+        SecondFactor.change(SecondFactor.actor == actor, confirmed_at=clock.now())
         kegui.audit.record(by, "second_factor.confirm", actor)
     return True
 
@@ -69,11 +69,7 @@ def remove(actor: str, by: Who, kegui: Kegui) -> bool:
 
 def has_one(actor: str) -> bool:
     """Whether the person's app is confirmed."""
-    return (
-        SecondFactor.select()
-        .where(SecondFactor.actor == actor, SecondFactor.confirmed_at.is_null(False))
-        .exists()
-    )
+    return _app(actor, is_confirmed=True) is not None
 
 
 def proves(actor: str, code: str, vault: Vault) -> bool:
@@ -82,9 +78,7 @@ def proves(actor: str, code: str, vault: Vault) -> bool:
 
 
 def _takes(actor: str, code: str, vault: Vault, *, is_confirmed: bool) -> bool:
-    row = SecondFactor.get_or_none(
-        SecondFactor.actor == actor, SecondFactor.confirmed_at.is_null(not is_confirmed)
-    )
+    row = _app(actor, is_confirmed=is_confirmed)
     if row is None:
         return False
     generator = pyotp.TOTP(vault.open(SECOND_FACTOR, actor, bytes(row.secret)).decode())
@@ -100,3 +94,10 @@ def _takes(actor: str, code: str, vault: Vault, *, is_confirmed: bool) -> bool:
                 .execute()
             )
     return False
+
+
+def _app(actor: str, *, is_confirmed: bool) -> SecondFactor | None:
+    row: SecondFactor | None = SecondFactor.get_or_none(
+        SecondFactor.actor == actor, SecondFactor.confirmed_at.is_null(not is_confirmed)
+    )
+    return row if row is not None and row.is_genuine else None

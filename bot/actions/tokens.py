@@ -13,6 +13,7 @@ from bot.audit import Who
 from bot.db import transaction
 from bot.kegui import Kegui
 from bot.models import ApiToken
+from bot.models.granting import genuine
 
 READ = "read"
 ADMIN = "admin"
@@ -105,11 +106,8 @@ def create_token(
 def revoke(token: ApiToken, by: Who, kegui: Kegui, reason: str = "") -> bool:
     """Let a token call no more; False when it could not any longer."""
     with transaction():
-        revoked = (
-            ApiToken.update(revoked_at=clock.now())
-            .where(ApiToken.id == token.id, ApiToken.revoked_at.is_null())
-            .execute()
-        )
+        is_live = ApiToken.id == token.id, ApiToken.revoked_at.is_null()
+        revoked = ApiToken.change(*is_live, revoked_at=clock.now())
         if revoked:
             kegui.audit.record(
                 by, "token.revoke", f"token {token.name}", token=token.id, reason=reason or None
@@ -122,22 +120,19 @@ def waiting_for(owner: str) -> list[ApiToken]:
     waiting = ApiToken.select().where(
         ApiToken.owner == owner, ApiToken.consented_at.is_null(), ApiToken.revoked_at.is_null()
     )
-    return list(waiting.order_by(ApiToken.id))
+    return genuine(waiting.order_by(ApiToken.id))
 
 
 def consent(token: ApiToken, by: Who, kegui: Kegui) -> bool:
     """Let a token call from now on, by the word of its owner; False when it waits for nobody."""
     with transaction():
-        changed = (
-            ApiToken.update(consented_at=clock.now())
-            .where(
-                ApiToken.id == token.id,
-                ApiToken.owner == by.actor,
-                ApiToken.consented_at.is_null(),
-                ApiToken.revoked_at.is_null(),
-            )
-            .execute()
+        is_waiting = (
+            ApiToken.id == token.id,
+            ApiToken.owner == by.actor,
+            ApiToken.consented_at.is_null(),
+            ApiToken.revoked_at.is_null(),
         )
+        changed = token.is_genuine and ApiToken.change(*is_waiting, consented_at=clock.now())
         if changed:
             kegui.audit.record(
                 by,

@@ -67,7 +67,7 @@ def _token() -> ApiToken:
     token: ApiToken | None = ApiToken.get_or_none(
         ApiToken.digest == digest(value.strip()), ApiToken.revoked_at.is_null()
     )
-    if token is None:
+    if token is None or not token.is_genuine:
         raise _unauthorized(
             "令牌无效或已作废，请换用有效的令牌",
             "the token is unknown or revoked: use a valid one",

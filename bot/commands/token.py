@@ -48,6 +48,7 @@ def token_list() -> None:
     from bot.reports.tokens import tokens as all_tokens
 
     loaded = terminal.load()
+    terminal.data_key(loaded)
     now = clock.now()
     with db.connection():
         for one in all_tokens(now, now.astimezone(loaded.zone).date()):

@@ -219,6 +219,7 @@ def revoke(person: str, role: str, department: int | None) -> None:
 def list_people() -> None:
     """Print who has which role, their second factor, when they were last seen, who is out."""
     loaded = terminal.load()
+    terminal.data_key(loaded)
     with db.connection():
         people = people_with_roles()
         bound = {LOCAL + one.name: one.userid for one in LocalUser.select()}

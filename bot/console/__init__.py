@@ -12,7 +12,7 @@ from flask.typing import ResponseReturnValue
 from flask_babel import Babel
 from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFError
-from peewee import OperationalError
+from peewee import OperationalError, PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_exceptions
 
@@ -171,7 +171,7 @@ def _refused(error: OperationalError) -> ResponseReturnValue:
     if not is_full and not db.is_away(error):
         raise error
     log.error("database_refused", error=type(error).__name__, is_full=is_full)
-    return (render_template("broken.html", is_full=True), 503) if is_full else _away()
+    return _full() if is_full else _away()
 
 
 def _no_connection_left(error: MaxConnectionsExceeded) -> ResponseReturnValue:
@@ -184,6 +184,10 @@ def _wrong_key(_error: WrongKey) -> ResponseReturnValue:
     """Nothing that is sealed opens: only IT can mend that."""
     log.error("wrong_data_key")
     return render_template("broken.html", is_wrong_key=True), 503
+
+
+def _full() -> ResponseReturnValue:
+    return render_template("broken.html", is_full=True), 503
 
 
 def _away() -> ResponseReturnValue:
@@ -214,6 +218,10 @@ def _too_much(error: Exception) -> ResponseReturnValue:
 def _unrecorded(error: Exception) -> ResponseReturnValue:
     """No entry, no act: what cannot be written down is neither done nor shown."""
     log.error("audit_unwritable", error=str(error))
+    cause = error.__cause__
+    # Of an act and its entry either may be the one for which the disk has no room left.
+    if isinstance(cause, PeeweeException) and db.is_full(cause):
+        return _full()
     return render_template("unrecorded.html"), 503
 
 

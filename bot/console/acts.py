@@ -83,6 +83,7 @@ ACTS: Mapping[str, LazyString] = {
     "user.set_password": _l("更改本地管理员的密码"),
     "user.bind": _l("把本地管理员绑定到成员"),
     "user.disable": _l("停用本地管理员"),
+    "access.sign": _l("为准入记录补上校验码"),
     "role.grant": _l("授予角色"),
     "role.grant.propose": _l("提议授予角色"),
     "role.grant.approve": _l("复核通过：授予角色"),

@@ -152,6 +152,7 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
         "archive": Word(_l("会话内容存档"), QUIET),
     },
     "job": {
+        "access.look_for_forged": Word(_l("检查准入记录是否被绕过客规改动"), QUIET),
         "leavers.take_access": Word(_l("收回离职成员的登录、令牌与角色"), QUIET),
         "notices.send_digests": Word(_l("提醒成员人工告知客户"), QUIET),
         "conflicts.wake_untold": Word(_l("通知撞单的处理结果"), QUIET),
@@ -249,6 +250,7 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
         "maker_lost": Word(_l("制作人已离职或不再是管理员，已失效"), BAD),
         "expired": Word(_l("已到期"), QUIET),
         "orphaned": Word(_l("负责人已离职，已失效"), BAD),
+        "not_genuine": Word(_l("记录并非客规写入或被改动，已失效"), BAD),
         "revoked": Word(_l("已作废"), QUIET),
     },
 }

@@ -16,6 +16,7 @@ from bot.actions.alarms import report
 from bot.db import connection, transaction
 from bot.effects import Busy
 from bot.jobs import (
+    access,
     alarms,
     api_access,
     audit,
@@ -87,6 +88,7 @@ def timetable(settings: Settings) -> list[tuple[Job, BaseTrigger]]:
         every(60, leavers.take_access),
         every(settings.transfer_poll_seconds, handovers.wake_pending),
         every(60, readings.first_import),
+        every(300, access.look_for_forged),
         every(300, readings.go_on),
         every(3600, readings.unassigned),
         every(3600, keys.go_on),

@@ -11,15 +11,18 @@ from peewee import (
 )
 
 from bot.db import Model, UTCDateTimeField
+from bot.models.granting import Granting
 
 
-class ApiToken(Model):
+class ApiToken(Granting):
     """A bearer token; only its digest is kept.
 
     ``owner`` answers for it, ``maker`` made it: with either who has left, the token ends. Before
     ``consented_at`` it calls nothing: another was named as its owner, and has not said yes.
     ``expires_at`` null: made before tokens expired; ``maker`` empty: before makers were kept.
     """
+
+    UNSIGNED = frozenset({"last_used_at"})
 
     id = BigAutoField()
     name = CharField(max_length=128)

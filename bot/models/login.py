@@ -3,9 +3,10 @@
 from peewee import SQL, BigAutoField, BigIntegerField, BlobField, CharField
 
 from bot.db import Model, UTCDateTimeField
+from bot.models.granting import Granting
 
 
-class LocalUser(Model):
+class LocalUser(Granting):
     """An administrator who comes in without WeCom, for the first hour and for emergencies.
 
     ``userid`` is the member who they are; null: nobody has said so yet.
@@ -18,8 +19,10 @@ class LocalUser(Model):
     disabled_at = UTCDateTimeField(null=True)
 
 
-class SecondFactor(Model):
+class SecondFactor(Granting):
     """A person's authenticator app; ``secret`` is sealed, a step of time counts once."""
+
+    UNSIGNED = frozenset({"last_step"})
 
     actor = CharField(max_length=160, primary_key=True)
     secret = BlobField()
@@ -28,11 +31,13 @@ class SecondFactor(Model):
     confirmed_at = UTCDateTimeField(null=True)
 
 
-class Login(Model):
+class Login(Granting):
     """One browser of one person; only the digest of what its cookie holds is kept.
 
     ``method``: how they came in. ``stepped_up_at``: when they last proved a second factor.
     """
+
+    UNSIGNED = frozenset({"seen_at", "address", "browser"})
 
     id = BigAutoField()
     digest = CharField(max_length=64, unique=True)

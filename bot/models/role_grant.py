@@ -2,10 +2,11 @@
 
 from peewee import SQL, BigAutoField, CharField, IntegerField
 
-from bot.db import Model, UTCDateTimeField
+from bot.db import UTCDateTimeField
+from bot.models.granting import Granting
 
 
-class RoleGrant(Model):
+class RoleGrant(Granting):
     """Who has which role; ``department_id`` with all below it, or null: over the whole firm."""
 
     id = BigAutoField()

@@ -19,6 +19,7 @@ from bot.models import (
 )
 from bot.models.conflict import OPEN
 from bot.models.customer import LIVE_RELATIONS
+from bot.models.granting import genuine
 from bot.models.handover import CANCELLED, HANDOVER_OPEN, OFFBOARDING
 from bot.models.staff import ACTIVE
 from bot.models.staff import LEFT as GONE
@@ -180,7 +181,7 @@ def flat(places: Iterable[Place]) -> list[Place]:
 def roles_of(userid: str) -> list[RoleGrant]:
     """Return the roles that were granted to a member."""
     granted = RoleGrant.select().where(RoleGrant.actor == userid, RoleGrant.revoked_at.is_null())
-    return list(granted.order_by(RoleGrant.id))
+    return genuine(granted.order_by(RoleGrant.id))
 
 
 def open_handovers_of(userid: str) -> list[Handover]:

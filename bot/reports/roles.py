@@ -11,6 +11,7 @@ from bot.access import LOCAL, not_of_the_firm, people_with_roles
 from bot.actions import logins
 from bot.actions.roles import GRANT, REVOKE
 from bot.models import Department, LocalUser, Proposal, RoleGrant, SecondFactor
+from bot.models.granting import genuine
 from bot.models.proposal import OPEN
 from bot.reports.members import departments, path_of
 from bot.rules.rights import Role
@@ -53,8 +54,10 @@ def holders(today: date) -> list[Holder]:
     seen = logins.last_seen(actors)
     with_app = {
         row.actor
-        for row in SecondFactor.select(SecondFactor.actor).where(
-            SecondFactor.actor.in_(actors), SecondFactor.confirmed_at.is_null(False)
+        for row in genuine(
+            SecondFactor.select().where(
+                SecondFactor.actor.in_(actors), SecondFactor.confirmed_at.is_null(False)
+            )
         )
     }
     return [

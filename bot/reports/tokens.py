@@ -7,15 +7,17 @@ from datetime import date, datetime, timedelta
 from bot.access import not_of_the_firm
 from bot.actions.tokens import ADMIN, TERMINAL
 from bot.models import ApiToken, RoleGrant
+from bot.models.granting import genuine
 from bot.rules.rights import RIGHTS, Right
 
-HOLDS, EXPIRES_SOON, WAITING, EXPIRED, ORPHANED, MAKER_LOST, REVOKED = (
+HOLDS, EXPIRES_SOON, WAITING, EXPIRED, ORPHANED, MAKER_LOST, NOT_GENUINE, REVOKED = (
     "holds",
     "expires_soon",
     "waiting",
     "expired",
     "orphaned",
     "maker_lost",
+    "not_genuine",
     "revoked",
 )
 MAY_CALL = (HOLDS, EXPIRES_SOON)
@@ -27,7 +29,8 @@ SOON = timedelta(days=30)
 @dataclass(frozen=True)
 class Token:
     """A token and what it is worth now; orphaned: its owner has left, so it ended; waiting: its
-    owner has not consented; maker lost: who made it has left, or may make none any more.
+    owner has not consented; maker lost: who made it has left, or may make none any more; not
+    genuine: the row is not as Kegui wrote it.
 
     ``exceeds_owner``: it may do everything, and whoever answers for it is no administrator.
     """
@@ -76,6 +79,8 @@ def state_of(
         return REVOKED
     if token.expires_at is not None and token.expires_at <= now:
         return EXPIRED
+    if not token.is_genuine:
+        return NOT_GENUINE
     if token.owner in gone:
         return ORPHANED
     if token.maker in powerless:
@@ -97,8 +102,8 @@ def _ended_with(rows: Collection[ApiToken], today: date) -> tuple[set[str], set[
 
 
 def _administrators() -> set[str]:
-    granted = RoleGrant.select(RoleGrant.actor).where(
+    granted = RoleGrant.select().where(
         RoleGrant.role.in_([str(role) for role in RIGHTS[Right.CHANGE_TOKENS]]),
         RoleGrant.revoked_at.is_null(),
     )
-    return {row.actor for row in granted}
+    return {row.actor for row in genuine(granted)}

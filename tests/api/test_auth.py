@@ -36,7 +36,7 @@ def test_a_revoked_token_is_refused(call: Call) -> None:
     token = create_token("old", ["read"])
     assert call("GET", "/staff", token=token).status_code == 200
 
-    ApiToken.update(revoked_at=clock.now()).where(ApiToken.name == "old").execute()
+    ApiToken.change(ApiToken.name == "old", revoked_at=clock.now())
 
     problem(call("GET", "/staff", token=token), 401)
 
@@ -181,8 +181,7 @@ def test_a_token_ends_with_a_disabled_local_administrator(call: Call) -> None:
     token = create_token("theirs", ["read"], owner="local:ops")
     assert call("GET", "/staff", token=token).status_code == 200
 
-    user.disabled_at = clock.now()
-    user.save()
+    LocalUser.change(LocalUser.name == user.name, disabled_at=clock.now())
 
     problem(call("GET", "/staff", token=token), 401)
 

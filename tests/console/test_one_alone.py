@@ -252,7 +252,7 @@ def test_of_the_last_two_administrators_one_stays_however_many_decide_at_once(
     kegui = app.extensions["console"]
     with db.connection():
         add_two_departments()
-        LocalUser.update(disabled_at=clock.now()).execute()
+        LocalUser.change(LocalUser.disabled_at.is_null(), disabled_at=clock.now())
         RoleGrant.create(
             actor="member", role="administrator", granted_by="test", granted_at=MORNING
         )

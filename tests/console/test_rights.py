@@ -228,7 +228,7 @@ def test_who_takes_a_role_back_is_told_of_the_tokens_that_still_call(
 ) -> None:
     for name, owner in (("CRM", "wangwu"), ("HR", "wangwu"), ("old", "wangwu"), ("other", "boss")):
         create_token(name, ["read"], owner=owner, days=9)
-    ApiToken.update(revoked_at=MORNING).where(ApiToken.name == "old").execute()
+    ApiToken.change(ApiToken.name == "old", revoked_at=MORNING)
 
     text = revoke_from_wang(client, officer)
 

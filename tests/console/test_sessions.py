@@ -167,7 +167,7 @@ def test_nobody_ends_anothers_login(app: APIFlask) -> None:
 def test_an_idle_login_is_over(app: APIFlask, time: Clock) -> None:
     client = come_in(app, "anna")
     with db.connection():
-        Login.update(expires_at=time.at + timedelta(days=1)).execute()
+        Login.change(Login.id > 0, expires_at=time.at + timedelta(days=1))
     idle = app.extensions["console"].settings.session_idle_minutes
 
     time.passes(minutes=idle - 1)
@@ -250,7 +250,7 @@ def test_a_local_administrator_who_is_disabled_is_out_with_the_next_request(app:
     assert is_in(client)
 
     with db.connection():
-        LocalUser.update(disabled_at=clock.now()).execute()
+        LocalUser.change(LocalUser.disabled_at.is_null(), disabled_at=clock.now())
 
     assert not is_in(client)
     assert [entry.actor for entry in entries("login.end")] == ["local:ops"]
@@ -345,9 +345,7 @@ def test_an_administrator_sees_who_is_in_where_and_since_when(
     come_in(app, "local:ops")
     with db.connection():
         began = clock.now().replace(hour=1, minute=7) - timedelta(days=1)
-        Login.update(began_at=began, address="10.9.8.7", browser="A phone").where(
-            Login.actor == "anna"
-        ).execute()
+        Login.change(Login.actor == "anna", began_at=began, address="10.9.8.7", browser="A phone")
 
     [row] = [row for row in rows_of(admin) if "安娜" in row]
 
@@ -394,7 +392,7 @@ def test_a_login_that_is_over_is_not_listed(
 ) -> None:
     come_in(app, "anna")
     with db.connection():
-        Login.update(over).where(Login.actor == "anna").execute()
+        Login.change(Login.actor == "anna", **over)
 
     assert "目前没有登录" in admin.get("/rights/logins?q=anna").get_data(as_text=True)
 

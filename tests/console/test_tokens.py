@@ -85,7 +85,7 @@ def test_the_form_offers_every_scope_and_says_what_it_allows(admin: FlaskClient)
 def test_sending_the_same_form_again_makes_no_second_token(admin: FlaskClient) -> None:
     sent = hidden(admin, "/tokens/new") | {"name": "CRM", "scopes": "read", "days": "9"}
     secret = secret_in(admin.post("/tokens/new", data=sent))
-    ApiToken.update(revoked_at=clock.now()).execute()  # its name is free again
+    ApiToken.change(ApiToken.id > 0, revoked_at=clock.now())  # its name is free again
 
     again = admin.post("/tokens/new", data=sent)
 
@@ -193,8 +193,8 @@ def test_tokens_that_ended_say_why(admin: FlaskClient) -> None:
     Staff.update(left_at=MORNING).where(Staff.userid == "wangwu").execute()
     for name, owner in (("expired", "boss"), ("orphaned", "wangwu"), ("revoked", "boss")):
         create_token(name, ["read"], owner=owner, days=9)
-    ApiToken.update(expires_at=MORNING).where(ApiToken.name == "expired").execute()
-    ApiToken.update(revoked_at=MORNING).where(ApiToken.name == "revoked").execute()
+    ApiToken.change(ApiToken.name == "expired", expires_at=MORNING)
+    ApiToken.change(ApiToken.name == "revoked", revoked_at=MORNING)
 
     text = text_of(admin, "/tokens?state=ended")
 
@@ -300,7 +300,7 @@ def test_a_token_that_may_more_than_its_owner_is_marked(
 ) -> None:
     add_person("shen", "沈", Role.AUDITOR)
     add_person("former", "前任", Role.ADMINISTRATOR)
-    RoleGrant.update(revoked_at=MORNING).where(RoleGrant.actor == "former").execute()
+    RoleGrant.change(RoleGrant.actor == "former", revoked_at=MORNING)
     create_token("CRM", [scope], owner=owner, days=9)
 
     assert ("负责人不是管理员" in _row(text_of(admin), "CRM")) == is_marked
@@ -309,7 +309,7 @@ def test_a_token_that_may_more_than_its_owner_is_marked(
 def test_a_token_that_ended_is_not_marked(admin: FlaskClient) -> None:
     add_person("shen", "沈", Role.AUDITOR)
     create_token("CRM", ["admin"], owner="shen", days=9)
-    ApiToken.update(revoked_at=MORNING).execute()
+    ApiToken.change(ApiToken.id > 0, revoked_at=MORNING)
 
     assert "负责人不是管理员" not in text_of(admin, "/tokens?state=ended")
 
