@@ -86,7 +86,7 @@ class Settings(BaseSettings):
 
     transfer_poll_seconds: float = Field(600, gt=0, allow_inf_nan=False)
     handover_lead_hours: float = Field(72, ge=0, allow_inf_nan=False)
-    callback_window_hours: float = Field(12, gt=0, le=100_000, allow_inf_nan=False)
+    callback_window_hours: float = Field(2400, gt=0, le=100_000, allow_inf_nan=False)
     inbox_retry_seconds: Annotated[tuple[float, ...], NoDecode] = (1, 5, 30, 120, 600)
     inbox_give_up_hours: float = Field(168, gt=0, allow_inf_nan=False)
     inbox_archive_after_days: float = Field(90, ge=1, le=36_500, allow_inf_nan=False)
@@ -227,8 +227,9 @@ class Settings(BaseSettings):
     def callback_window(self) -> timedelta:
         """How far the moment that WeCom signed may lie from ours, on either side.
 
-        Generous: WeCom sends again what was not answered, and a host whose local time is taken
-        for UTC, which is eight hours wrong in China, must still hear of its customers.
+        Generous: a repeated event is one row in any case, and what was captured gives nothing away
+        (``no_echo``). So it need only end what is very old, and must never cost a customer: not
+        with a wrong clock, nor in a trial whose platform lets months pass at once.
         """
         return timedelta(hours=self.callback_window_hours)
 

@@ -190,8 +190,8 @@ EVENTS: Mapping[str, Attack] = {
 }
 # Signed by WeCom, and sent again long after, or long before.
 STALE: Mapping[str, Attack] = {
-    "an event of yesterday": lambda door: door.sealed(_good(door), at=_in_seconds(-86_400)),
-    "an event of tomorrow": lambda door: door.sealed(_good(door), at=_in_seconds(+86_400)),
+    "an event of last year": lambda door: door.sealed(_good(door), at=_in_seconds(-365 * 86_400)),
+    "an event of next year": lambda door: door.sealed(_good(door), at=_in_seconds(+365 * 86_400)),
     "an event of no moment": lambda door: door.sealed(_good(door), at=""),
     "an event of a word": lambda door: door.sealed(_good(door), at=MARK),
     "an event of other digits": lambda door: door.sealed(_good(door), at="１７９０００００００"),

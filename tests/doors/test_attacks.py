@@ -215,7 +215,7 @@ def test_nor_does_one_in_another_encoding_or_in_json(door: Door, encoding: str) 
         assert door.knock(Knock(query, method="GET")).status == 403
 
 
-@pytest.mark.parametrize("hours", [-11, -2, 2, 11])
+@pytest.mark.parametrize("hours", [-11, -2, 2, 11, 90 * 24])
 def test_a_clock_that_is_hours_wrong_closes_no_door(stack: Stack, door: Door, hours: int) -> None:
     events = stored(stack)
     at = str(int(time.time()) + hours * 3600)
@@ -228,8 +228,8 @@ def test_a_clock_that_is_hours_wrong_closes_no_door(stack: Stack, door: Door, ho
     assert stored(stack) == events + 1
 
 
-@pytest.mark.parametrize("days", [-70, -1, 1])
-def test_a_verification_of_another_day_is_refused(stack: Stack, door: Door, days: int) -> None:
+@pytest.mark.parametrize("days", [-3650, -200, 200])
+def test_a_verification_of_another_year_is_refused(stack: Stack, door: Door, days: int) -> None:
     before = len(lines(stack))
     at = str(int(time.time()) + days * 86_400)
 
