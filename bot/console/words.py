@@ -153,6 +153,7 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
     },
     "job": {
         "access.look_for_forged": Word(_l("检查准入记录是否被绕过客规改动"), QUIET),
+        "keys.go_on": Word(_l("把已加密内容换用最新的数据密钥"), QUIET),
         "leavers.take_access": Word(_l("收回离职成员的登录、令牌与角色"), QUIET),
         "notices.send_digests": Word(_l("提醒成员人工告知客户"), QUIET),
         "conflicts.wake_untold": Word(_l("通知撞单的处理结果"), QUIET),

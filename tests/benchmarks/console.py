@@ -19,7 +19,7 @@ import psycopg
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
-from bot import clock, db, migrations
+from bot import clock, db, migrations, setup
 from bot.actions import logins
 from bot.app import create_app
 from bot.console import gate
@@ -248,7 +248,8 @@ def main() -> int:
 def measure(customers: int, staff: int, rounds: int) -> Iterator[Result]:
     """Fill a new database, and ask for every page so many times as each of those who may."""
     with storage("postgres") as (_folder, url, queue):
-        db.connect(url)
+        loaded = settings.load(_environment(url, queue))
+        setup.connect(loaded)
         migrations.up()
         _fill(customers, staff)
         db.database.obj.close_all()
@@ -257,7 +258,7 @@ def measure(customers: int, staff: int, rounds: int) -> Iterator[Result]:
             server.execute("VACUUM ANALYZE")
             # What was filled in is on the disk, and not written there while pages are asked for.
             server.execute("CHECKPOINT")
-        app = create_app(settings.load(_environment(url, queue)))
+        app = create_app(loaded)
         # As config/gunicorn.py does in each process.
         gc.collect()
         gc.freeze()
