@@ -69,6 +69,7 @@ EXAMPLES: dict[str, str | int] = {
     "external_userid": "wm_chen",
     "handover_id": 2,
     "number": 1,
+    "token_id": 4,
     "userid": "zhangsan",
     "way_id": 1,
 }
@@ -77,6 +78,8 @@ OTHER_EXAMPLES: dict[str, dict[str, str | int]] = {
 }
 # They answer with no page of ours.
 WITHOUT_A_PAGE = {
+    # Of local administrators alone: a member has no password here.
+    "console.account.password",
     "console.contact_ways.qr",
     "console.login.done",
     "console.login.wecom",
@@ -408,6 +411,8 @@ def _add_paper(qr_code: str) -> None:
             ("CRM 同步", "guyan", None),
             ("数据平台", "local:ops", at(-200)),
             ("旧脚本", "guyan", None),
+            # It waits until its owner consents.
+            ("核心系统", BOSS, None),
         )
     ):
         ApiToken.create(
@@ -415,6 +420,8 @@ def _add_paper(qr_code: str) -> None:
             digest=str(number) * 64,
             scopes=["admin"] if name == "旧脚本" else ["read"],
             owner=owner,
+            maker="guyan",
+            consented_at=None if owner == BOSS else at(-60 * 24 * 20),
             created_at=at(-60 * 24 * 20),
             expires_at=clock.now() + timedelta(days=70),
             revoked_at=revoked,
