@@ -163,7 +163,10 @@ def test_what_was_put_there_before_is_found_and_never_run(roles: TwoRoles, tmp_p
         assert refused.returncode == 1
         assert f"of {roles.application_name}" in refused.stderr
     roles.cover_up()
-    assert roles.entries() == ["token.create token stolen", "backup.make database"]
+    assert [entry for entry in roles.entries() if not entry.startswith("keys.")] == [
+        "token.create token stolen",
+        "backup.make database",
+    ]
 
 
 @pytest.mark.parametrize(
