@@ -59,7 +59,7 @@ def is_asked(answer: TestResponse) -> bool:
 
 def prove(actor: str) -> None:
     with db.connection():
-        Login.update(stepped_up_at=clock.now()).where(Login.actor == actor).execute()
+        Login.change(Login.actor == actor, stepped_up_at=clock.now())
 
 
 def settle(client: FlaskClient, number: int, owner: str = "north_second") -> TestResponse:

@@ -84,7 +84,8 @@ def house(sqlite_url: str) -> Iterator[House]:
 @pytest.mark.parametrize("victim", ["root", "compliance", "north_staff"])
 def test_a_leave_that_nobody_has_approved_locks_nobody_out(house: House, victim: str) -> None:
     browser = house.as_(victim)
-    registered = house.say("hr", "/offboardings/new", userid=victim, last_day=str(in_days(-1)))
+    over = str(in_days(-1))
+    registered = house.say("hr", "/offboardings/new", userid=victim, last_day=over, past=over)
     assert registered.status_code == 302
     assert browser.get("/account").status_code == 200
 
@@ -324,7 +325,7 @@ def test_a_filter_by_owner_names_nobody_outside(house: House) -> None:
 
 
 def test_a_form_names_no_more_members_than_are_looked_up_in_one_go(house: House) -> None:
-    many = " ".join(f"x{number}" for number in range(20_000))
+    many = " ".join(f"x{number}" for number in range(60))
     form = {"userid": "north_staff", "last_day": str(in_days(1))}
 
     answer = house.say("north_lead", "/offboardings/new", **form, successors=many)
@@ -335,11 +336,12 @@ def test_a_form_names_no_more_members_than_are_looked_up_in_one_go(house: House)
     assert "没有名叫“nobody”的成员" in unknown.get_data(as_text=True)
 
 
-def test_long_texts_are_cut_or_refused(house: House) -> None:
+def test_long_texts_are_refused(house: House) -> None:
     staff = house.as_("north_staff")
-    send(staff, "/customers/views", token_of(staff), name="big", query="q=" + "x" * 400_000)
+    query = "q=" + "x" * 400_000
+    view = send(staff, "/customers/views", token_of(staff), name="big", query=query)
     resolved = f"/conflicts/{house.given['conflict_id']}/resolve"
-    house.say("north_lead", resolved, owner="north_staff", reason="x" * 400_000)
+    settled = house.say("north_lead", resolved, owner="north_staff", reason="x" * 400_000)
     moved = house.say(
         "north_lead",
         "/moves/new",
@@ -350,8 +352,7 @@ def test_long_texts_are_cut_or_refused(house: House) -> None:
     )
 
     with db.connection():
-        assert max(len(view.query) for view in SavedView.select()) <= 1000
-        reason = Conflict.get_by_id(house.given["conflict_id"]).resolution["reason"]
-        assert len(reason) == 500
+        assert SavedView.select().where(SavedView.name == "big").count() == 0
+        assert Conflict.get_by_id(house.given["conflict_id"]).resolved_at is None
         assert Handover.select().where(Handover.source == "console k").count() == 0
-    assert moved.status_code == 422
+    assert [one.status_code for one in (view, settled, moved)] == [422, 422, 422]

@@ -70,7 +70,7 @@ def test_customers_who_come_while_the_clock_jumps_are_told_once_or_listed(
 def test_what_waits_when_the_clock_is_set_back_goes_on_at_once(stack: Stack) -> None:
     """Eight hours too late, as when local time was taken for UTC: a retry and all jobs wait."""
     ahead = 8 * 3600
-    stack.sandbox.post("/sandbox/faults", endpoint="user/get", errcode=60011)
+    stack.sandbox.post("/sandbox/faults", endpoint="user/get", errcode=48002)
     MovedClock(stack.folder).set(ahead)
     stack.hire("qianliu", department=7)
     stack.meet("qianliu", "wm_back")

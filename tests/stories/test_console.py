@@ -294,7 +294,7 @@ def test_hr_registers_a_leaver_and_the_manager_proves_who_approves(
     page.get_by_label("接替成员").fill("ding_heir")
     page.get_by_label("事由").fill("个人原因")
     page.get_by_role("button", name="登记离职").click()
-    expect(page.get_by_role("status")).to_contain_text("等待另一人审批")
+    expect(page.get_by_role("status")).to_contain_text("另一人审批后")
     case = stack.case("ding", "awaiting_approval")
     approval = f"/offboardings/{case['id']}/approve"
 
