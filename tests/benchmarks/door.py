@@ -105,10 +105,18 @@ class OldRowsResult:
 def measure(kind: str, rounds: int, amount: int, half_load: bool = False) -> Result:
     """Let the three take turns on one kind of database."""
     with storage(kind) as (folder, database_url, queue_url):
-        places = [
-            make_place(folder, web_port=free_port(), DATABASE_URL=database_url, QUEUE_URL=queue_url)
-            for _ in range(2)
-        ]
+        first = make_place(
+            folder, web_port=free_port(), DATABASE_URL=database_url, QUEUE_URL=queue_url
+        )
+        second = make_place(
+            folder,
+            web_port=free_port(),
+            DATABASE_URL=database_url,
+            QUEUE_URL=queue_url,
+            # Over one database there is one data key.
+            DATA_KEY=first.environment["KEGUI_DATA_KEY"],
+        )
+        places = [first, second]
         _kegui(places[0], "migrate")
         commits.prepare(database_url)
         with _serving(places[0], SHIPPED, folder), _serving(places[1], BARE, folder):
