@@ -1,6 +1,6 @@
 """The one way Kegui changes the world outside: record it, do it, record how it went."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import timedelta
 from enum import Enum
 
@@ -31,6 +31,7 @@ def once(
     after_crash: AfterCrash = AfterCrash.UNKNOWN,
     lease: timedelta = timedelta(seconds=30),
     sealed_text: bytes | None = None,
+    keeps_text_when: Collection[int] = (),
 ) -> Effect:
     """Do ``act`` unless the same thing was settled before, and return how it stands.
 
@@ -46,6 +47,7 @@ def once(
         after_crash: what to do with an act that was begun and never ended.
         lease: longer than the act can take.
         sealed_text: what the act says, kept with its row until it is settled.
+        keeps_text_when: WeCom's codes of a refusal after which it is kept longer.
 
     Raises:
         Busy: another process holds the lease of this act.
@@ -64,7 +66,10 @@ def once(
         if repeated:
             # The first try may be the one that was executed: this refusal proves nothing.
             return _record(effect, UNKNOWN, errcode=error.errcode, error=_UNCERTAIN)
-        return _record(effect, REFUSED, errcode=error.errcode, error=str(error))
+        keeps_text = error.errcode in keeps_text_when
+        return _record(
+            effect, REFUSED, errcode=error.errcode, error=str(error), keeps_text=keeps_text
+        )
     except Transient as error:
         if error.maybe_executed or repeated:
             _release(effect, error=_UNCERTAIN)
@@ -153,11 +158,16 @@ def _may_repeat(effect: Effect, after_crash: AfterCrash) -> bool:
 
 
 def _record(
-    effect: Effect, state: str, *, errcode: int | None = None, error: str | None = None
+    effect: Effect,
+    state: str,
+    *,
+    errcode: int | None = None,
+    error: str | None = None,
+    keeps_text: bool = False,
 ) -> Effect:
     now = clock.now()
     changes = {"state": state, "errcode": errcode, "error": error}
-    if state in SETTLED:
+    if state in SETTLED and not keeps_text:
         changes["sealed_text"] = None
     recorded = list(
         Effect.update(finished_at=now, lease_until=now, **changes)

@@ -12,7 +12,7 @@ from bot.audit import Who
 from bot.db import locked, transaction
 from bot.effects import Busy
 from bot.kegui import Kegui
-from bot.models import Conflict, Customer, Ownership, Staff
+from bot.models import Conflict, Customer, FormerUserid, Ownership, Staff
 from bot.models.conflict import OPEN, RESOLVED
 from bot.queue import Lane
 from bot.router import Received
@@ -229,7 +229,8 @@ def _concerned(conflict: Conflict) -> list[str]:
 
 
 def _about_opening(conflict: Conflict, contender: str) -> str:
-    return f"conflict {conflict.id} {contender}"
+    # A retry after the contender was renamed must not tell the others a second time.
+    return f"conflict {conflict.id} {FormerUserid.first_called(contender)}"
 
 
 def _about_resolution(conflict: Conflict) -> str:

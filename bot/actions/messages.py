@@ -2,20 +2,23 @@
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
 
 import structlog
+from peewee import fn
 
 from bot.effects import AfterCrash, once
 from bot.kegui import Kegui
-from bot.models import Effect
+from bot.models import Effect, FormerUserid
 from bot.models.data_key import MESSAGE
-from bot.models.effect import REFUSED
-from bot.wecom import as_data
+from bot.models.effect import FAILED, REFUSED
+from bot.wecom import NOBODY_REACHED, as_data
 from config import table
 
 log = structlog.get_logger(__name__)
 
+APP_MESSAGE = "app_message"
 # So many names of a list fit into one message together.
 LISTED_CHARACTERS = 30
 NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -50,6 +53,7 @@ def tell(
     Raises:
         WeComError: it could not be sent for now; repeating is safe, WeCom drops duplicates.
     """
+    userid = _present(userid)
     identity = identity_of(userid, template, about)
     begun: Effect | None = Effect.get_or_none(Effect.identity == identity)
     if begun is not None and begun.is_settled:
@@ -61,17 +65,50 @@ def tell(
         section, key = template.split(".")
         shown = {name: _as_data(value) for name, value in values.items()}
         text = table("notices")[section][key].format(**shown, **ours)
-    told = once(
+    told = _send(userid, identity, text, kegui, event_id)
+    if told.state == REFUSED:
+        log.warning("message_refused", template=template, errcode=told.errcode)
+    if told.state == REFUSED and _present(userid) != userid:
+        # The member was renamed in the meantime.
+        send_anew(_present(userid), kegui)
+    return told
+
+
+def send_anew(userid: str, kegui: Kegui) -> None:
+    """Send what reached nobody, because the member had another userid by then.
+
+    Raises:
+        WeComError, Busy: one could not be sent for now; repeating is safe.
+    """
+    prefix = f"message:{userid}:"
+    mine = fn.SUBSTR(Effect.identity, 1, len(prefix)) == prefix
+    for effect in list(Effect.select().where(mine, Effect.sealed_text.is_null(False))):
+        text = kegui.vault.open(MESSAGE, effect.identity, bytes(effect.sealed_text or b"")).decode()
+        Effect.update(state=FAILED).where(Effect.id == effect.id, Effect.state == REFUSED).execute()
+        _send(userid, effect.identity, text, kegui, effect.event_id)
+
+
+def forget_texts(before: datetime) -> None:
+    """Drop the texts that were kept for a member's new userid, and of which none came."""
+    Effect.update(sealed_text=None).where(
+        Effect.kind == APP_MESSAGE, Effect.state == REFUSED, Effect.finished_at < before
+    ).execute()
+
+
+def _send(userid: str, identity: str, text: str, kegui: Kegui, event_id: int | None) -> Effect:
+    return once(
         identity,
-        "app_message",
+        APP_MESSAGE,
         lambda: kegui.wecom.send_message([userid], text),
         event_id=event_id,
         after_crash=AfterCrash.REPEAT,
         sealed_text=kegui.vault.seal(MESSAGE, identity, text.encode()),
+        keeps_text_when=(NOBODY_REACHED,),
     )
-    if told.state == REFUSED:
-        log.warning("message_refused", template=template, errcode=told.errcode)
-    return told
+
+
+def _present(userid: str) -> str:
+    return FormerUserid.now_called([userid]).get(userid.lower(), userid)
 
 
 def _as_data(value: str | Sequence[str]) -> str:

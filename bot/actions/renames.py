@@ -19,6 +19,7 @@ from peewee import Field, ModelSelect, chunked, fn
 from bot import clock
 from bot.actions import handovers, proposals, second_factors, staff
 from bot.actions.alarms import end_alarm, raise_alarm
+from bot.actions.messages import forget_texts, send_anew
 from bot.audit import Who
 from bot.db import locked, transaction
 from bot.effects import Busy
@@ -63,6 +64,7 @@ from bot.models.handover import HANDOVER_OPEN, IN_SERVICE, OFFBOARDING, PLANNED,
 from bot.models.proposal import OPEN
 from bot.rules.renames import SAME_MOMENT, Stretch, former_one_stands, may_be_one, replaced
 from bot.vault import Vault, VaultError
+from bot.wecom import WeComError
 
 log = structlog.get_logger(__name__)
 
@@ -139,12 +141,15 @@ def rename(former: str, userid: str, at: datetime, by: Who, kegui: Kegui) -> str
 
     Raises:
         Busy: a handover of the member is being worked on at this moment.
+        WeComError: all is moved, and a message to the former userid could not be sent anew.
     """
     former, userid = _written(former), _written(userid)
     for since in FormerUserid.among([userid]):
         if since.renamed_at >= at:
             userid = since.userid
     if former.lower() == userid.lower():
+        # A try again: all is moved, and what was to be said may not have been said.
+        send_anew(former, kegui)
         return former
     with (
         Lease.held(f"handover of {former}") as mine,
@@ -154,6 +159,7 @@ def rename(former: str, userid: str, at: datetime, by: Who, kegui: Kegui) -> str
             raise Busy(f"handover of {userid}")
         with transaction():
             _rename(former, userid, at, by, kegui)
+    send_anew(userid, kegui)
     return userid
 
 
@@ -162,7 +168,7 @@ def say_so(former: str, userid: str, by: Who, kegui: Kegui) -> str:
 
     Raises:
         NotPossible: nobody is known by the former userid, or WeCom shows both or not the new one.
-        Busy: see ``rename``.
+        Busy, WeComError: see ``rename``.
     """
     if Staff.get_or_none(Staff.userid == _written(former)) is None:
         raise NotPossible(f"nobody here is called {former}")
@@ -181,8 +187,9 @@ def look_after_latest(kegui: Kegui) -> None:
     for one in list(FormerUserid.select().where(FormerUserid.renamed_at > since)):
         try:
             rename(one.former, one.userid, one.renamed_at, BY_WECOM, kegui)
-        except Busy as busy:
-            log.info("rename_waits", why=str(busy))
+        except (Busy, WeComError) as trouble:
+            log.info("rename_waits", why=str(trouble))
+    forget_texts(before=since)
 
 
 def who_may_be(former: str) -> list[str]:

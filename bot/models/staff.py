@@ -122,6 +122,13 @@ class FormerUserid(Model):
         ]
 
     @classmethod
+    def first_called(cls, userid: str) -> str:
+        """Return the first userid that a member had here: it stays the same however they are
+        renamed."""
+        row = cls.select().where(cls.userid == userid).order_by(cls.renamed_at, cls.former).first()
+        return row.former if row else userid
+
+    @classmethod
     def put(cls, former: str, userid: str, at: datetime) -> bool:
         """Remember that ``former`` is ``userid`` now; False when that is known."""
         known = cls.get_or_none(cls.former == former)

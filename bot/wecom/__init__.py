@@ -24,7 +24,7 @@ from bot.wecom.errors import (
 )
 from bot.wecom.groups import Group, GroupMember, GroupRow, Groups
 from bot.wecom.logins import Identity, Logins, Ticket, jsapi_signature, oauth_url, qr_url
-from bot.wecom.messages import Button, Card, MessageResult, Messages, as_data
+from bot.wecom.messages import NOBODY_REACHED, Button, Card, MessageResult, Messages, as_data
 from bot.wecom.pauses import Pause, PauseStore
 from bot.wecom.tokens import Token, TokenStore
 from bot.wecom.transfers import TransferRow, Transfers, Unassigned
@@ -64,6 +64,7 @@ class WeCom(Contacts, Customers, Transfers, Groups, Messages, ContactWays, Agent
 
 __all__ = [
     "ABOUT_ONE",
+    "NOBODY_REACHED",
     "OUT_OF_RANGE",
     "Agent",
     "Budgets",

@@ -68,7 +68,15 @@ from bot.reports import audit_log
 from bot.reports.tokens import live_tokens_of
 from bot.rules.rights import Role
 from bot.vault import Vault
-from bot.wecom import CustomerDetail, FollowUser, MessageResult, Refused, User
+from bot.wecom import (
+    CustomerDetail,
+    FollowUser,
+    MessageResult,
+    Refused,
+    Transient,
+    User,
+    WeComError,
+)
 from bot.worker import Worker
 from config import settings
 from handlers import router
@@ -158,6 +166,8 @@ class WeCom:
 
     def __init__(self) -> None:
         self.shown = {NEW: "李四", "wangwu": "王五"}
+        self.knows_only_present = False
+        self.trouble: WeComError | None = None
         self.asked: list[str] = []
         self.told: list[tuple[str, str]] = []
         self.welcomed: list[str] = []
@@ -180,6 +190,10 @@ class WeCom:
         self.welcomed.append(code)
 
     def send_message(self, userids: list[str], text: str) -> MessageResult:
+        if self.knows_only_present and not set(userids) & set(self.shown):
+            raise Refused("message/send", 81013)
+        if self.trouble is not None:
+            raise self.trouble
         self.told += [(userid, text) for userid in userids]
         return MessageResult("msgid", ())
 
@@ -461,6 +475,62 @@ def test_a_welcome_that_was_begun_before_is_not_sent_again(kegui: Kegui, wecom: 
 
     assert wecom.welcomed == ["CODE"]
     assert [(one.userid, one.state) for one in Notice.select()] == [(NEW, "delivered")]
+
+
+@pytest.mark.parametrize("fails_once", [False, True])
+def test_who_was_told_nothing_under_the_former_userid_is_told_under_the_new_one(
+    kegui: Kegui, wecom: WeCom, fails_once: bool
+) -> None:
+    """WeCom knows the new userid some moments before its event about it comes."""
+    member(OLD)
+    member("wangwu")
+    meets("wm_chen", "wangwu", "wangwu", ago=LONG_AGO)
+    wecom.knows_only_present = True
+    comes(
+        kegui,
+        Event="change_external_contact",
+        ChangeType="add_external_contact",
+        UserID=OLD,
+        ExternalUserID="wm_chen",
+    )
+    assert {userid for userid, _ in wecom.told} == {"wangwu"}
+
+    if fails_once:
+        wecom.trouble = Transient("message/send", -1, maybe_executed=False)
+        assert renamed(kegui).state == "failed"
+        wecom.trouble = None
+        InboxEvent.update(due_at=clock.now()).execute()
+        Worker(kegui, router).answer(
+            InboxEvent.select().order_by(-InboxEvent.id).get().id, Lane.WORK
+        )
+    else:
+        renamed(kegui)
+
+    assert sorted(userid for userid, _ in wecom.told) == [NEW, "wangwu"]
+    assert Effect.select().where(Effect.sealed_text.is_null(False)).count() == 0
+
+
+def test_a_retry_after_a_rename_tells_nobody_twice(kegui: Kegui, wecom: WeCom) -> None:
+    member(OLD)
+    member("wangwu")
+    meets("wm_chen", "wangwu", "wangwu", ago=LONG_AGO)
+    event = comes(
+        kegui,
+        Event="change_external_contact",
+        ChangeType="add_external_contact",
+        UserID=OLD,
+        ExternalUserID="wm_chen",
+    )
+    told = list(wecom.told)
+    assert {userid for userid, _ in told} == {OLD, "wangwu"}
+
+    renamed(kegui)
+    InboxEvent.update(state="waiting", due_at=clock.now()).where(
+        InboxEvent.id == event.id
+    ).execute()
+    Worker(kegui, router).answer(event.id, Lane.WORK)
+
+    assert wecom.told == told
 
 
 def test_a_conflict_with_oneself_is_none(kegui: Kegui) -> None:
