@@ -38,6 +38,8 @@ DIGEST = "存档告知提醒"
 DIGEST_LINE = "· "
 # Which attempts say that WeCom never took the transfer on.
 NOT_TAKEN = ("not_sent", "unfit", "limit", "failed")
+# The leave came between: WeCom shows nothing of it, whether it ever began it or not.
+IN_DOUBT = "overtaken"
 
 
 @dataclass
@@ -242,6 +244,7 @@ def transfers_began_once(books: Books) -> Iterator[str]:
     """Every transfer that WeCom began is one attempt of Kegui's, and the other way round."""
     began = Counter(_move(row) for row in books.effects("transfer_started"))
     attempts: Counter[tuple[str, str, str]] = Counter()
+    in_doubt: Counter[tuple[str, str, str]] = Counter()
     for case in books.cases:
         for item in books.items.get(case["id"], ()):
             if item["kind"] == "customer":
@@ -249,13 +252,15 @@ def transfers_began_once(books: Books) -> Iterator[str]:
                     if attempt["status"] not in NOT_TAKEN:
                         move = (case["userid"], attempt["takeover_userid"], item["external_userid"])
                         attempts[move] += 1
+                        in_doubt[move] += attempt["status"] == IN_DOUBT
     for move, times in began.items():
         if times > attempts[move] + _taken_after_all(books, move):
             yield f"{_moved(move)} began {times} times, {attempts[move]} attempts say so"
         if times > 1 and times > _failed(books, move) + 1:
             yield f"{_moved(move)} began {times} times"
     for move, times in attempts.items():
-        if times > max(began[move], 1) or not began[move]:
+        sure = times - in_doubt[move]
+        if sure > max(began[move], 1) or (sure and not began[move]):
             yield f"{times} attempts, but {_moved(move)} began {began[move]} times"
 
 

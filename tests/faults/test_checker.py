@@ -385,6 +385,15 @@ def test_a_death_that_was_planted_is_none_to_complain_of() -> None:
     assert violations(books) == []
 
 
+def test_an_attempt_that_a_leave_overtook_may_have_begun_or_not() -> None:
+    books = right_books()
+    books.items[1][0]["attempts"].insert(0, attempt("lisi", "overtaken"))
+    assert violations(books) == []
+
+    _attempt_that_wecom_never_saw(books)
+    assert violations(books) != []
+
+
 def test_the_checker_knows_nothing_of_kegui() -> None:
     text = Path(checker.__file__).read_text("utf-8")
 
