@@ -1,8 +1,10 @@
 """What an operator must know: raised once, told once, ended when it is over."""
 
 from collections.abc import Collection
+from datetime import datetime
 
 import structlog
+from peewee import fn
 
 from bot import clock
 from bot.actions.messages import tell
@@ -95,6 +97,12 @@ def end_alarm(kind: str, subject: str = "") -> None:
 def open_alarms(kind: str) -> list[Alarm]:
     """Return the alarms of a kind that are not over."""
     return list(Alarm.select().where(Alarm.kind == kind, Alarm.ended_at.is_null()))
+
+
+def last_end(kind: str) -> datetime | None:
+    """Return when an alarm of a kind ended last."""
+    ended: datetime | None = Alarm.select(fn.MAX(Alarm.ended_at)).where(Alarm.kind == kind).scalar()
+    return ended
 
 
 def end_others(kind: str, still: Collection[str]) -> None:

@@ -1,6 +1,7 @@
 """When the clock strikes: the whole schedule, one line for each job."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -33,7 +34,7 @@ from bot.models import JobRun, PlannedJob
 from bot.models.job_run import Terms
 from bot.rules.timetable import patience
 from bot.vault import WrongKey
-from bot.wecom import WeComError
+from bot.wecom import WeComError, is_out_of_reach
 from config.settings import Settings
 
 log = structlog.get_logger(__name__)
@@ -149,22 +150,34 @@ class Strikes:
             self._last[name] = begun
             log.debug("job_begins", job=name)
             try:
-                error = run_once(job, self._kegui)
+                failure = run_once(job, self._kegui)
             except Exception as bug:
-                _note_end(name, begun, type(bug).__name__)
+                _note_end(name, begun, Failure(type(bug).__name__))
                 raise
-            _note_end(name, begun, error)
+            _note_end(name, begun, failure)
         except (PeeweeException, MaxConnectionsExceeded) as error:
             log.warning("job_waits", job=name, why=type(error).__name__)
 
 
-def _note_end(name: str, begun: datetime, error: str | None) -> None:
+@dataclass(frozen=True)
+class Failure:
+    """Why a job failed."""
+
+    error: str
+    is_wecom_away: bool = False
+
+
+def _note_end(name: str, begun: datetime, failure: Failure | None) -> None:
     with connection(), transaction():
-        JobRun.end(name, begun, error)
-        PlannedJob.end(name, well=error is None)
+        if failure is None:
+            JobRun.end(name, begun, None)
+            PlannedJob.end_well(name)
+        else:
+            JobRun.end(name, begun, failure.error)
+            PlannedJob.end_failed(name, is_wecom_away=failure.is_wecom_away)
 
 
-def run_once(job: Job, kegui: Kegui) -> str | None:
+def run_once(job: Job, kegui: Kegui) -> Failure | None:
     """Run a job; trouble outside is logged, returned, and left to the next time."""
     name = job_name(job)
     try:
@@ -174,10 +187,10 @@ def run_once(job: Job, kegui: Kegui) -> str | None:
         with connection():
             report(error, kegui)
         log.warning("job_waits", job=name, why=str(error))
-        return str(error)
+        return Failure(str(error), isinstance(error, WeComError) and is_out_of_reach(error))
     except (PeeweeException, MaxConnectionsExceeded, WrongKey) as error:
         log.warning("job_waits", job=name, why=type(error).__name__)
-        return type(error).__name__
+        return Failure(type(error).__name__)
     return None
 
 

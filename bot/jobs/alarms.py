@@ -1,7 +1,7 @@
 """Troubles that no single event shows, and troubles that are over."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
@@ -15,6 +15,7 @@ from bot.actions.alarms import (
     WECOM_AWAY,
     end_alarm,
     end_others,
+    last_end,
     open_alarms,
     raise_alarm,
     tell_operators,
@@ -26,7 +27,8 @@ from bot.models.alarm import WECOM_REFUSES
 from bot.models.handover import AWAITING_APPROVAL, PLANNED
 from bot.reports.gaps import members_without_codes
 from bot.reports.operation import late_jobs
-from bot.reports.pauses import FORGOTTEN, known, longest_outage
+from bot.reports.pauses import FORGOTTEN, is_any_silent, known, longest_outage
+from bot.rules.timetable import Outages
 from bot.wecom import (
     OperatorNeeded,
     Paused,
@@ -109,12 +111,17 @@ def look_for_late_jobs(kegui: Kegui) -> None:
     """One alarm for each job of the timetable that has not gone well for too long.
 
     Where this one has not either, no clock struck: the others are late by no fault of theirs, and
-    strike now. The next look finds those that do not go well.
+    strike now. The next look finds those that do not go well. Where WeCom is out of reach, the one
+    alarm of that stands for all jobs that fail for no other reason.
     """
-    late = late_jobs(clock.now())
+    now = clock.now()
+    late = late_jobs(now)
     if any(job.name == THIS_LOOK for job in late):
         return
+    outages = _outages(now)
     for job in late:
+        if job.is_excused(outages, now):
+            continue
         since = job.well_at.astimezone(kegui.settings.zone)
         raise_alarm(
             JOB_LATE,
@@ -124,6 +131,13 @@ def look_for_late_jobs(kegui: Kegui) -> None:
             kegui,
         )
     end_others(JOB_LATE, [job.name for job in late])
+
+
+def _outages(now: datetime) -> Outages:
+    """WeCom is out of reach from the first endpoint that gives no answer, not only from when that
+    has lasted for long enough to be an alarm."""
+    is_on = bool(open_alarms(WECOM_AWAY)) or is_any_silent(now)
+    return Outages(is_on, last_end(WECOM_AWAY))
 
 
 def tell_untold(kegui: Kegui) -> None:

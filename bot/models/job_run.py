@@ -55,7 +55,7 @@ class PlannedJob(Model):
     """A job of the timetable with its terms (in seconds).
 
     ``well_at``: when it last went well, or was put on the timetable; ``failed_at``: when it last
-    failed since then.
+    failed since then; ``away_at``: the same, where it failed because WeCom was out of reach.
     """
 
     job = CharField(max_length=96, primary_key=True)
@@ -64,6 +64,7 @@ class PlannedJob(Model):
     is_reading = BooleanField(default=False)
     well_at = UTCDateTimeField()
     failed_at = UTCDateTimeField(null=True)
+    away_at = UTCDateTimeField(null=True)
 
     @classmethod
     def plan(cls, timetable: Mapping[str, Terms]) -> None:
@@ -85,8 +86,14 @@ class PlannedJob(Model):
         cls.delete().where(cls.job.not_in(list(timetable))).execute()
 
     @classmethod
-    def end(cls, job: str, *, well: bool) -> None:
-        """Note how a job ended."""
+    def end_well(cls, job: str) -> None:
+        """Note that a job went well."""
+        ended = cls.update(well_at=clock.now(), failed_at=None, away_at=None)
+        ended.where(cls.job == job).execute()
+
+    @classmethod
+    def end_failed(cls, job: str, *, is_wecom_away: bool) -> None:
+        """Note that a job failed, and whether that was because WeCom was out of reach."""
         now = clock.now()
-        changes = {"well_at": now, "failed_at": None} if well else {"failed_at": now}
-        cls.update(**changes).where(cls.job == job).execute()
+        failed = cls.update(failed_at=now, away_at=now if is_wecom_away else None)
+        failed.where(cls.job == job).execute()

@@ -325,6 +325,7 @@ def planned_jobs(last_whole_sync_at: datetime | None) -> list[Planned]:
             max(row.well_at, last_whole_sync_at or row.well_at) if row.is_reading else row.well_at,
             moved_at if row.is_reading else None,
             row.failed_at,
+            row.away_at,
         )
         for row in PlannedJob.select().order_by(PlannedJob.job)
     ]

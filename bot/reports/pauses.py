@@ -56,6 +56,11 @@ def pause_of(endpoint: str, now: datetime) -> datetime | None:
     return max((pause.until for pause in holds), default=None)
 
 
+def is_any_silent(now: datetime) -> bool:
+    """Whether an endpoint gave no answer, and none of its calls has gone well since."""
+    return known(now).where(EndpointPause.errcode.is_null()).exists()
+
+
 def longest_outage(now: datetime) -> EndpointPause | None:
     """Return the pause that network errors keep up since the longest time, if it is an outage."""
     no_answer = EndpointPause.errcode.is_null() | (EndpointPause.errcode == SYSTEM_BUSY)

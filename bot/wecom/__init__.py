@@ -19,6 +19,7 @@ from bot.wecom.errors import (
     Transient,
     Unreadable,
     WeComError,
+    is_out_of_reach,
     needs_operator,
     what_to_do,
 )
@@ -102,6 +103,7 @@ __all__ = [
     "WeCom",
     "WeComError",
     "as_data",
+    "is_out_of_reach",
     "jsapi_signature",
     "needs_operator",
     "oauth_url",

@@ -90,6 +90,16 @@ class Paused(WeComError):
         return needs_operator(self.cause)
 
 
+def is_out_of_reach(error: WeComError) -> bool:
+    """Whether no answer came that could be read, or none was waited for since none had come.
+
+    "System busy" is an answer: WeCom can be reached.
+    """
+    if isinstance(error, Paused):
+        return error.cause is None
+    return isinstance(error, Transient) and error.errcode is None
+
+
 GETTOKEN = "gettoken"
 TOKEN_CODES = (40014, 42001)
 TOO_OFTEN = 45009

@@ -9,6 +9,8 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from bot import clock, jobs
+from bot.actions.alarms import end_alarm, raise_alarm
+from bot.effects import Busy
 from bot.exposition import Everything
 from bot.jobs import job_name, timetable
 from bot.jobs.alarms import THIS_LOOK, look_for_late_jobs
@@ -17,8 +19,9 @@ from bot.metrics import Storing
 from bot.models import Alarm, JobRun, PlannedJob, SyncProgress, SyncRun
 from bot.queue import Queue
 from bot.status import show
+from bot.stores import DatabasePauseStore
 from bot.vault import Vault
-from bot.wecom import Transient
+from bot.wecom import OperatorNeeded, Pause, Paused, Transient
 from config import settings
 
 KEGUI = Kegui(settings.load({}), cast(Any, None), cast(Any, None), Vault("A" * 43 + "="))
@@ -210,6 +213,91 @@ def test_a_first_import_that_goes_on_is_not_late_and_one_that_stands_still_is(
 
     SyncProgress.create(run="r", step="customers", subject="zhangsan", finished_at=clock.now())
     assert look() == ([], True)
+
+
+AWAY = (
+    Transient("message/send", None, "network"),
+    Paused("message/send", clock.now(), "network errors"),
+)
+OTHER_REASONS = (
+    Transient("message/send", -1, "system busy"),
+    Paused("message/send", clock.now(), "refused", 48002),
+    Busy("another process"),
+    OperatorNeeded("message/send", 48002, what_to_do="..."),
+)
+DIGESTS = jobs.job_name(jobs.notices.send_digests)
+
+
+def late_in_an_outage(act: Act, error: Exception) -> None:
+    """The digests have not been sent for three minutes: the last time they failed like this."""
+    act.error = error
+    pass_time(minutes=3)
+    strike(jobs.notices.send_digests, act)
+    PlannedJob.update(well_at=clock.now()).where(PlannedJob.job != DIGESTS).execute()
+
+
+def late_alarms() -> list[str]:
+    look_for_late_jobs(KEGUI)
+    still = Alarm.select().where(Alarm.kind == "job_late", Alarm.ended_at.is_null())
+    return [alarm.subject for alarm in still]
+
+
+def told_of_an_outage() -> None:
+    raise_alarm("wecom_unreachable", "", "text", "what to do", KEGUI)
+
+
+def no_answer_yet() -> None:
+    DatabasePauseStore().set(Pause("app", "user/get", clock.now(), "network errors", None))
+
+
+@pytest.mark.parametrize("begin", [told_of_an_outage, no_answer_yet])
+@pytest.mark.parametrize("error", AWAY, ids=repr)
+def test_what_fails_because_wecom_is_out_of_reach_is_no_alarm_of_its_own(
+    act: Act, queue_url: str, begin: Callable[[], None], error: Exception
+) -> None:
+    begin()
+    late_in_an_outage(act, error)
+
+    assert late_alarms() == []
+
+    text, is_well = show(queue_url, as_json=False)
+    assert not is_well
+    assert f"job {DIGESTS} has not gone well" in text
+
+
+@pytest.mark.parametrize("error", OTHER_REASONS, ids=repr)
+def test_what_fails_for_another_reason_in_an_outage_is_an_alarm(act: Act, error: Exception) -> None:
+    told_of_an_outage()
+    late_in_an_outage(act, error)
+
+    assert late_alarms() == [DIGESTS]
+
+
+def test_what_still_fails_after_the_outage_is_an_alarm_and_what_was_not_tried_is_none(
+    act: Act,
+) -> None:
+    told_of_an_outage()
+    late_in_an_outage(act, AWAY[0])
+    end_alarm("wecom_unreachable")
+    assert late_alarms() == []
+
+    strike(jobs.notices.send_digests, act)
+
+    assert late_alarms() == [DIGESTS]
+
+
+def test_an_alarm_from_before_the_outage_stands_until_the_job_goes_well(act: Act) -> None:
+    late_in_an_outage(act, OTHER_REASONS[0])
+    assert late_alarms() == [DIGESTS]
+
+    told_of_an_outage()
+    act.error = AWAY[0]
+    strike(jobs.notices.send_digests, act)
+    assert late_alarms() == [DIGESTS]
+
+    act.error = None
+    strike(jobs.notices.send_digests, act)
+    assert late_alarms() == []
 
 
 def test_late_jobs_are_told_to_programs_and_to_prometheus(act: Act, queue_url: str) -> None:

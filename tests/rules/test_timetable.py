@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.rules.timetable import Planned, patience
+from bot.rules.timetable import Outages, Planned, patience
 
 NOW = datetime(2026, 12, 1, 3, tzinfo=UTC)
 
@@ -66,3 +66,29 @@ def test_a_reading_that_goes_on_and_never_ends_is_late() -> None:
         endless = job(1 / 60, may_take=1, well_at=ago(hours=hours), moved_at=ago(minutes=1))
 
         assert endless.is_late(NOW) is is_late
+
+
+ON = Outages(is_on=True)
+OVER_AN_HOUR_AGO = Outages(told_until=ago(hours=1))
+
+
+@pytest.mark.parametrize(
+    ("away_at", "outages", "is_excused"),
+    [
+        (ago(minutes=1), ON, True),
+        (None, ON, False),
+        (ago(minutes=1), Outages(), False),
+        # It has not been tried since the outage, or it was and fails all the same.
+        (ago(hours=1.5), OVER_AN_HOUR_AGO, True),
+        (ago(hours=0.5), OVER_AN_HOUR_AGO, False),
+        # It should have gone well long since.
+        (ago(hours=3), Outages(told_until=ago(hours=2.1)), False),
+    ],
+)
+def test_an_outage_excuses_what_fails_because_of_it_until_it_could_go_well(
+    away_at: datetime | None, outages: Outages, is_excused: bool
+) -> None:
+    late = job(1, well_at=ago(hours=9), failed_at=away_at or ago(minutes=1), away_at=away_at)
+
+    assert late.is_late(NOW)
+    assert late.is_excused(outages, NOW) is is_excused
