@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from peewee import Field, ModelSelect, fn
 
-from bot.audit import NOT_PEOPLE
+from bot.audit.log import NOT_PEOPLE
 from bot.db import is_one_of
 from bot.models import (
     Customer,

@@ -15,7 +15,7 @@ from typing import Any
 from bot import clock, db, dumps, migrations, private
 from bot.actions import after_restore, keys
 from bot.actions.after_restore import Marked
-from bot.audit import AuditLog, AuditUnwritable, Who
+from bot.audit.log import AuditLog, AuditUnwritable, Who
 from bot.dumps import DumpError, Store
 from bot.models import DataKey
 from bot.owner import UnsafeSchema

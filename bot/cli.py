@@ -16,7 +16,7 @@ import structlog
 from peewee import PeeweeException
 
 from bot import db, health, migrations, private, setup, signed_tables, terminal
-from bot.audit import AuditLog, AuditUnwritable
+from bot.audit.log import AuditLog, AuditUnwritable
 from bot.clock import now as utc_now
 from bot.commands import GROUPS
 from bot.effects import Busy

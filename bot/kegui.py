@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 
-from bot.audit import AuditLog
+from bot.audit.log import AuditLog
 from bot.queue import Queue
 from bot.vault import Vault
 from bot.wecom import WeCom

@@ -10,7 +10,7 @@ from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
 from bot import db, metrics, setup
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.kegui import Kegui
 from bot.models.staff import LONGEST_USERID
 from bot.vault import Vault

@@ -18,7 +18,7 @@ import bot
 from bot import clock, db, jobs, migrations
 from bot.actions import keys, local_users, logins, renames, roles, second_factors, tokens
 from bot.app import create_app
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.jobs import access
 from bot.kegui import Kegui
 from bot.models import (

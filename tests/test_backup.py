@@ -18,7 +18,7 @@ import pytest
 from peewee import IntegrityError
 
 from bot import backup, clock, db, inbox_archive, migrations
-from bot.audit import AuditLog, AuditUnwritable, Who
+from bot.audit.log import AuditLog, AuditUnwritable, Who
 from bot.backup import BackupError
 from bot.models import (
     AuditEnd,

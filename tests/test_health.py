@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from bot import db, health, migrations
 from bot.actions import keys
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.models import DataKey
 from bot.queue import Queue
 from bot.vault import Vault

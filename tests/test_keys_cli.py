@@ -10,7 +10,7 @@ import pytest
 
 from bot import clock, db, events, inbox
 from bot.actions import keys, second_factors
-from bot.audit import AuditLog, Who
+from bot.audit.log import AuditLog, Who
 from bot.inbox import open_event
 from bot.models import AccessToken, AuditEntry, DataKey, InboxEvent, SecondFactor
 from bot.models.data_key import ACCESS_TOKEN

@@ -12,8 +12,10 @@ import psycopg
 import pytest
 from playhouse.schema_diff import diff_models
 
-from bot import audit, clock, db, inbox_archive, migrations
-from bot.audit import AuditLog, Who
+from bot import clock, db, inbox_archive, migrations
+from bot.audit import log as audit
+from bot.audit.chain import BEGINNING, link
+from bot.audit.log import AuditLog, Who
 from bot.models import (
     TABLES,
     ApiToken,
@@ -31,7 +33,6 @@ from bot.models import (
     Proposal,
     Staff,
 )
-from bot.rules.audit_chain import BEGINNING, link
 from bot.vault import Vault
 
 BIGRAMS = {"customer_name_bigrams", "customer_external_userid_bigrams"}

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from bot import db
-from bot.audit import AuditLog
+from bot.audit.log import AuditLog
 from bot.models import AuditEntry
 from bot.queue import Lane, Queue
 from bot.vault import Vault

@@ -14,7 +14,7 @@ from peewee import OperationalError
 from structlog.testing import LogCapture
 
 from bot import clock, db, events, inbox, worker
-from bot.audit import AuditUnwritable
+from bot.audit.log import AuditUnwritable
 from bot.effects import Busy
 from bot.inbox import WELCOME_LEASE, WORK_LEASE, Later
 from bot.kegui import Kegui

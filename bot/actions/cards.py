@@ -10,7 +10,7 @@ import structlog
 from bot import clock
 from bot.access import access_of
 from bot.actions import handovers, moved, proposals, staff
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import transaction
 from bot.effects import AfterCrash, once
 from bot.kegui import Kegui

@@ -8,7 +8,7 @@ from bot import clock
 from bot.actions import moved as moves
 from bot.actions import staff
 from bot.actions.messages import identity_of, tell
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import locked, transaction
 from bot.effects import Busy
 from bot.kegui import Kegui

@@ -8,7 +8,7 @@ import structlog
 from bot import clock
 from bot.actions import staff
 from bot.actions.hand_work import leave_to_a_person
-from bot.audit import Who, without_phones
+from bot.audit.log import Who, without_phones
 from bot.db import released, transaction
 from bot.effects import Busy
 from bot.kegui import Kegui

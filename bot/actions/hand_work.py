@@ -2,7 +2,7 @@
 
 from bot import clock
 from bot.actions.proposals import SamePerson
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import transaction
 from bot.kegui import Kegui
 from bot.models import Handover, HandWork

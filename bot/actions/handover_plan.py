@@ -8,7 +8,7 @@ from peewee import chunked, fn
 
 from bot import clock
 from bot.actions import staff
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import released, transaction
 from bot.kegui import Kegui
 from bot.models import (

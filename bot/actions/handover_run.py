@@ -18,7 +18,7 @@ from bot.actions import (
     transfers,
 )
 from bot.actions.alarms import LEAVER_UNAPPROVED, raise_alarm
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import transaction
 from bot.effects import Busy
 from bot.kegui import Kegui

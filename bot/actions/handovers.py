@@ -7,7 +7,7 @@ from peewee import IntegrityError, chunked
 
 from bot import clock
 from bot.actions import lost_access, moved, proposals, staff
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import transaction
 from bot.kegui import Kegui
 from bot.models import Allocation, Handover, HandoverItem, IdempotencyKey, Proposal, Staff

@@ -9,7 +9,7 @@ from peewee import SQL, Value, fn
 
 from bot import clock
 from bot import vault as vaults
-from bot.audit import AuditLog, Who
+from bot.audit.log import AuditLog, Who
 from bot.db import transaction
 from bot.models import AuditEntry, DataKey, InboxHistory, SecondFactor
 from bot.models.data_key import ESTABLISHED, PAYLOAD, SEALED, SECOND_FACTOR, SealedColumn

@@ -10,7 +10,7 @@ from peewee import IntegrityError
 from bot import clock
 from bot.access import LOCAL, people_with_roles
 from bot.actions import logins, roles, second_factors, tokens
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import transaction
 from bot.kegui import Kegui
 from bot.models import LocalUser, Login, Staff

@@ -11,7 +11,7 @@ from typing import Any, cast
 from peewee import Expression, ModelSelect, PostgresqlDatabase, fn
 
 from bot import clock
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import database, locked, transaction
 from bot.kegui import Kegui
 from bot.models import Login, LoginFailure

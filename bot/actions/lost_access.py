@@ -3,7 +3,7 @@
 from bot import clock
 from bot.access import LOCAL, logins_of, who_left
 from bot.actions import local_users, logins, roles, second_factors, tokens
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import locked, transaction
 from bot.kegui import Kegui
 from bot.models import ApiToken, Department, LocalUser, RoleGrant, SecondFactor

@@ -5,7 +5,7 @@ from typing import Any
 
 from bot import clock
 from bot.access import logins_of
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import locked
 from bot.models import AuditEntry, LocalUser, Staff
 from bot.rules.cards import is_small

@@ -5,7 +5,7 @@ from datetime import datetime
 from peewee import fn
 
 from bot import clock, inbox
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import transaction
 from bot.kegui import Kegui
 from bot.models import EndpointPause, InboxEvent

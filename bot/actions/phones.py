@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from bot import clock
 from bot.actions.alarms import end_alarm, raise_alarm
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import locked, transaction
 from bot.kegui import Kegui
 from bot.models import Alarm, AuditEntry, Staff

@@ -7,7 +7,7 @@ from peewee import IntegrityError
 
 from bot import clock
 from bot.access import LOCAL, humans_behind
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import database
 from bot.kegui import Kegui
 from bot.models import Proposal, Staff

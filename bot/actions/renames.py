@@ -20,7 +20,7 @@ from bot import clock
 from bot.actions import handovers, proposals, second_factors, staff
 from bot.actions.alarms import end_alarm, raise_alarm
 from bot.actions.messages import forget_texts, send_anew
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import locked, transaction
 from bot.effects import Busy
 from bot.kegui import Kegui

@@ -1,7 +1,7 @@
 """Work on a settled event again."""
 
 from bot import clock, inbox
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import transaction
 from bot.kegui import Kegui
 from bot.models import InboxEvent

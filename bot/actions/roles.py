@@ -9,7 +9,7 @@ from peewee import Expression, IntegrityError
 from bot import clock
 from bot.access import LOCAL, access_of, apart_from, humans_behind
 from bot.actions import proposals, second_factors, tokens
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import database, locked, transaction
 from bot.kegui import Kegui
 from bot.models import Department, Proposal, RoleGrant, Staff

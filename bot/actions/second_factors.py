@@ -5,7 +5,7 @@ import hmac
 import pyotp
 
 from bot import clock
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import transaction
 from bot.kegui import Kegui
 from bot.models import SecondFactor

@@ -10,7 +10,7 @@ import structlog
 from peewee import JOIN, fn
 
 from bot import clock
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import locked, released, transaction
 from bot.kegui import Kegui
 from bot.models import Department, FormerUserid, Handover, Ownership, Staff

@@ -9,7 +9,7 @@ from typing import Any
 
 from bot import clock
 from bot.access import access_of, humans_behind
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import transaction
 from bot.kegui import Kegui
 from bot.models import ApiToken

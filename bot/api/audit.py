@@ -9,8 +9,8 @@ from bot.api import context, paging
 from bot.api.auth import needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.schemas import Filter, Shown
+from bot.audit import search
 from bot.models import AuditEntry
-from bot.reports import audit_log
 
 SCOPE = "audit"
 
@@ -45,7 +45,7 @@ class AuditOut(PageOut):
 def index(query_data: AuditQuery) -> dict[str, Any]:
     """List the entries, the latest first; the first of all is that of this reading."""
     asked = query_data.model_dump(include={"actor", "act", "subject"}, exclude_none=True)
-    written = {name: audit_log.as_kept(value) for name, value in asked.items()}
+    written = {name: search.as_kept(value) for name, value in asked.items()}
     context.record_look("audit.look", "audit log", **written)
     query = AuditEntry.select()
     for name, value in asked.items():

@@ -6,11 +6,11 @@ from typing import cast
 from flask import Flask, current_app, g, request
 
 from bot.access import humans_behind
-from bot.audit import Who
+from bot.audit.log import Who
+from bot.audit.search import as_kept
 from bot.db import transaction
 from bot.kegui import Kegui
 from bot.models import ApiToken
-from bot.reports.audit_log import as_kept
 
 _NAME = "kegui"
 

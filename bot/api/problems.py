@@ -23,7 +23,7 @@ from bot.actions.contact_ways import Changed
 from bot.actions.handovers import LastDayTooFar, NotPossible, UnfitSuccessor, UnknownStaff
 from bot.actions.proposals import NotBound, SamePerson
 from bot.api import context, field_errors, obstacles
-from bot.audit import AuditUnwritable
+from bot.audit.log import AuditUnwritable
 from bot.vault import WrongKey
 from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, WeComError
 

@@ -34,18 +34,18 @@ def audit_verify(
     show_all: bool,
 ) -> None:
     """Find the first entry that was changed, removed or moved; 1 if there is one."""
-    from bot import audit_report
-    from bot.anchors import AnchorsAway
-    from bot.audit import NotAnExport
+    from bot.audit import verify
+    from bot.audit.anchors import AnchorsAway
+    from bot.audit.log import NotAnExport
 
     try:
         kept = None if anchors is None else _kept(anchors)
         if export_file is not None:
-            found = audit_report.verify_export(export_file, key_file, public_key, kept, show_all)
+            found = verify.verify_export(export_file, key_file, public_key, kept, show_all)
         else:
             loaded = terminal.load()
             with db.connection():
-                found = audit_report.verify(terminal.vault(loaded), kept, show_all)
+                found = verify.verify(terminal.vault(loaded), kept, show_all)
     except (AnchorsAway, OSError) as error:
         why = error.strerror if isinstance(error, OSError) else error
         raise click.ClickException(f"the anchors cannot be read ({why})") from None
@@ -58,7 +58,7 @@ def audit_verify(
 
 def _kept(address: str) -> list[str]:
     """Read the lines of a file, or of all files that the clock keeps at an address."""
-    from bot.anchors import read
+    from bot.audit.anchors import read
 
     path = Path(address)
     return path.read_text(encoding="utf-8").splitlines() if path.is_file() else [*read(address)]
@@ -68,7 +68,7 @@ def _kept(address: str) -> list[str]:
 @click.argument("to", type=click.Path(path_type=Path))
 def audit_export(to: Path) -> None:
     """Write the whole log to the new file TO, for `audit verify --export` on another machine."""
-    from bot.audit import AuditLog, snapshot
+    from bot.audit.log import AuditLog, snapshot
 
     log = AuditLog(terminal.vault(terminal.load()))
     try:
@@ -95,7 +95,7 @@ def audit_export(to: Path) -> None:
 @audit.command("keep-end")
 def audit_keep_end() -> None:
     """Keep the end of the chain as it is now, when it is known why the one before was lost."""
-    from bot.audit import AuditLog
+    from bot.audit.log import AuditLog
 
     log = AuditLog(terminal.vault(terminal.load()))
     try:
@@ -109,8 +109,8 @@ def audit_keep_end() -> None:
 @click.option("--key-file", type=click.Path(path_type=Path), help="Write the entries' key there.")
 def audit_keys(key_file: Path | None) -> None:
     """Print the public key of the anchors, for an auditor to keep."""
-    from bot.audit import AuditLog
-    from bot.audit_report import public_hex
+    from bot.audit.log import AuditLog
+    from bot.audit.verify import public_hex
 
     log_keys = AuditLog(terminal.vault(terminal.load()))
     if key_file is not None:

@@ -19,7 +19,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_excepti
 from bot import db
 from bot.access import LOCAL
 from bot.actions.proposals import NotBound
-from bot.audit import AuditUnwritable
+from bot.audit.log import AuditUnwritable
 from bot.console import (
     account,
     alarms,

@@ -9,8 +9,11 @@ from flask import Response, abort, render_template, request
 from flask_babel import gettext as _
 
 from bot import clock
-from bot.audit import without_phones
-from bot.audit_report import public_hex
+from bot.audit import search
+from bot.audit.chain import Anchor, is_signed
+from bot.audit.log import without_phones
+from bot.audit.search import EXPORTED, Wanted
+from bot.audit.verify import public_hex
 from bot.console import csv_files, gate
 from bot.console.acts import (
     ACTS,
@@ -27,10 +30,7 @@ from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, kegui
 from bot.console.purpose import PURPOSES
 from bot.models import AuditEntry
-from bot.reports import audit_log
-from bot.reports.audit_log import EXPORTED, Wanted
 from bot.reports.names import names_of
-from bot.rules.audit_chain import Anchor, is_signed
 from bot.rules.rights import Right
 
 # The clock seals every three seconds.
@@ -50,12 +50,12 @@ def index() -> str:
     before = request.args.get("before", type=int)
     if before is not None and not 0 <= before <= LARGEST_ID:
         abort(404)
-    people = audit_log.actors_called(asked["person"]) if asked["person"] else []
+    people = search.actors_called(asked["person"]) if asked["person"] else []
     wanted, errors = _wanted(asked, people)
     gate.record_look("audit.look", "audit log", **_looked_for(asked, wanted))
     is_readable = len(people) < 2 and not errors
-    part = audit_log.part(wanted, before, PAGE_SIZE) if is_readable else audit_log.Part([])
-    proof = audit_log.proof()
+    part = search.part(wanted, before, PAGE_SIZE) if is_readable else search.Part([])
+    proof = search.proof()
     return render_template(
         "audit/index.html",
         asked=asked,
@@ -72,15 +72,15 @@ def index() -> str:
         detail_name=detail_name,
         actor_name=who,
         purpose_text=_purpose,
-        positions=audit_log.positions(part.entries),
+        positions=search.positions(part.entries),
         names=names_of(staff=[*people, *people_in(part.entries)]),
-        elsewhere=audit_log.seen_elsewhere(wanted.subject),
+        elsewhere=search.seen_elsewhere(wanted.subject),
         proof=proof,
         is_late=proof.waiting_since is not None and clock.now() - proof.waiting_since > PATIENCE,
         is_signature_good=_is_signature_good(proof),
         public_key=public_hex(kegui().audit.public_key)[:DIGITS_SHOWN],
         exported=f"{EXPORTED:,}",
-        looked_at=f"{audit_log.LOOKED_AT:,}",
+        looked_at=f"{search.LOOKED_AT:,}",
     )
 
 
@@ -89,11 +89,11 @@ def index() -> str:
 def export() -> Response:
     """The filtered list as a CSV file."""
     asked = {name: request.form.get(name, "").strip() for name in FIELDS}
-    people = audit_log.actors_called(asked["person"]) if asked["person"] else []
+    people = search.actors_called(asked["person"]) if asked["person"] else []
     wanted, errors = _wanted(asked, people)
     if errors or len(people) > 1:
         abort(400)
-    entries, is_cut = audit_log.export(wanted)
+    entries, is_cut = search.export(wanted)
     gate.record_look("audit.export", "audit log", rows=len(entries), **_looked_for(asked, wanted))
     name = f"audit-{clock.now().astimezone(kegui().settings.zone):%Y%m%d-%H%M%S}.csv"
     return csv_files.answer(name, _lines(entries, is_cut))
@@ -102,8 +102,8 @@ def export() -> Response:
 def _looked_for(asked: Mapping[str, str], wanted: Wanted) -> dict[str, str | None]:
     """The filter, as the log may keep it."""
     typed = {
-        "person": audit_log.as_kept(asked["person"], wanted.actor),
-        "subject": audit_log.as_kept(asked["subject"], wanted.subject),
+        "person": search.as_kept(asked["person"], wanted.actor),
+        "subject": search.as_kept(asked["subject"], wanted.subject),
         "purpose": without_phones(asked["purpose"]),
     }
     return {name: value or None for name, value in {**asked, **typed}.items()}
@@ -126,7 +126,7 @@ def _wanted(asked: Mapping[str, str], people: Sequence[str]) -> tuple[Wanted, di
     wanted = Wanted(
         actor=people[0] if people else "",
         act=asked["act"],
-        subject=audit_log.subject_called(typed) if typed else "",
+        subject=search.subject_called(typed) if typed else "",
         purpose=asked["purpose"],
         since=_midnight(since),
         until=_midnight(until, 1),
@@ -155,7 +155,7 @@ def _purpose(written: str) -> str:
     return str(PURPOSES.get(written, written))
 
 
-def _is_signature_good(proof: audit_log.Proof) -> bool:
+def _is_signature_good(proof: search.Proof) -> bool:
     anchor = proof.anchor
     if anchor is None:
         return False
@@ -172,7 +172,7 @@ def _lines(entries: Sequence[AuditEntry], is_cut: bool) -> Iterator[list[str]]:
     zone = kegui().settings.zone
     sealed: dict[int, int] = {}
     for start in range(0, len(entries), PAGE_SIZE * 10):
-        sealed |= audit_log.positions(entries[start : start + PAGE_SIZE * 10])
+        sealed |= search.positions(entries[start : start + PAGE_SIZE * 10])
     for entry in entries:
         yield [
             str(entry.id),

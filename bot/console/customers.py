@@ -10,7 +10,8 @@ from flask_babel import gettext as _
 
 from bot.actions import alarms, saved_views
 from bot.actions import phones as phone_acts
-from bot.audit import without_phones
+from bot.audit.log import without_phones
+from bot.audit.search import as_kept
 from bot.console import gate
 from bot.console.conflicts import resolvable, settled_by
 from bot.console.gate import allow
@@ -20,7 +21,6 @@ from bot.db import released
 from bot.models import Allocation, Conflict, Customer, HandoverItem
 from bot.models.conflict import OPEN
 from bot.reports import journey as story
-from bot.reports.audit_log import as_kept
 from bot.reports.customers import with_consent
 from bot.reports.directory import entries, find_customers
 from bot.reports.journey import Journey, Step, journey_of

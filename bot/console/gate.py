@@ -11,7 +11,7 @@ from flask_wtf.csrf import CSRFProtect
 from bot import clock
 from bot.access import Access, Scope, access_of, humans_behind
 from bot.actions import logins, moved
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.console import language
 from bot.console.pages import kegui
 from bot.db import transaction

@@ -15,6 +15,7 @@ from bot import clock
 from bot.actions import alarms, handovers
 from bot.actions.moved import NeedsProof
 from bot.actions.staff import candidates
+from bot.audit.search import as_kept
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.offboardings import MOST_LISTED
@@ -22,7 +23,6 @@ from bot.console.pages import kegui
 from bot.console.reasons import reason
 from bot.console.typed import Unclear, account_of
 from bot.models import Handover, Ownership, Staff
-from bot.reports.audit_log import as_kept
 from bot.reports.cases import said_full, under_way
 from bot.reports.names import Names, names_of
 from bot.reports.people import listed, serving_members

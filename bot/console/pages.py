@@ -9,7 +9,7 @@ from flask import Flask, Response, abort, current_app, request
 from flask_babel import format_timedelta
 from werkzeug.datastructures import MultiDict
 
-from bot.audit import without_phones
+from bot.audit.log import without_phones
 from bot.console import form_limits, language
 from bot.console.reasons import actor, code, handover_number, reason
 from bot.console.troubles import trouble

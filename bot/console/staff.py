@@ -13,6 +13,7 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from bot.actions import staff as terms
+from bot.audit.search import as_kept
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
@@ -20,7 +21,6 @@ from bot.console.words import BUSY, GOOD, QUIET, ROLES, WARN, Word
 from bot.models import Department, Staff
 from bot.models.handover import OFFBOARDING
 from bot.reports import members
-from bot.reports.audit_log import as_kept
 from bot.reports.members import Line
 from bot.reports.names import names_of
 from bot.reports.paging import page_of_query

@@ -5,7 +5,7 @@ from itertools import islice
 import structlog
 from peewee import IntegrityError
 
-from bot import anchors, audit, audit_report, clock
+from bot import clock
 from bot.actions.alarms import (
     AUDIT_ANCHORS_AWAY,
     AUDIT_BROKEN,
@@ -13,13 +13,16 @@ from bot.actions.alarms import (
     end_alarm,
     raise_alarm,
 )
-from bot.anchors import AnchorsAway
-from bot.audit import SEALED_AT_ONCE
-from bot.audit_report import ANCHOR_EVENT, sentence
+from bot.audit import anchors
+from bot.audit import log as audit
+from bot.audit import verify as audit_report
+from bot.audit.anchors import AnchorsAway
+from bot.audit.log import SEALED_AT_ONCE
+from bot.audit.search import waiting
+from bot.audit.verify import ANCHOR_EVENT, sentence
 from bot.db import database, released
 from bot.kegui import Kegui
 from bot.models import AuditCheck
-from bot.reports.audit_log import waiting
 from bot.reports.operation import SEALER_PATIENCE
 
 log = structlog.get_logger(__name__)

@@ -1,7 +1,7 @@
 """The vault's keys: what an upgrade or a rotation has begun is brought to its end."""
 
 from bot.actions import keys
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.kegui import Kegui
 
 CLOCK = Who("kegui:clock")

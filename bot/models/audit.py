@@ -1,4 +1,4 @@
-"""The audit log: rows that are only added; see ``bot.rules.audit_chain``."""
+"""The audit log: rows that are only added; see ``bot.audit.chain``."""
 
 from datetime import datetime
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from peewee import fn
 
+from bot.audit import search
 from bot.models import (
     Alarm,
     AuditCheck,
@@ -26,7 +27,6 @@ from bot.models.handover import HANDOVER_OPEN, IN_SERVICE, ITEM_OPEN, OFFBOARDIN
 from bot.models.inbox_event import CLAIMED, DEAD, OPEN_STATES, UNSETTLED
 from bot.models.sync_run import WHOLE
 from bot.queue import Lane
-from bot.reports import audit_log
 from bot.reports.home import WORKER_PATIENCE
 from bot.reports.pauses import OpenPause, open_pauses
 from bot.rules.timetable import Planned
@@ -261,7 +261,7 @@ def read_operation(now: datetime) -> Operation:
 
 def _audit() -> Audit:
     check = AuditCheck.get_or_none(AuditCheck.id == 1)
-    return Audit(check.at if check else None, check.faults if check else 0, audit_log.waiting()[1])
+    return Audit(check.at if check else None, check.faults if check else 0, search.waiting()[1])
 
 
 def _inbox() -> list[Depth]:

@@ -12,7 +12,7 @@ import pytest
 from bot import clock
 from bot.actions import conflicts
 from bot.actions.allocation import allocate
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.events import parse
 from bot.kegui import Kegui
 from bot.models import Conflict, Customer, Ownership, Relation, Staff

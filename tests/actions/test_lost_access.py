@@ -9,7 +9,7 @@ import pytest
 from bot import clock
 from bot.access import Access, access_of
 from bot.actions import handover_run, handovers, logins, lost_access, roles, second_factors, tokens
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import transaction
 from bot.kegui import Kegui
 from bot.models import (

@@ -10,7 +10,7 @@ import pytest
 from bot import clock
 from bot.actions import contact_ways, group_transfers, handover_plan, handover_run, handovers
 from bot.actions.proposals import SamePerson
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import connection
 from bot.kegui import Kegui
 from bot.models import (

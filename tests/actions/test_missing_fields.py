@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.actions import contact_ways, staff, sync
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.models import ContactWay, Customer, Department, Staff, SyncFinding
 from bot.models.staff import LEFT
 from tests.benchmarks import repair

@@ -10,7 +10,7 @@ import pytest
 from bot import db
 from bot.actions import proposals
 from bot.actions.proposals import AlreadyProposed, NotOpen, SamePerson
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import database, transaction
 from bot.kegui import Kegui
 from bot.models import AuditEntry, Proposal

@@ -34,7 +34,8 @@ from bot.actions import (
     staff,
     tokens,
 )
-from bot.audit import Who
+from bot.audit import search
+from bot.audit.log import Who
 from bot.db import Model, UTCDateTimeField, transaction
 from bot.kegui import Kegui
 from bot.models import (
@@ -64,7 +65,6 @@ from bot.models import (
 )
 from bot.models.inbox_event import DONE
 from bot.queue import Lane, Queue
-from bot.reports import audit_log
 from bot.reports.tokens import live_tokens_of
 from bot.rules.rights import Role
 from bot.vault import Vault
@@ -697,8 +697,8 @@ def test_the_log_finds_what_a_member_did_under_the_former_userid(kegui: Kegui) -
     renamed(kegui)
 
     for name in (OLD, NEW):
-        by = audit_log.part(audit_log.Wanted(actor=name), None, 10).entries
-        about = audit_log.part(audit_log.Wanted(subject=f"staff {name}"), None, 10).entries
+        by = search.part(search.Wanted(actor=name), None, 10).entries
+        about = search.part(search.Wanted(subject=f"staff {name}"), None, 10).entries
         assert [(one.actor, one.act) for one in by] == [(OLD, "customer.look")]
         assert [one.act for one in about] == ["staff.rename", "staff.look"]
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.actions import renames, sync
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.models import Alarm, Handover, Ownership, Relation, Staff, SyncFinding, SyncRun
 from tests.benchmarks import repair
 from tests.benchmarks.repair import Firm

@@ -6,7 +6,7 @@ import pytest
 
 from bot import clock
 from bot.actions import handovers, leavers, staff
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.kegui import Kegui
 from bot.models import Department, Handover, Staff
 from bot.models.staff import LEFT

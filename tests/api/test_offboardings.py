@@ -7,7 +7,7 @@ import pytest
 from bot import clock
 from bot.actions import handovers
 from bot.api.auth import create_token
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.kegui import Kegui
 from bot.models import Handover, HandoverItem, HandWork, TransferAttempt
 from bot.queue import Lane

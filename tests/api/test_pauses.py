@@ -7,7 +7,7 @@ import pytest
 from bot import clock, events, inbox
 from bot.actions.pauses import lift
 from bot.api.auth import create_token
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.kegui import Kegui
 from bot.models import EndpointPause, InboxEvent
 from bot.queue import Lane

@@ -13,8 +13,9 @@ import time
 from collections.abc import Sequence
 from multiprocessing.synchronize import Barrier
 
-from bot import audit, db, migrations
-from bot.audit import SEALED_AT_ONCE, AuditLog, Who
+from bot import db, migrations
+from bot.audit import log as audit
+from bot.audit.log import SEALED_AT_ONCE, AuditLog, Who
 from bot.models import AuditSeal
 from bot.vault import Vault
 from tests.benchmarks.places import KINDS, storage

@@ -19,7 +19,7 @@ from unittest.mock import patch
 
 from bot import clock, db, migrations, setup
 from bot.actions import contact_ways, handover_run, handovers, reading, sync
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.kegui import Kegui
 from bot.models import (
     Customer,

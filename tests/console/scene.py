@@ -17,7 +17,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from bot import clock, db, migrations
 from bot.actions import logins
 from bot.app import create_app
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.console import gate
 from bot.kegui import Kegui
 from bot.models import (

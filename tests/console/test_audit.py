@@ -13,11 +13,11 @@ from flask.testing import FlaskClient
 
 import bot
 from bot import clock
-from bot.audit import AuditLog, Who
+from bot.audit import search
+from bot.audit.log import AuditLog, Who
 from bot.console.acts import ACTS
 from bot.db import database, transaction
 from bot.models import AuditAnchor, AuditEntry, Ownership, Staff
-from bot.reports import audit_log
 from bot.rules.rights import Role
 from bot.vault import Vault
 from tests.console.conftest import DATA_KEY, MORNING, add_person, at, log_in, submit
@@ -191,7 +191,7 @@ def test_pages_neither_repeat_nor_skip_while_the_log_grows(client: FlaskClient) 
 def test_a_search_without_an_index_is_broken_off_and_goes_on(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_log, "LOOKED_AT", 20)
+    monkeypatch.setattr(search, "LOOKED_AT", 20)
     add_entry("event.replay", "event 1", purpose="重大投诉")
     for _ in range(50):
         add_entry()
@@ -226,7 +226,7 @@ def test_each_entry_says_whether_it_is_sealed_and_the_page_how_far_the_chain_goe
     assert "封存位置 3" in shown[1]
     assert "签到第 3 条" in text
     assert "等待封存超过一分钟" not in text
-    assert audit_log.proof().waiting == AuditEntry.select().count() - 3
+    assert search.proof().waiting == AuditEntry.select().count() - 3
     assert f"以 {log.public_key.public_bytes_raw().hex()[:16]} 开头" in text
     assert "kegui audit verify" in text
 
@@ -309,8 +309,8 @@ def test_no_cell_of_an_export_is_a_formula(client: FlaskClient, start: str) -> N
 def test_a_long_export_ends_and_says_so(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_log, "EXPORTED", 7)
-    monkeypatch.setattr(audit_log, "EXPORTED_AT_ONCE", 3)
+    monkeypatch.setattr(search, "EXPORTED", 7)
+    monkeypatch.setattr(search, "EXPORTED_AT_ONCE", 3)
     for number in range(9):
         add_entry("event.replay", f"event {number}")
 
@@ -323,7 +323,7 @@ def test_a_long_export_ends_and_says_so(
 def test_an_export_that_just_fits_is_whole(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_log, "EXPORTED", 7)
+    monkeypatch.setattr(search, "EXPORTED", 7)
     for number in range(7):
         add_entry("event.replay", f"event {number}")
 
@@ -333,8 +333,8 @@ def test_an_export_that_just_fits_is_whole(
 def test_an_export_that_gives_up_its_search_says_so(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(audit_log, "LOOKED_AT", 3)
-    monkeypatch.setattr(audit_log, "LOOKS", 2)
+    monkeypatch.setattr(search, "LOOKED_AT", 3)
+    monkeypatch.setattr(search, "LOOKS", 2)
     for number in range(20):
         add_entry(purpose="投诉" if number in (0, 19) else "")
 

@@ -13,7 +13,7 @@ from werkzeug.test import TestResponse
 
 from bot import clock, db
 from bot.actions import local_users, lost_access, roles, tokens
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.models import (
     ApiToken,
     AuditEntry,

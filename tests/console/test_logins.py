@@ -23,7 +23,7 @@ from werkzeug.test import TestResponse
 
 from bot import clock, db, migrations
 from bot.actions import local_users, second_factors
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.console import gate
 from bot.models import TABLES, Alarm, AuditEntry, Login, Staff
 from bot.rules.rights import Role

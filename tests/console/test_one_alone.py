@@ -17,7 +17,7 @@ from bot.access import access_of
 from bot.actions import roles, second_factors
 from bot.actions.proposals import open_one
 from bot.actions.roles import NotPossible
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.models import (
     Conflict,
     Customer,

@@ -15,7 +15,7 @@ from markupsafe import escape
 from peewee import SQL, Model
 
 from bot import clock, db, events, inbox, migrations
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.console import contact_ways
 from bot.db import transaction
 from bot.models import (

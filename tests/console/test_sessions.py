@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 
 from bot import clock, db
 from bot.actions import logins, roles
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import transaction
 from bot.models import (
     AuditEntry,

@@ -10,7 +10,7 @@ import pytest
 from bot import clock
 from bot.actions import cards, handovers
 from bot.actions.proposals import open_one, propose
-from bot.audit import Who
+from bot.audit.log import Who
 from bot.db import transaction
 from bot.events import parse
 from bot.kegui import Kegui

@@ -8,8 +8,8 @@ from peewee import SelectBase
 
 from bot import db
 from bot.models import AuditEntry, AuditSeal
+from tests.audit.test_log import LOG, act, acts, verify
 from tests.conftest import in_thread
-from tests.test_audit import LOG, act, acts, verify
 
 
 def write_many(url: str, amount: int, started: Any) -> None:

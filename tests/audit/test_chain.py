@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.rules.audit_chain import (
+from bot.audit.chain import (
     BEGINNING,
     CHANGED,
     CUT,

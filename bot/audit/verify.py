@@ -7,9 +7,9 @@ from itertools import islice
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from bot import audit, db
-from bot.audit import AuditLog
-from bot.rules.audit_chain import (
+from bot import db
+from bot.audit import log
+from bot.audit.chain import (
     BEHIND,
     CHANGED,
     COUNT,
@@ -30,6 +30,7 @@ from bot.rules.audit_chain import (
     Fault,
     Verifier,
 )
+from bot.audit.log import AuditLog
 from bot.vault import Vault
 
 # What bot/jobs/audit.py logs every night.
@@ -79,7 +80,7 @@ def verify(vault: Vault, anchors: Iterable[str] | None, show_all: bool) -> Found
     """
     elsewhere = _elsewhere(anchors)
     with db.database.atomic():
-        audit.snapshot()
+        log.snapshot()
         verifier, faults = AuditLog(vault).verify(elsewhere)
         return _describe(verifier, faults, show_all, "")
 
@@ -102,7 +103,7 @@ def verify_export(
     """
     key = None if key_lines is None else _key("".join(key_lines))
     public = _public(public_key) if public_key else None
-    verifier, faults = audit.verify_export(lines, key, public, _elsewhere(anchors))
+    verifier, faults = log.verify_export(lines, key, public, _elsewhere(anchors))
     unproven = ""
     if not key:
         unproven += "; without --key-file nobody can tell whether entries were forged,"

@@ -5,13 +5,13 @@ from collections.abc import Callable
 import pytest
 
 from bot import clock
-from bot.audit import AuditLog
+from bot.audit.log import AuditLog
 from bot.jobs import Job
 from bot.jobs.audit import look, seal, verify, verify_again
 from bot.models import Alarm, AuditSeal
 from bot.status import show
+from tests.audit.test_log import acts, attack
 from tests.jobs.test_alarms import KEGUI, open_alarms
-from tests.test_audit import acts, attack
 from tests.test_status import ago
 
 __all__ = ["attack"]
@@ -104,7 +104,7 @@ def test_a_row_at_the_end_of_all_numbers_is_told_the_next_night(queue_url: str) 
 
 def test_a_long_log_is_verified_with_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """What entries may name of the chain goes to a file."""
-    monkeypatch.setattr("bot.rules.audit_chain.STOOD_IN_MEMORY", 64)
+    monkeypatch.setattr("bot.audit.chain.STOOD_IN_MEMORY", 64)
     for _ in range(8):
         acts(2)
         strike(seal)

@@ -8,8 +8,8 @@ from peewee import JOIN
 from bot import db
 from bot.jobs.audit import seal
 from bot.models import AuditEntry, AuditSeal
-from tests.test_audit import LOG, act, acts, attack, verify
-from tests.test_audit_cli import make_entries
+from tests.audit.test_commands import make_entries
+from tests.audit.test_log import LOG, act, acts, attack, verify
 from tests.test_cli import Kegui, environment, kegui, network
 
 __all__ = ["attack", "environment", "kegui", "network"]

@@ -8,14 +8,14 @@ from typing import Any, cast
 import pytest
 
 from bot import db
-from bot.audit import AuditLog
+from bot.audit.log import AuditLog
 from bot.jobs.audit import keep_anchors, seal
 from bot.kegui import Kegui
 from bot.models import Alarm
 from bot.vault import Vault
 from config import settings
+from tests.audit.test_log import acts
 from tests.jobs.test_alarms import OPERATORS, VAULT, WECOM, open_alarms
-from tests.test_audit import acts
 from tests.test_cli import Kegui as Command
 from tests.test_cli import environment, kegui, network
 

@@ -11,7 +11,8 @@ from typing import Any
 
 from peewee import JOIN, Expression, ModelSelect, fn
 
-from bot.audit import MOST, without_phones
+from bot.audit.chain import LAST_POSITION
+from bot.audit.log import MOST, without_phones
 from bot.models import (
     AuditAnchor,
     AuditEntry,
@@ -24,7 +25,6 @@ from bot.models import (
     Staff,
 )
 from bot.models.handover import CUSTOMER
-from bot.rules.audit_chain import LAST_POSITION
 
 # How many entries one page of a narrow filter may look at.
 LOOKED_AT = 20_000

@@ -1,7 +1,7 @@
 """The audit log: who did or saw what. No entry, no act.
 
 An entry is written in the transaction of its act. A sealer chains what was committed, a daily
-anchor is signed. ``bot.rules.audit_chain`` says what that proves.
+anchor is signed. ``bot.audit.chain`` says what that proves.
 """
 
 import itertools
@@ -23,9 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from peewee import EXCLUDED, JOIN, PeeweeException, PostgresqlDatabase, Select, fn
 
 from bot import clock
-from bot.db import database, is_unreadable, transaction
-from bot.models import AuditAnchor, AuditEnd, AuditEntry, AuditSeal, AuditSealed, AuditWriter
-from bot.rules.audit_chain import (
+from bot.audit.chain import (
     BEGINNING,
     CHAIN,
     COUNT,
@@ -46,7 +44,9 @@ from bot.rules.audit_chain import (
     sign,
     stand,
 )
-from bot.rules.audit_chain import UNREADABLE as UNREADABLE_ENTRY
+from bot.audit.chain import UNREADABLE as UNREADABLE_ENTRY
+from bot.db import database, is_unreadable, transaction
+from bot.models import AuditAnchor, AuditEnd, AuditEntry, AuditSeal, AuditSealed, AuditWriter
 from bot.vault import Vault
 
 log = structlog.get_logger(__name__)

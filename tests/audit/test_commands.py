@@ -11,7 +11,7 @@ import pytest
 from peewee import PostgresqlDatabase
 
 from bot import db
-from bot.audit import AuditLog, AuditUnwritable
+from bot.audit.log import AuditLog, AuditUnwritable
 from bot.models import AuditEnd, AuditEntry
 from bot.vault import Vault
 from tests.test_cli import Kegui, environment, kegui, network, remembered

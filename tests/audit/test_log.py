@@ -10,11 +10,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from peewee import PeeweeException, fn
 
-from bot import audit, clock, db
-from bot.audit import AuditLog, AuditUnwritable, NotAnExport, Who
+from bot import clock, db
+from bot.audit import log
+from bot.audit.chain import Fault
+from bot.audit.log import AuditLog, AuditUnwritable, NotAnExport, Who
 from bot.models import AuditAnchor, AuditEnd, AuditEntry, AuditSeal, AuditWriter, Staff
 from bot.models.audit import ADD_ONLY
-from bot.rules.audit_chain import Fault
 from bot.vault import Vault
 from tests.conftest import in_thread
 
@@ -35,7 +36,7 @@ def acts(amount: int) -> None:
 
 def verify() -> list[Fault]:
     with db.database.atomic():
-        audit.snapshot()
+        log.snapshot()
         return list(LOG.verify()[1])
 
 
@@ -409,7 +410,7 @@ def sealed_by_an_older_version(
     attack: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(audit, "_writer", lambda: "0" * 32)
+        patch.setattr(log, "_writer", lambda: "0" * 32)
         acts(3)
     LOG.seal()
     attack("DELETE FROM audit_end")
@@ -437,10 +438,10 @@ def test_a_thread_that_began_before_there_was_an_end_goes_on_under_a_name_that_s
 
     def names() -> list[str]:
         act()
-        before = audit._writer()
+        before = log._writer()
         LOG.seal()
         act()
-        return [before, audit._writer()]
+        return [before, log._writer()]
 
     before, after = in_thread(names).result()
     LOG.seal()
@@ -476,7 +477,7 @@ def test_an_end_that_was_lost_is_kept_anew_when_somebody_says_so(
 def exported() -> list[str]:
     file = io.StringIO()
     with db.database.atomic():
-        audit.snapshot()
+        log.snapshot()
         LOG.export(file)
     return file.getvalue().splitlines()
 
@@ -484,7 +485,7 @@ def exported() -> list[str]:
 def faults_of(
     lines: list[str], key: bytes | None = LOG.key, public: Ed25519PublicKey | None = LOG.public_key
 ) -> list[Fault]:
-    return list(audit.verify_export(lines, key, public)[1])
+    return list(log.verify_export(lines, key, public)[1])
 
 
 def test_an_export_is_verified_without_the_database() -> None:
@@ -606,7 +607,7 @@ def test_an_export_of_an_older_version_is_read_and_its_end_not_believed(
     sealed_by_an_older_version(attack, monkeypatch)
     lines = as_of_before(exported())
 
-    verifier, faults = audit.verify_export(lines, LOG.key, LOG.public_key)
+    verifier, faults = log.verify_export(lines, LOG.key, LOG.public_key)
     assert list(faults) == []
     assert not verifier.is_end_proven
     lines[-1] = lines[-1].replace("3", "4")
