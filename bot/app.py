@@ -11,8 +11,8 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bot import api, callback, console, db, health, request_id, signed_tables
 from bot.queue import Queue
-from bot.setup import connect, make_kegui, open_vault, queue_url
 from bot.vault import Vault
+from bot.wiring import connect, make_kegui, open_vault, queue_url
 from config import logging, settings
 from config.settings import Settings
 

@@ -15,7 +15,7 @@ import click
 import structlog
 from peewee import PeeweeException
 
-from bot import db, health, migrations, private, setup, signed_tables, terminal
+from bot import db, health, migrations, private, signed_tables, terminal, wiring
 from bot.audit.log import AuditLog, AuditUnwritable
 from bot.clock import now as utc_now
 from bot.commands import GROUPS
@@ -119,7 +119,7 @@ def _give_keys_back(loaded: Settings) -> None:
     # An authenticator app's secret is written with its MAC, as long as there is one.
     if migrations.last() != access_rows.MIGRATION or loaded.data_key is None:
         return
-    vault = setup.open_vault(loaded)
+    vault = wiring.open_vault(loaded)
     try:
         with db.connection():
             if keys.established_at() is not None:
@@ -137,7 +137,7 @@ def _establish_keys(loaded: Settings, applied: Sequence[str]) -> None:
         return
     master_key = loaded.data_key.get_secret_value()
     # A table that has just been made (anew) has lost no key.
-    vault = Vault(master_key) if keys.MIGRATION in applied else setup.open_vault(loaded)
+    vault = Vault(master_key) if keys.MIGRATION in applied else wiring.open_vault(loaded)
     with db.connection(), db.transaction():
         is_new = keys.establish(master_key, vault, terminal.whoever())
         if not is_new and access_rows.MIGRATION not in applied:
@@ -291,7 +291,7 @@ def backup(to: Path) -> None:
 
     loaded = terminal.load()
     key = terminal.data_key(loaded)
-    url, vault = terminal.connect_as_owner(loaded), setup.open_vault(loaded)
+    url, vault = terminal.connect_as_owner(loaded), wiring.open_vault(loaded)
     if loaded.data_key_previous is not None:
         key = terminal.wrapping_key(loaded, vault)
 
@@ -404,7 +404,7 @@ def status(as_json: bool) -> None:
 
     loaded = terminal.load()
     with db.connection():
-        text, is_well = show(setup.queue_url(loaded), as_json=as_json)
+        text, is_well = show(wiring.queue_url(loaded), as_json=as_json)
     click.echo(text)
     raise SystemExit(0 if is_well else 1)
 

@@ -8,8 +8,8 @@ from playhouse.pool import MaxConnectionsExceeded
 from bot import migrations, signed_tables
 from bot.db import connection, database
 from bot.queue import Queue, QueueAway
-from bot.setup import open_vault
 from bot.vault import WrongKey
+from bot.wiring import open_vault
 from config.settings import Settings
 
 

@@ -9,7 +9,7 @@ import click
 from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
-from bot import db, metrics, setup
+from bot import db, metrics, wiring
 from bot.audit.log import Who
 from bot.kegui import Kegui
 from bot.models.staff import LONGEST_USERID
@@ -35,7 +35,7 @@ def load() -> Settings:
     try:
         loaded = settings.load()
         logging.configure(loaded.log_level)
-        setup.connect(loaded)
+        wiring.connect(loaded)
     except (SettingsError, ValueError) as error:
         raise click.ClickException(str(error)) from None
     return loaded
@@ -55,7 +55,7 @@ def kegui(loaded: Settings) -> Kegui:
 def counting(loaded: Settings) -> Kegui:
     """Wire a process whose counts are stored until the command ends."""
     click.get_current_context().with_resource(metrics.Storing())
-    return setup.make_kegui(loaded)
+    return wiring.make_kegui(loaded)
 
 
 def whoever() -> Who:
@@ -87,7 +87,7 @@ def connect_as_owner(loaded: Settings) -> str:
 def vault(loaded: Settings) -> Vault:
     """Open the vault; a wrong key ends every command with one line that says so."""
     data_key(loaded)
-    opened = setup.open_vault(loaded)
+    opened = wiring.open_vault(loaded)
     opened.ring()
     return opened
 

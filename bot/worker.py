@@ -13,7 +13,7 @@ from structlog.contextvars import bound_contextvars
 
 from bot import clock, inbox
 from bot.actions import conflicts, handover_run, pauses, staff
-from bot.actions.alarms import report
+from bot.alarms import report
 from bot.audit.log import AuditUnwritable
 from bot.db import connection
 from bot.effects import Busy

@@ -144,7 +144,7 @@ def post_worker_init(_worker: Any) -> None:
     """Store what this process counts, and answer for all; what is loaded stays for good."""
     from bot import exposition, metrics
     from bot.queue import Queue
-    from bot.setup import queue_url
+    from bot.wiring import queue_url
 
     storing = _worker_ends.enter_context(metrics.Storing())
     for listener in _metrics_listeners:

@@ -17,8 +17,8 @@ from bot import clock, db, migrations
 from bot.api.auth import SCOPES, digest
 from bot.cli import main
 from bot.models import ApiToken, Handover, Lease, Staff
-from bot.stores import DatabasePauseStore
 from bot.wecom import Pause
+from bot.wecom.stores import DatabasePauseStore
 from tests.api.conftest import in_days
 from tests.wecom.speaking import API, give_token, refuse
 

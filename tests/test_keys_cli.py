@@ -14,8 +14,8 @@ from bot.audit.log import AuditLog, Who
 from bot.inbox import open_event
 from bot.models import AccessToken, AuditEntry, DataKey, InboxEvent, SecondFactor
 from bot.models.data_key import ACCESS_TOKEN
-from bot.stores import DatabaseTokenStore
 from bot.vault import Vault, VaultError
+from bot.wecom.stores import DatabaseTokenStore
 from tests.test_cli import (
     Kegui,
     assert_one_clear_line,

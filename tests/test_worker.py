@@ -22,7 +22,6 @@ from bot.models import Alarm, InboxEvent, Staff
 from bot.models.inbox_event import CLAIMED, DEAD, DONE, FAILED, IGNORED, WAITING
 from bot.queue import Lane, Queue
 from bot.router import Received, Router
-from bot.stores import DatabasePauseStore
 from bot.vault import Vault
 from bot.wecom import (
     MessageResult,
@@ -33,6 +32,7 @@ from bot.wecom import (
     Throttled,
     Transient,
 )
+from bot.wecom.stores import DatabasePauseStore
 from bot.worker import Worker
 from config import settings
 

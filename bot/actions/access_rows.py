@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from bot import clock
 from bot.access import LOCAL
-from bot.actions.alarms import end_alarm, raise_alarm
+from bot.alarms import end_alarm, raise_alarm
 from bot.audit.log import AuditLog, Who
 from bot.db import transaction
 from bot.kegui import Kegui

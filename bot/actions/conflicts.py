@@ -7,11 +7,11 @@ from peewee import DoesNotExist
 from bot import clock
 from bot.actions import moved as moves
 from bot.actions import staff
-from bot.actions.messages import identity_of, tell
 from bot.audit.log import Who
 from bot.db import locked, transaction
 from bot.effects import Busy
 from bot.kegui import Kegui
+from bot.messages import identity_of, tell
 from bot.models import Conflict, Customer, FormerUserid, Ownership, Staff
 from bot.models.conflict import OPEN, RESOLVED
 from bot.queue import Lane

@@ -3,7 +3,7 @@
 import structlog
 
 from bot import clock
-from bot.actions.alarms import report
+from bot.alarms import report
 from bot.db import released
 from bot.events import Event
 from bot.kegui import Kegui

@@ -17,7 +17,7 @@ from bot.actions import (
     staff,
     transfers,
 )
-from bot.actions.alarms import LEAVER_UNAPPROVED, raise_alarm
+from bot.alarms import LEAVER_UNAPPROVED, raise_alarm
 from bot.audit.log import Who
 from bot.db import transaction
 from bot.effects import Busy

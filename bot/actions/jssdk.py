@@ -8,8 +8,8 @@ from typing import Literal
 
 from bot import clock
 from bot.kegui import Kegui
-from bot.stores import DatabaseTokenStore
 from bot.wecom import Ticket, Token, jsapi_signature
+from bot.wecom.stores import DatabaseTokenStore
 
 Identity = Literal["corp", "agent"]
 IDENTITIES: tuple[Identity, ...] = ("corp", "agent")

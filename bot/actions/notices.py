@@ -9,11 +9,11 @@ from peewee import fn
 
 from bot import clock, metrics
 from bot.actions import handover_match
-from bot.actions.alarms import report
-from bot.actions.messages import tell
+from bot.alarms import report
 from bot.effects import AfterCrash, Busy, give_up, once
 from bot.inbox import Later
 from bot.kegui import Kegui
+from bot.messages import tell
 from bot.models import Customer, Effect, GapDigest, Notice, Relation
 from bot.models import effect as effects_of
 from bot.models import notice as notices

@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from bot import clock
-from bot.actions.alarms import end_alarm, raise_alarm
+from bot.alarms import end_alarm, raise_alarm
 from bot.audit.log import Who
 from bot.db import locked, transaction
 from bot.kegui import Kegui

@@ -18,12 +18,12 @@ from peewee import Field, ModelSelect, chunked, fn
 
 from bot import clock
 from bot.actions import handovers, proposals, second_factors, staff
-from bot.actions.alarms import end_alarm, raise_alarm
-from bot.actions.messages import forget_texts, send_anew
+from bot.alarms import end_alarm, raise_alarm
 from bot.audit.log import Who
 from bot.db import locked, transaction
 from bot.effects import Busy
 from bot.kegui import Kegui
+from bot.messages import forget_texts, send_anew
 from bot.models import (
     Alarm,
     Allocation,

@@ -2,7 +2,7 @@
 
 import click
 
-from bot import clock, db, setup, terminal
+from bot import clock, db, terminal, wiring
 from bot.actions import tokens
 from bot.kegui import Kegui
 from bot.models import ApiToken, Staff
@@ -90,4 +90,4 @@ def tokens_called(text: str) -> list[ApiToken]:
 def _kegui() -> Kegui:
     loaded = terminal.load()
     terminal.data_key(loaded)
-    return setup.make_kegui(loaded)
+    return wiring.make_kegui(loaded)

@@ -9,7 +9,7 @@ from typing import TextIO
 import click
 import segno
 
-from bot import clock, db, setup, terminal
+from bot import clock, db, terminal, wiring
 from bot.access import LOCAL, meetings, not_of_the_firm, people_with_roles
 from bot.actions import local_users, logins, roles, second_factors
 from bot.kegui import Kegui
@@ -280,7 +280,7 @@ def _today(loaded: Settings) -> date:
 def _kegui() -> Kegui:
     loaded = terminal.load()
     terminal.data_key(loaded)
-    return setup.make_kegui(loaded)
+    return wiring.make_kegui(loaded)
 
 
 @contextmanager

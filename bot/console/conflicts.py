@@ -15,9 +15,9 @@ from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.models import Conflict
 from bot.models.conflict import OPEN, RESOLVED
+from bot.paging import page_of_query
 from bot.reports.customers import contacts_of
 from bot.reports.names import names_of
-from bot.reports.paging import page_of_query
 from bot.rules.rights import Right
 
 blueprint = APIBlueprint("conflicts", __name__, url_prefix="/conflicts", enable_openapi=False)

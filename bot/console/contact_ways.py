@@ -10,13 +10,15 @@ from flask import Response, abort, flash, redirect, render_template, request, ur
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from bot.actions import alarms, contact_ways, sent_forms
+from bot import alarms
+from bot.actions import contact_ways, sent_forms
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, kegui, page_number
 from bot.console.wecom_troubles import sentence
 from bot.db import released
 from bot.models import ContactWay, Staff
+from bot.paging import page_of_query
 from bot.reports.contact_ways import (
     customers_by_state,
     customers_within_by_state,
@@ -25,7 +27,6 @@ from bot.reports.contact_ways import (
     members_to_choose,
 )
 from bot.reports.names import names_of
-from bot.reports.paging import page_of_query
 from bot.rules.rights import Right
 from bot.wecom import Refused, WeComError
 from bot.wecom.contact_ways import MEMBERS_OF_ONE

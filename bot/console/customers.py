@@ -8,8 +8,9 @@ from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from bot.actions import alarms, saved_views
+from bot import alarms
 from bot.actions import phones as phone_acts
+from bot.actions import saved_views
 from bot.audit.log import without_phones
 from bot.audit.search import as_kept
 from bot.console import gate
@@ -20,12 +21,12 @@ from bot.console.words import QUIET, word
 from bot.db import released
 from bot.models import Allocation, Conflict, Customer, HandoverItem
 from bot.models.conflict import OPEN
+from bot.paging import page_of_list, page_of_query
 from bot.reports import journey as story
 from bot.reports.customers import with_consent
 from bot.reports.directory import entries, find_customers
 from bot.reports.journey import Journey, Step, journey_of
 from bot.reports.names import Names, names_of
-from bot.reports.paging import page_of_list, page_of_query
 from bot.rules.rights import Right
 from bot.wecom import WeComError
 

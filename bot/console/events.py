@@ -15,9 +15,9 @@ from bot.events import MalformedEvent, redacted
 from bot.inbox import open_event
 from bot.models import InboxHistory
 from bot.models.inbox_event import STATES
+from bot.paging import page_of_query
 from bot.reports.home import EVENT_COLUMNS, inbox_by_state
 from bot.reports.names import names_of
-from bot.reports.paging import page_of_query
 from bot.rules.rights import Right
 from bot.vault import VaultError
 

@@ -11,8 +11,9 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from bot import alarms
 from bot.access import LOCAL, access_of
-from bot.actions import alarms, local_users, logins, second_factors
+from bot.actions import local_users, logins, second_factors
 from bot.console import gate, language
 from bot.console.gate import PUBLIC, allow
 from bot.console.pages import kegui

@@ -11,8 +11,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from peewee import IntegrityError
 
-from bot import clock
-from bot.actions import alarms, handovers
+from bot import alarms, clock
+from bot.actions import handovers
 from bot.actions.moved import NeedsProof
 from bot.actions.staff import candidates
 from bot.audit.search import as_kept

@@ -9,8 +9,9 @@ from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
+from bot import alarms
 from bot.access import Scope
-from bot.actions import alarms, hand_work, handovers
+from bot.actions import hand_work, handovers
 from bot.actions.handover_run import begins_at
 from bot.actions.moved import NeedsProof
 from bot.actions.proposals import SamePerson, humans_of, open_one, proposer_of
@@ -31,6 +32,7 @@ from bot.models.handover import (
     OFFBOARDING,
     RUNNING,
 )
+from bot.paging import page_of_query
 from bot.reports.cases import (
     BY_HAND,
     ITEM_STATES,
@@ -44,7 +46,6 @@ from bot.reports.cases import (
     with_plans_for_nobody,
 )
 from bot.reports.names import names_of
-from bot.reports.paging import page_of_query
 from bot.reports.people import listed, serving_members
 from bot.rules.handover import LastDay, judge_last_day
 from bot.rules.rights import Right

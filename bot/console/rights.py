@@ -24,8 +24,8 @@ from bot.console.typed import Unclear, account_of
 from bot.console.words import REACHES, RIGHTS, ROLES
 from bot.models import Login, Proposal
 from bot.models.proposal import OPEN
+from bot.paging import page_of_list, page_of_query
 from bot.reports.names import Names, names_of
-from bot.reports.paging import page_of_list, page_of_query
 from bot.reports.roles import (
     Holder,
     count_open,

@@ -8,8 +8,8 @@ from flask import url_for as address_of
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from bot import clock
-from bot.actions import alarms, conflicts, jssdk
+from bot import alarms, clock
+from bot.actions import conflicts, jssdk
 from bot.console import gate, pages
 from bot.console.gate import allow
 from bot.console.pages import kegui

@@ -19,8 +19,8 @@ from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.console.typed import Unclear, account_of
 from bot.db import transaction
 from bot.models import ApiToken
+from bot.paging import page_of_list
 from bot.reports.names import names_of
-from bot.reports.paging import page_of_list
 from bot.reports.tokens import EXPIRES_SOON
 from bot.reports.tokens import LIVE as STATES_OF_THE_LIVE
 from bot.reports.tokens import tokens as all_tokens

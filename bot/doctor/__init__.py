@@ -11,13 +11,13 @@ from bot.doctor import configuration, doors, platform, storage
 from bot.doctor.findings import OK, Finding, not_checked
 from bot.doctor.pauses import DoctorsPauses
 from bot.doctor.storage import Processes
-from bot.setup import known_secrets, open_vault
-from bot.stores import DatabasePauseStore, DatabaseTokenStore
 from bot.wecom import Budgets, PauseStore, SecretName, TokenStore, WeCom
 from bot.wecom.errors import GETTOKEN
 from bot.wecom.pauses import MemoryPauseStore
+from bot.wecom.stores import DatabasePauseStore, DatabaseTokenStore
 from bot.wecom.tokens import MemoryTokenStore
 from bot.wecom.transport import VARIABLES
+from bot.wiring import known_secrets, open_vault
 from config.settings import Door, Settings
 
 GREETING = "客规体检：收到本消息说明应用消息可以送达。"

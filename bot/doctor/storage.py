@@ -13,8 +13,8 @@ from bot.actions import keys
 from bot.doctor.findings import FAILED, Finding, failed, not_checked, ok, warning
 from bot.models.audit import ADD_ONLY
 from bot.queue import Queue, QueueAway
-from bot.setup import connect, open_vault, queue_url
 from bot.vault import WrongKey
+from bot.wiring import connect, open_vault, queue_url
 from config.settings import Settings
 
 CLOCK_WARNING_SECONDS, CLOCK_FAILURE_SECONDS = 3.0, 10.0

@@ -13,7 +13,7 @@ from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
 from bot import clock
-from bot.actions.alarms import report
+from bot.alarms import report
 from bot.db import connection, transaction
 from bot.effects import Busy
 from bot.jobs import (

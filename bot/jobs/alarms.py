@@ -8,7 +8,7 @@ import structlog
 
 from bot import clock
 from bot.actions import phones
-from bot.actions.alarms import (
+from bot.alarms import (
     JOB_LATE,
     LEAVER_UNAPPROVED,
     REFUSES_EVERYBODY,

@@ -6,13 +6,7 @@ import structlog
 from peewee import IntegrityError
 
 from bot import clock
-from bot.actions.alarms import (
-    AUDIT_ANCHORS_AWAY,
-    AUDIT_BROKEN,
-    AUDIT_UNSEALED,
-    end_alarm,
-    raise_alarm,
-)
+from bot.alarms import AUDIT_ANCHORS_AWAY, AUDIT_BROKEN, AUDIT_UNSEALED, end_alarm, raise_alarm
 from bot.audit import anchors
 from bot.audit import log as audit
 from bot.audit import verify as audit_report

@@ -11,8 +11,8 @@ from bot.audit.log import Who
 from bot.kegui import Kegui
 from bot.models import EndpointPause, InboxEvent
 from bot.queue import Lane
-from bot.stores import DatabasePauseStore
 from bot.wecom import Pause
+from bot.wecom.stores import DatabasePauseStore
 from tests.api.conftest import Call, problem
 
 ON_BOTH_DATABASES = True

@@ -19,7 +19,7 @@ import psycopg
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
-from bot import clock, db, migrations, setup
+from bot import clock, db, migrations, wiring
 from bot.actions import logins
 from bot.app import create_app
 from bot.console import gate
@@ -249,7 +249,7 @@ def measure(customers: int, staff: int, rounds: int) -> Iterator[Result]:
     """Fill a new database, and ask for every page so many times as each of those who may."""
     with storage("postgres") as (_folder, url, queue):
         loaded = settings.load(_environment(url, queue))
-        setup.connect(loaded)
+        wiring.connect(loaded)
         migrations.up()
         _fill(customers, staff)
         db.database.obj.close_all()

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from bot import clock, db, migrations, setup
+from bot import clock, db, migrations, wiring
 from bot.actions import contact_ways, handover_run, handovers, reading, sync
 from bot.audit.log import Who
 from bot.kegui import Kegui
@@ -359,7 +359,7 @@ def make_firm(
         QUEUE_URL=queue_url,
         **more,
     )
-    kegui = setup.make_kegui(settings.load(dict(place.environment)))
+    kegui = wiring.make_kegui(settings.load(dict(place.environment)))
     return Firm(place, Remote(sandbox_url), kegui, members, each)
 
 

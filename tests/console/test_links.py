@@ -13,7 +13,7 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 from bot import access, clock, db
-from bot.actions.alarms import LEAVER_UNAPPROVED
+from bot.alarms import LEAVER_UNAPPROVED
 from bot.console import contact_ways
 from bot.console.gate import PUBLIC, SIGNED_IN
 from bot.models import Alarm, EndpointPause, Handover, Staff

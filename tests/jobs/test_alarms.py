@@ -6,20 +6,14 @@ from typing import Any, cast
 import pytest
 
 from bot import clock
-from bot.actions.alarms import (
-    LEAVER_UNAPPROVED,
-    end_alarm,
-    raise_alarm,
-    report,
-    tell_operators,
-)
+from bot.alarms import LEAVER_UNAPPROVED, end_alarm, raise_alarm, report, tell_operators
 from bot.jobs import alarms
 from bot.jobs.alarms import end_finished_alarms, look_for_outages, tell_untold
 from bot.kegui import Kegui
 from bot.models import Alarm, EndpointPause, Handover
-from bot.stores import DatabasePauseStore
 from bot.vault import Vault
 from bot.wecom import OperatorNeeded, Pause, Paused, Refused, Transient
+from bot.wecom.stores import DatabasePauseStore
 from config import settings
 
 pytestmark = pytest.mark.usefixtures("store")

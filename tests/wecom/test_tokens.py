@@ -15,11 +15,11 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import responses
 
-from bot import clock, db, stores
+from bot import clock, db
 from bot.models import AccessToken, Lease
-from bot.stores import DatabaseTokenStore
 from bot.vault import Vault
-from bot.wecom import OperatorNeeded, Paused, Token, TokenStore, Transient
+from bot.wecom import OperatorNeeded, Paused, Token, TokenStore, Transient, stores
+from bot.wecom.stores import DatabaseTokenStore
 from bot.wecom.tokens import EARLY, MemoryTokenStore
 from bot.wecom.transport import GETTOKEN_TIMEOUT_SECONDS
 from tests.wecom.speaking import CORP_ID, answer, asked, give_token, refuse, speak, url

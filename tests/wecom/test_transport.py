@@ -17,7 +17,6 @@ from structlog.testing import LogCapture
 
 from bot import clock, db
 from bot.models import EndpointPause
-from bot.stores import DatabasePauseStore
 from bot.wecom import (
     Budgets,
     CallRecord,
@@ -36,6 +35,7 @@ from bot.wecom import (
 )
 from bot.wecom.budgets import RESTORE_AFTER_CALLS, WELCOME, Budget
 from bot.wecom.pauses import MemoryPauseStore
+from bot.wecom.stores import DatabasePauseStore
 from bot.wecom.tokens import MemoryTokenStore
 from tests.wecom.speaking import (
     FIXTURES,

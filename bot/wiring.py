@@ -7,9 +7,9 @@ from bot.kegui import Kegui
 from bot.models import DataKey
 from bot.models.granting import PURPOSE, mac_key
 from bot.queue import Queue
-from bot.stores import DatabasePauseStore, DatabaseTokenStore
 from bot.vault import Vault
 from bot.wecom import Budgets, SecretName, WeCom
+from bot.wecom.stores import DatabasePauseStore, DatabaseTokenStore
 from config.settings import Settings
 
 

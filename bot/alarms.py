@@ -7,9 +7,9 @@ import structlog
 from peewee import fn
 
 from bot import clock
-from bot.actions.messages import tell
 from bot.effects import Busy
 from bot.kegui import Kegui
+from bot.messages import tell
 from bot.models import Alarm, Staff
 from bot.models.alarm import WECOM_REFUSES
 from bot.wecom import OperatorNeeded, WeComError

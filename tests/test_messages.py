@@ -6,8 +6,8 @@ from typing import Any, cast
 import pytest
 import responses
 
-from bot.actions.messages import tell
 from bot.kegui import Kegui
+from bot.messages import tell
 from bot.models import Effect
 from bot.queue import Queue
 from bot.vault import Vault
