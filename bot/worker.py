@@ -11,14 +11,15 @@ import structlog
 from peewee import InterfaceError, OperationalError
 from structlog.contextvars import bound_contextvars
 
-from bot import clock, inbox
+from bot import clock
 from bot.actions import conflicts, handover_run, pauses, staff
 from bot.alarms import report
 from bot.audit.log import AuditUnwritable
 from bot.db import connection
 from bot.effects import Busy
 from bot.events import Event
-from bot.inbox import Later, Lost
+from bot.inbox import inbox
+from bot.inbox.inbox import Later, Lost
 from bot.kegui import Kegui
 from bot.models import FormerUserid, InboxEvent, Notice, Staff
 from bot.queue import Lane

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from bot import clock
 from bot.actions import groups
-from bot.inbox import Later
+from bot.inbox.inbox import Later
 from bot.kegui import Kegui
 from bot.router import Received, Router
 

@@ -17,9 +17,10 @@ import psycopg
 import pytest
 from peewee import IntegrityError
 
-from bot import backup, clock, db, inbox_archive, migrations
+from bot import backup, clock, db, migrations
 from bot.audit.log import AuditLog, AuditUnwritable, Who
 from bot.backup import BackupError
+from bot.inbox import archive
 from bot.models import (
     AuditEnd,
     AuditEntry,
@@ -160,7 +161,7 @@ def test_archived_events_are_in_the_backup(url: str, tmp_path: Path) -> None:
     with db.connection():
         for number in range(3):
             _event(number)
-        assert sum(inbox_archive.move_settled(clock.now())) == 2
+        assert sum(archive.move_settled(clock.now())) == 2
     pool.close_all()
     backup.make(url, tmp_path / "backup", KEY, unrecorded)
     pool = db.connect(url)

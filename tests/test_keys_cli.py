@@ -8,10 +8,11 @@ from typing import Any
 import pyotp
 import pytest
 
-from bot import clock, db, events, inbox
+from bot import clock, db, events
 from bot.actions import keys, second_factors
 from bot.audit.log import AuditLog, Who
-from bot.inbox import open_event
+from bot.inbox import inbox
+from bot.inbox.inbox import open_event
 from bot.models import AccessToken, AuditEntry, DataKey, InboxEvent, SecondFactor
 from bot.models.data_key import ACCESS_TOKEN
 from bot.vault import Vault, VaultError

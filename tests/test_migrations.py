@@ -12,10 +12,11 @@ import psycopg
 import pytest
 from playhouse.schema_diff import diff_models
 
-from bot import clock, db, inbox_archive, migrations
+from bot import clock, db, migrations
 from bot.audit import log as audit
 from bot.audit.chain import BEGINNING, link
 from bot.audit.log import AuditLog, Who
+from bot.inbox import archive
 from bot.models import (
     TABLES,
     ApiToken,
@@ -170,7 +171,7 @@ def test_archived_events_come_back_when_the_archive_is_taken_back(store: str) ->
             finished_at=then,
         )
     before = _rows(InboxEvent)
-    assert sum(inbox_archive.move_settled(then + timedelta(days=1))) == 4
+    assert sum(archive.move_settled(then + timedelta(days=1))) == 4
 
     while "0013_inbox_archive" not in migrations.down():
         pass

@@ -13,10 +13,11 @@ import structlog
 from peewee import OperationalError
 from structlog.testing import LogCapture
 
-from bot import clock, db, events, inbox, worker
+from bot import clock, db, events, worker
 from bot.audit.log import AuditUnwritable
 from bot.effects import Busy
-from bot.inbox import WELCOME_LEASE, WORK_LEASE, Later
+from bot.inbox import inbox
+from bot.inbox.inbox import WELCOME_LEASE, WORK_LEASE, Later
 from bot.kegui import Kegui
 from bot.models import Alarm, InboxEvent, Staff
 from bot.models.inbox_event import CLAIMED, DEAD, DONE, FAILED, IGNORED, WAITING

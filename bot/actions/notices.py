@@ -11,7 +11,7 @@ from bot import clock, metrics
 from bot.actions import handover_match
 from bot.alarms import report
 from bot.effects import AfterCrash, Busy, give_up, once
-from bot.inbox import Later
+from bot.inbox.inbox import Later
 from bot.kegui import Kegui
 from bot.messages import tell
 from bot.models import Customer, Effect, GapDigest, Notice, Relation

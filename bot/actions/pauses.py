@@ -4,9 +4,10 @@ from datetime import datetime
 
 from peewee import fn
 
-from bot import clock, inbox
+from bot import clock
 from bot.audit.log import Who
 from bot.db import transaction
+from bot.inbox import inbox
 from bot.kegui import Kegui
 from bot.models import EndpointPause, InboxEvent
 from bot.wecom.pauses import EVERY_ENDPOINT

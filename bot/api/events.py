@@ -6,13 +6,14 @@ from typing import Any, Literal
 from apiflask import APIBlueprint
 from pydantic import Field
 
-from bot import events, inbox
-from bot.actions.replay import replay as replay_event
+from bot import events
 from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import Problem
 from bot.api.schemas import Filter, MemberFilter, Shown, one_of
+from bot.inbox import inbox
+from bot.inbox.replay import replay as replay_event
 from bot.models import InboxEvent, InboxHistory
 from bot.reports.home import EVENT_COLUMNS
 from bot.vault import VaultError

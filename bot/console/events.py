@@ -7,12 +7,12 @@ from flask import abort, flash, redirect, render_template, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from bot.actions.replay import replay as replay_event
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.events import MalformedEvent, redacted
-from bot.inbox import open_event
+from bot.inbox.inbox import open_event
+from bot.inbox.replay import replay as replay_event
 from bot.models import InboxHistory
 from bot.models.inbox_event import STATES
 from bot.paging import page_of_query

@@ -6,7 +6,7 @@ from itertools import islice
 import structlog
 
 from bot import db
-from bot.inbox_archive import move_settled
+from bot.inbox.archive import move_settled
 from bot.kegui import Kegui
 
 log = structlog.get_logger(__name__)

@@ -11,8 +11,8 @@ from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
 from bot import clock
-from bot.actions import set_back
 from bot.db import connection
+from bot.inbox import clock_set_back
 from bot.jobs import schedule
 from bot.kegui import Kegui
 from bot.models import Lease
@@ -61,7 +61,7 @@ class Leader:
 
 def _heal() -> bool:
     with connection():
-        return set_back.heal(clock.now())
+        return clock_set_back.heal(clock.now())
 
 
 def keep_time(kegui: Kegui, stopping: threading.Event) -> None:

@@ -8,7 +8,7 @@ import pytest
 from bot import clock
 from bot.actions import notices
 from bot.events import Event
-from bot.inbox import Later
+from bot.inbox.inbox import Later
 from bot.kegui import Kegui
 from bot.models import Handover, HandoverItem, Notice, Relation, TransferAttempt
 from bot.models.customer import RELATION_ACTIVE

@@ -22,7 +22,7 @@ from peewee import (
     TextField,
 )
 
-from bot import clock, events, inbox
+from bot import clock, events
 from bot.access import access_of
 from bot.actions import (
     handovers,
@@ -37,6 +37,7 @@ from bot.actions import (
 from bot.audit import search
 from bot.audit.log import Who
 from bot.db import Model, UTCDateTimeField, transaction
+from bot.inbox import inbox
 from bot.kegui import Kegui
 from bot.models import (
     TABLES,

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from apiflask import APIFlask
 
-from bot import clock, db, inbox
+from bot import clock, db
 from bot.api.auth import create_token
 from bot.events import parse
+from bot.inbox import inbox
 from bot.kegui import Kegui
 from bot.models import (
     TABLES,

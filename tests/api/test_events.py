@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from bot import events, inbox, inbox_archive
+from bot import events
+from bot.inbox import archive, inbox
 from bot.kegui import Kegui
 from bot.models import InboxArchive, InboxEvent
 from bot.queue import Lane
@@ -100,7 +101,7 @@ def archived(put: Any) -> None:
     states = ["done", "dead", "ignored", "done", "waiting", "done", "done"]
     for number, state in enumerate(states):
         put(f"change_{number}", state=state, finished_at=at(1), attempts=1)
-    assert sum(inbox_archive.move_settled(at(2))) == 4
+    assert sum(archive.move_settled(at(2))) == 4
     assert [row.id for row in InboxArchive.select().order_by(InboxArchive.id)] == [1, 3, 4, 6]
 
 
@@ -136,7 +137,7 @@ def test_an_event_archived_between_two_pages_is_neither_skipped_nor_repeated(
         body = call("GET", f"/events?limit={limit}{cursor}").get_json()
         ids += [one["id"] for one in body["items"]]
         cursor = f"&cursor={body['next_cursor']}"
-        sum(inbox_archive.move_settled(at(minute)))
+        sum(archive.move_settled(at(minute)))
         if body["next_cursor"] is None:
             break
 

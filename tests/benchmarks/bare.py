@@ -6,7 +6,7 @@ from unittest import mock
 from apiflask import APIFlask
 
 from bot.app import create_app as create_whole_app
-from bot.intake import Intake
+from bot.inbox.intake import Intake
 
 
 def create_app() -> APIFlask:

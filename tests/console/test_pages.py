@@ -4,8 +4,9 @@ import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
-from bot import clock, inbox_archive
+from bot import clock
 from bot.console.pages import masked
+from bot.inbox import archive
 from bot.models import (
     Alarm,
     Conflict,
@@ -243,7 +244,7 @@ def test_an_archived_event_stays_on_every_page_that_showed_it(client: FlaskClien
     add_event("", "lihua", 50)
     before = [page(client, path).count("brand_new_event") for path in paths]
 
-    assert sum(inbox_archive.move_settled(clock.now())) == 1
+    assert sum(archive.move_settled(clock.now())) == 1
 
     assert InboxArchive.get().event == "brand_new_event"
     assert [page(client, path).count("brand_new_event") for path in paths] == before

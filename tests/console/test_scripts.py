@@ -14,10 +14,11 @@ from flask.testing import FlaskClient
 from markupsafe import escape
 from peewee import SQL, Model
 
-from bot import clock, db, events, inbox, migrations
+from bot import clock, db, events, migrations
 from bot.audit.log import Who
 from bot.console import contact_ways
 from bot.db import transaction
+from bot.inbox import inbox
 from bot.models import (
     Alarm,
     Allocation,

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from bot import clock, events, inbox
+from bot import clock, events
+from bot.inbox import inbox
 from bot.kegui import Kegui
 from bot.models import (
     Consent,

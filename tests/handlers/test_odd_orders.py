@@ -8,8 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from bot import clock, db, events, inbox
+from bot import clock, db, events
 from bot.actions import group_transfers, transfers
+from bot.inbox import inbox
 from bot.kegui import Kegui
 from bot.models import (
     GroupChat,

@@ -4,8 +4,9 @@ from datetime import datetime
 
 import structlog
 
-from bot import clock, inbox
+from bot import clock
 from bot.db import transaction
+from bot.inbox import inbox
 from bot.models import EndpointPause, JobRun, PlannedJob
 
 log = structlog.get_logger(__name__)

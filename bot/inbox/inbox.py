@@ -9,9 +9,10 @@ from typing import Any
 import structlog
 from peewee import Expression, PostgresqlDatabase
 
-from bot import events, inbox_archive
+from bot import events
 from bot.db import database, is_over, transaction
 from bot.events import Event
+from bot.inbox import archive
 from bot.models.data_key import PAYLOAD
 from bot.models.inbox_event import (
     CLAIMED,
@@ -111,7 +112,7 @@ def _without_archived(late: Sequence[str], put: Iterable[tuple[int, str]]) -> di
     stands in the row's way.
     """
     ids = {key: event_id for event_id, key in put}
-    archived = [ids.pop(key) for key in inbox_archive.keys_among(late) if key in ids]
+    archived = [ids.pop(key) for key in archive.keys_among(late) if key in ids]
     if archived:
         InboxEvent.delete().where(InboxEvent.id.in_(archived)).execute()
     return ids
@@ -226,7 +227,7 @@ def replay(event_id: int, *, now: datetime) -> InboxEvent | None:
     """
     with transaction():
         again = _reopen(event_id, now)
-        if again is None and inbox_archive.take_back(event_id):
+        if again is None and archive.take_back(event_id):
             again = _reopen(event_id, now)
     return again
 

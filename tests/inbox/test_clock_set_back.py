@@ -4,12 +4,12 @@ from datetime import timedelta
 
 import pytest
 
-from bot import clock, events, inbox
-from bot.actions import set_back
+from bot import clock, events
+from bot.inbox import clock_set_back, inbox
 from bot.models import EndpointPause, InboxEvent, JobRun
 from bot.models.inbox_event import FAILED
 from bot.queue import Lane
-from tests.test_inbox import VAULT, plaintext
+from tests.inbox.test_inbox import VAULT, plaintext
 
 pytestmark = pytest.mark.usefixtures("store")
 
@@ -40,13 +40,13 @@ def test_all_that_waits_is_tried_now_when_a_job_was_begun_in_the_future() -> Non
     event_id = waiting(9 * HOUR)
     pause(8 * HOUR)
 
-    assert set_back.heal(clock.now())
+    assert clock_set_back.heal(clock.now())
 
     now = clock.now()
     assert inbox.due(Lane.WORK, now=now, limit=9) == [event_id]
     assert EndpointPause.get().until <= now
     assert JobRun.get().struck_at <= now
-    assert not set_back.heal(now)
+    assert not clock_set_back.heal(now)
 
 
 @pytest.mark.parametrize("seconds", [-8 * 3600, 0, 60])
@@ -56,7 +56,7 @@ def test_nothing_is_hastened_while_the_clock_goes_as_it_should(seconds: int) -> 
     waiting(HOUR)
     pause(HOUR)
 
-    assert not set_back.heal(clock.now())
+    assert not clock_set_back.heal(clock.now())
 
     assert inbox.due(Lane.WORK, now=clock.now(), limit=9) == []
     assert EndpointPause.get().until > clock.now() + HOUR / 2

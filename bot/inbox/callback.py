@@ -12,8 +12,9 @@ from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 from werkzeug.exceptions import BadRequest, RequestEntityTooLarge
 
-from bot import clock, events, inbox, metrics
-from bot.intake import Intake
+from bot import clock, events, metrics
+from bot.inbox import inbox
+from bot.inbox.intake import Intake
 from bot.queue import Queue, Waker
 from bot.vault import Vault, WrongKey
 from bot.wecom.crypto import CallbackCrypto, CallbackRejected

@@ -1,8 +1,9 @@
 """Work on a settled event again."""
 
-from bot import clock, inbox
+from bot import clock
 from bot.audit.log import Who
 from bot.db import transaction
+from bot.inbox import inbox
 from bot.kegui import Kegui
 from bot.models import InboxEvent
 from bot.queue import Lane

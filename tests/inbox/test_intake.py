@@ -10,9 +10,10 @@ from unittest.mock import Mock
 import pytest
 from peewee import DataError
 
-from bot import db, events, inbox
-from bot.inbox import NewRow
-from bot.intake import Intake
+from bot import db, events
+from bot.inbox import inbox
+from bot.inbox.inbox import NewRow
+from bot.inbox.intake import Intake
 from bot.models import InboxEvent
 from bot.queue import Lane, Message
 from bot.vault import Vault
@@ -106,7 +107,7 @@ def test_a_bug_reaches_whoever_waits_and_the_next_one_is_served() -> None:
 def test_those_in_the_house_together_are_committed_together(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bot.intake.LINGER_SECONDS", 60)
+    monkeypatch.setattr("bot.inbox.intake.LINGER_SECONDS", 60)
     commits = Mock(wraps=inbox.put_all)
     monkeypatch.setattr("bot.inbox.put_all", commits)
     intake = Intake(tell_nobody)
@@ -123,7 +124,7 @@ def test_those_in_the_house_together_are_committed_together(
 def test_nobody_waits_for_a_request_that_left_without_a_row(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("bot.intake.LINGER_SECONDS", 60)
+    monkeypatch.setattr("bot.inbox.intake.LINGER_SECONDS", 60)
     intake = Intake(tell_nobody)
     intake.enter()
     intake.enter()

@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from peewee import InterfaceError, OperationalError
 from playhouse.pool import MaxConnectionsExceeded
 
-from bot import inbox
 from bot.db import connection
-from bot.inbox import NewRow
+from bot.inbox import inbox
+from bot.inbox.inbox import NewRow
 from bot.queue import Message
 
 MOST_AT_ONCE = 100

@@ -14,8 +14,10 @@ from typing import Any, cast
 import pytest
 from peewee import PostgresqlDatabase
 
-from bot import clock, db, events, inbox, inbox_archive
+from bot import clock, db, events
 from bot.doctor.storage import check_vault
+from bot.inbox import archive as inbox_archive
+from bot.inbox import inbox
 from bot.jobs import schedule
 from bot.jobs.inbox import archive
 from bot.kegui import Kegui
@@ -147,7 +149,7 @@ def test_the_number_of_an_archived_event_is_never_given_again() -> None:
 
 
 def test_years_are_moved_in_several_nights(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.inbox_archive.BATCH", 2)
+    monkeypatch.setattr("bot.inbox.archive.BATCH", 2)
     monkeypatch.setattr("bot.jobs.inbox.MOST_COMMITS", 2)
     ids = [an_event(number) for number in range(8)]
 
@@ -218,7 +220,7 @@ def test_an_event_replayed_just_before_it_would_move_stays(
             assert inbox.replay(ids[0], now=clock.now()) is not None
         return found
 
-    monkeypatch.setattr("bot.inbox_archive._settled", replayed_then)
+    monkeypatch.setattr("bot.inbox.archive._settled", replayed_then)
     archive(KEGUI)
 
     assert (archived_ids(), inbox_ids()) == ([ids[1]], [ids[0], ids[2]])
@@ -248,7 +250,7 @@ def while_moving(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any]) -> "li
             acting.append(in_thread(act))
             wait_until_it_waits(acting[0])
 
-    monkeypatch.setattr("bot.inbox_archive._move", move)
+    monkeypatch.setattr("bot.inbox.archive._move", move)
     return acting
 
 
@@ -317,7 +319,7 @@ def test_for_an_event_of_today_nobody_looks_in_the_archive(
     def looked(_keys: Sequence[str]) -> set[str]:
         raise AssertionError("the archive was asked")
 
-    monkeypatch.setattr("bot.inbox_archive.keys_among", looked)
+    monkeypatch.setattr("bot.inbox.archive.keys_among", looked)
 
     assert deliver(1, seconds(0)) is not None
     assert deliver(2, seconds(0.4)) is not None

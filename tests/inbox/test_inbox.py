@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot import events, inbox
-from bot.inbox import WELCOME_LEASE, WORK_LEASE, Lost
+from bot import events
+from bot.inbox import inbox
+from bot.inbox.inbox import WELCOME_LEASE, WORK_LEASE, Lost
 from bot.models import InboxEvent
 from bot.models.inbox_event import CLAIMED, DEAD, DONE, FAILED, IGNORED, WAITING
 from bot.queue import Lane

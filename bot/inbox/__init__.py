@@ -1,0 +1,1 @@
+"""Callbacks: kept before they are answered, worked on, archived."""
