@@ -114,7 +114,8 @@ def migrate(take_back: bool) -> None:
 
 def _give_keys_back(loaded: Settings) -> None:
     """Before MACs and the table of the keys go, seal everything as the version before them did."""
-    from bot.actions import access_rows, keys
+    from bot.actions import keys
+    from bot.identity import access_rows
 
     # An authenticator app's secret is written with its MAC, as long as there is one.
     if migrations.last() != access_rows.MIGRATION or loaded.data_key is None:
@@ -131,7 +132,8 @@ def _give_keys_back(loaded: Settings) -> None:
 def _establish_keys(loaded: Settings, applied: Sequence[str]) -> None:
     """Write down which master key the database is under, where nothing says so yet, and sign what
     an older version let people in by."""
-    from bot.actions import access_rows, keys
+    from bot.actions import keys
+    from bot.identity import access_rows
 
     if loaded.data_key is None:
         return

@@ -4,8 +4,9 @@ from datetime import timedelta
 
 import pytest
 
-from bot import access, clock
-from bot.access import NOBODY, Scope
+from bot import clock
+from bot.identity import access
+from bot.identity.access import NOBODY, Scope
 from bot.models import ContactWay, Customer, Ownership, Relation, Staff
 from bot.reports.contact_ways import customers_by_state, customers_within_by_state
 

@@ -5,7 +5,7 @@ from datetime import UTC
 import pytest
 
 from bot import clock
-from bot.access import EVERYBODY, NOBODY, Scope
+from bot.identity.access import EVERYBODY, NOBODY, Scope
 from bot.models import Customer, Ownership, Relation
 from bot.reports import home
 from bot.reports.home import Scopes, numbers

@@ -9,8 +9,9 @@ import pyotp
 import pytest
 
 from bot import clock, db, events
-from bot.actions import keys, second_factors
+from bot.actions import keys
 from bot.audit.log import AuditLog, Who
+from bot.identity import second_factors
 from bot.inbox import inbox
 from bot.inbox.inbox import open_event
 from bot.models import AccessToken, AuditEntry, DataKey, InboxEvent, SecondFactor

@@ -8,11 +8,13 @@ from collections.abc import Iterable
 import structlog
 
 from bot import clock
-from bot.access import access_of
-from bot.actions import handovers, moved, proposals, staff
+from bot.actions import handovers, staff
 from bot.audit.log import Who
 from bot.db import transaction
 from bot.effects import AfterCrash, once
+from bot.identity import moved, proposals
+from bot.identity.access import access_of
+from bot.identity.rights import Right
 from bot.kegui import Kegui
 from bot.models import Effect, Handover, HandoverItem, Proposal, Staff
 from bot.models.data_key import CARD
@@ -28,7 +30,6 @@ from bot.models.handover import (
 from bot.reports.cases import customers_now
 from bot.router import Received
 from bot.rules.cards import MOST_CUSTOMERS, Outcome, is_small, refusal
-from bot.rules.rights import Right
 from bot.wecom import Button, Card
 from config import table
 

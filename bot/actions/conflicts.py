@@ -5,11 +5,11 @@ from datetime import datetime
 from peewee import DoesNotExist
 
 from bot import clock
-from bot.actions import moved as moves
 from bot.actions import staff
 from bot.audit.log import Who
 from bot.db import locked, transaction
 from bot.effects import Busy
+from bot.identity import moved as moves
 from bot.kegui import Kegui
 from bot.messages import identity_of, tell
 from bot.models import Conflict, Customer, FormerUserid, Ownership, Staff
@@ -121,7 +121,7 @@ def resolve(conflict_id: int, owner: str, reason: str, by: Who, kegui: Kegui) ->
     Raises:
         Conflict.DoesNotExist: there is no such conflict.
         NotOpen: it is settled already, or the customer went to somebody else in this moment.
-        NeedsProof: see ``bot.actions.moved``.
+        NeedsProof: see ``bot.identity.moved``.
     """
     now = clock.now()
     with transaction():

@@ -1,9 +1,9 @@
 """What no API can do for a handover: written down for a person, who says when it is done."""
 
 from bot import clock
-from bot.actions.proposals import SamePerson
 from bot.audit.log import Who
 from bot.db import transaction
+from bot.identity.proposals import SamePerson
 from bot.kegui import Kegui
 from bot.models import Handover, HandWork
 from bot.models.handover import CANCELLED

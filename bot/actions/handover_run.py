@@ -13,7 +13,6 @@ from bot.actions import (
     group_transfers,
     handover_plan,
     handovers,
-    lost_access,
     staff,
     transfers,
 )
@@ -21,6 +20,7 @@ from bot.alarms import LEAVER_UNAPPROVED, raise_alarm
 from bot.audit.log import Who
 from bot.db import transaction
 from bot.effects import Busy
+from bot.identity import leavers_access
 from bot.kegui import Kegui
 from bot.models import Handover, HandoverItem, Lease, Staff
 from bot.models.handover import (
@@ -281,7 +281,7 @@ def _account_is_gone(userid: str, kegui: Kegui) -> bool:
         staff.mark_left(userid, clock.now(), is_proven=False)
     elif user.status == LEFT:
         staff.mark_left(userid, clock.now())
-        lost_access.take_from(userid, Who("wecom"), kegui)
+        leavers_access.take_from(userid, Who("wecom"), kegui)
     return user is None or user.status == LEFT
 
 

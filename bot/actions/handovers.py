@@ -6,9 +6,10 @@ from datetime import date, timedelta
 from peewee import IntegrityError, chunked
 
 from bot import clock
-from bot.actions import lost_access, moved, proposals, staff
+from bot.actions import staff
 from bot.audit.log import Who
 from bot.db import transaction
+from bot.identity import leavers_access, moved, proposals
 from bot.kegui import Kegui
 from bot.models import Allocation, Handover, HandoverItem, IdempotencyKey, Proposal, Staff
 from bot.models.handover import (
@@ -147,7 +148,7 @@ def open_handover(
         UnknownStaff: no such member is known.
         NotPossible: the member has left: that is an offboarding's work.
         UnfitSuccessor: the takeover member may not take over.
-        NeedsProof: see ``bot.actions.moved``.
+        NeedsProof: see ``bot.identity.moved``.
     """
     if asked_by is not None and asked_by.handover_id is not None:
         opened: Handover = Handover.get_by_id(asked_by.handover_id)
@@ -234,7 +235,7 @@ def report_leave(userid: str, *, source: str, kegui: Kegui) -> Handover:
     """
     now, userid = clock.now(), Staff.spelled(userid)
     staff.mark_left(userid, now)
-    lost_access.take_from(userid, Who("wecom"), kegui)
+    leavers_access.take_from(userid, Who("wecom"), kegui)
     today = now.astimezone(kegui.settings.zone).date()
     handover, is_new = open_offboarding(
         userid, today, mode=AUTO, source=source, by=Who("wecom"), kegui=kegui
@@ -256,7 +257,7 @@ def approve(
         NotPossible: it is over.
         SamePerson: whoever opened or changed it, or leaves, may not approve it.
         NotBound: a local administrator approves who is bound to no member.
-        NeedsProof: see ``bot.actions.moved``.
+        NeedsProof: see ``bot.identity.moved``.
         Changed: it is another proposal by now.
     """
     proposals.check_bound(by)
@@ -363,7 +364,7 @@ def change(
         NotPossible: it is over, or runs already and the day would change.
         UnfitSuccessor: a named successor may not take over.
         SamePerson: nobody changes their own leave.
-        NeedsProof: see ``bot.actions.moved``.
+        NeedsProof: see ``bot.identity.moved``.
     """
     if last_day is not None:
         _check_last_day(last_day, kegui)

@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 from flask import current_app, g, request
 
 from bot import clock
-from bot.access import access_of
-from bot.actions.tokens import ADMIN, READ, SCOPES, TERMINAL, create_token, digest
 from bot.api import context
 from bot.api.problems import Problem
+from bot.identity.access import access_of
+from bot.identity.rights import Right
+from bot.identity.tokens import ADMIN, READ, SCOPES, TERMINAL, create_token, digest
 from bot.models import ApiToken
-from bot.rules.rights import Right
 
 __all__ = ["ADMIN", "READ", "SCOPES", "check", "create_token", "digest", "needed_scopes", "needs"]
 

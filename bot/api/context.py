@@ -5,10 +5,10 @@ from typing import cast
 
 from flask import Flask, current_app, g, request
 
-from bot.access import humans_behind
 from bot.audit.log import Who
 from bot.audit.search import as_kept
 from bot.db import transaction
+from bot.identity.access import humans_behind
 from bot.kegui import Kegui
 from bot.models import ApiToken
 

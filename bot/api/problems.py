@@ -16,14 +16,14 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from bot import clock, db
-from bot.access import LOCAL
 from bot.actions.conflicts import NotOpen
 from bot.actions.contact_ways import Changed
 from bot.actions.handovers import LastDayTooFar, NotPossible, UnfitSuccessor, UnknownStaff
-from bot.actions.proposals import NotBound, SamePerson
 from bot.alarms import report
 from bot.api import context, field_errors, obstacles
 from bot.audit.log import AuditUnwritable
+from bot.identity.access import LOCAL
+from bot.identity.proposals import NotBound, SamePerson
 from bot.vault import WrongKey
 from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, WeComError
 

@@ -3,7 +3,7 @@
 import click
 
 from bot import clock, db, terminal, wiring
-from bot.actions import tokens
+from bot.identity import tokens
 from bot.kegui import Kegui
 from bot.models import ApiToken, Staff
 
@@ -45,7 +45,7 @@ def token_create(name: str, scopes: tuple[str, ...], owner: str, days: int) -> N
 @token.command("list")
 def token_list() -> None:
     """Print each token: number, name, owner, scopes, end, last use, and what it is worth."""
-    from bot.reports.tokens import tokens as all_tokens
+    from bot.identity.token_list import tokens as all_tokens
 
     loaded = terminal.load()
     terminal.data_key(loaded)

@@ -10,12 +10,12 @@ import click
 import segno
 
 from bot import clock, db, terminal, wiring
-from bot.access import LOCAL, meetings, not_of_the_firm, people_with_roles
-from bot.actions import local_users, logins, roles, second_factors
+from bot.identity import local_users, logins, roles, second_factors
+from bot.identity.access import LOCAL, meetings, not_of_the_firm, people_with_roles
+from bot.identity.rights import FROM_WECOM, Role
+from bot.identity.token_list import live_tokens_of
 from bot.kegui import Kegui
 from bot.models import LocalUser, Staff
-from bot.reports.tokens import live_tokens_of
-from bot.rules.rights import FROM_WECOM, Role
 from config.settings import Settings
 
 TRIES = 3

@@ -17,8 +17,6 @@ from playhouse.pool import MaxConnectionsExceeded
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_exceptions
 
 from bot import db
-from bot.access import LOCAL
-from bot.actions.proposals import NotBound
 from bot.audit.log import AuditUnwritable
 from bot.console import (
     account,
@@ -49,6 +47,8 @@ from bot.console import (
     tokens,
     wording,
 )
+from bot.identity.access import LOCAL
+from bot.identity.proposals import NotBound
 from bot.kegui import Kegui
 from bot.vault import WrongKey
 

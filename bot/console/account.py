@@ -10,17 +10,17 @@ from flask_babel import LazyString
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from bot.access import LOCAL
-from bot.actions import local_users, logins, second_factors, tokens
 from bot.console import gate
 from bot.console.gate import SIGNED_IN, allow
 from bot.console.pages import kegui
 from bot.console.tokens import NUMBER, SCOPES
 from bot.console.words import ROLES
+from bot.identity import local_users, logins, second_factors, tokens
+from bot.identity.access import LOCAL
+from bot.identity.passwords import SHORTEST, Weakness
+from bot.identity.role_list import department_paths
 from bot.models import ApiToken, Login
 from bot.reports.names import names_of
-from bot.reports.roles import department_paths
-from bot.rules.passwords import SHORTEST, Weakness
 
 WEAKNESSES: Mapping[Weakness, LazyString] = {
     Weakness.SHORT: _l("密码至少 12 个字符。"),

@@ -8,12 +8,12 @@ from flask import url_for
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
-from bot.access import LOCAL
 from bot.console import gate
 from bot.console.reasons import actor, reason
+from bot.identity.access import LOCAL
+from bot.identity.rights import Right
 from bot.models import AuditEntry
 from bot.reports.names import Names
-from bot.rules.rights import Right
 
 ACTS: Mapping[str, LazyString] = {
     "offboarding.open": _l("发起离职交接"),

@@ -6,11 +6,11 @@ from flask import render_template
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, page_number
 from bot.console.troubles import members_in
+from bot.identity.rights import Right
 from bot.models import Alarm
 from bot.paging import page_of_query
 from bot.reports.home import open_alarms
 from bot.reports.names import names_of
-from bot.rules.rights import Right
 
 blueprint = APIBlueprint("alarms", __name__, url_prefix="/alarms", enable_openapi=False)
 

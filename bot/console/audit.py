@@ -29,9 +29,9 @@ from bot.console.acts import (
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, kegui
 from bot.console.purpose import PURPOSES
+from bot.identity.rights import Right
 from bot.models import AuditEntry
 from bot.reports.names import names_of
-from bot.rules.rights import Right
 
 # The clock seals every three seconds.
 PATIENCE = timedelta(minutes=1)

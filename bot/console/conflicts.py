@@ -8,17 +8,17 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from bot.actions import conflicts
-from bot.actions.moved import NeedsProof
 from bot.actions.staff import customers_owned
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
+from bot.identity.moved import NeedsProof
+from bot.identity.rights import Right
 from bot.models import Conflict
 from bot.models.conflict import OPEN, RESOLVED
 from bot.paging import page_of_query
 from bot.reports.customers import contacts_of
 from bot.reports.names import names_of
-from bot.rules.rights import Right
 
 blueprint = APIBlueprint("conflicts", __name__, url_prefix="/conflicts", enable_openapi=False)
 

@@ -17,6 +17,7 @@ from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, kegui, page_number
 from bot.console.wecom_troubles import sentence
 from bot.db import released
+from bot.identity.rights import Right
 from bot.models import ContactWay, Staff
 from bot.paging import page_of_query
 from bot.reports.contact_ways import (
@@ -27,7 +28,6 @@ from bot.reports.contact_ways import (
     members_to_choose,
 )
 from bot.reports.names import names_of
-from bot.rules.rights import Right
 from bot.wecom import Refused, WeComError
 from bot.wecom.contact_ways import MEMBERS_OF_ONE
 from bot.wecom.images import Image, Images

@@ -10,7 +10,6 @@ from flask_babel import gettext as _
 
 from bot import alarms
 from bot.actions import phones as phone_acts
-from bot.actions import saved_views
 from bot.audit.log import without_phones
 from bot.audit.search import as_kept
 from bot.console import gate
@@ -19,6 +18,8 @@ from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.console.words import QUIET, word
 from bot.db import released
+from bot.identity import saved_views
+from bot.identity.rights import Right
 from bot.models import Allocation, Conflict, Customer, HandoverItem
 from bot.models.conflict import OPEN
 from bot.paging import page_of_list, page_of_query
@@ -27,7 +28,6 @@ from bot.reports.customers import with_consent
 from bot.reports.directory import entries, find_customers
 from bot.reports.journey import Journey, Step, journey_of
 from bot.reports.names import Names, names_of
-from bot.rules.rights import Right
 from bot.wecom import WeComError
 
 SCREEN = "customers"

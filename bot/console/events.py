@@ -11,6 +11,7 @@ from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.events import MalformedEvent, redacted
+from bot.identity.rights import Right
 from bot.inbox.inbox import open_event
 from bot.inbox.replay import replay as replay_event
 from bot.models import InboxHistory
@@ -18,7 +19,6 @@ from bot.models.inbox_event import STATES
 from bot.paging import page_of_query
 from bot.reports.home import EVENT_COLUMNS, inbox_by_state
 from bot.reports.names import names_of
-from bot.rules.rights import Right
 from bot.vault import VaultError
 
 # Whoever looks for an older one asks for its customer.

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from flask import request
 from werkzeug.datastructures import MultiDict
 
-from bot.actions import saved_views
+from bot.identity import saved_views
 
 # Names, accounts, filters, codes: whatever has no line of its own below.
 USUAL = 600

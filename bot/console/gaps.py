@@ -7,6 +7,7 @@ from bot import clock
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, page_number, upto
+from bot.identity.rights import Right
 from bot.paging import page_of_list, page_of_query
 from bot.reports.gaps import (
     MOST_NEVER_TOLD,
@@ -18,7 +19,6 @@ from bot.reports.gaps import (
     open_gaps,
 )
 from bot.reports.names import names_of
-from bot.rules.rights import Right
 
 # Who looks for one behind them asks for the customer.
 MOST_LISTED = 1_000

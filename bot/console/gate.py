@@ -9,14 +9,14 @@ from flask.typing import ResponseReturnValue
 from flask_wtf.csrf import CSRFProtect
 
 from bot import clock
-from bot.access import Access, Scope, access_of, humans_behind
-from bot.actions import logins, moved
 from bot.audit.log import Who
 from bot.console import language
 from bot.console.pages import kegui
 from bot.db import transaction
+from bot.identity import logins, moved
+from bot.identity.access import Access, Scope, access_of, humans_behind
+from bot.identity.rights import Extent, Right
 from bot.models import Customer, Login
-from bot.rules.rights import Extent, Right
 
 PUBLIC = "public"
 SIGNED_IN = "signed in"

@@ -13,7 +13,6 @@ from peewee import IntegrityError
 
 from bot import alarms, clock
 from bot.actions import handovers
-from bot.actions.moved import NeedsProof
 from bot.actions.staff import candidates
 from bot.audit.search import as_kept
 from bot.console import gate
@@ -22,11 +21,12 @@ from bot.console.offboardings import MOST_LISTED
 from bot.console.pages import kegui
 from bot.console.reasons import reason
 from bot.console.typed import Unclear, account_of
+from bot.identity.moved import NeedsProof
+from bot.identity.people import listed, serving_members
+from bot.identity.rights import Right
 from bot.models import Handover, Ownership, Staff
 from bot.reports.cases import said_full, under_way
 from bot.reports.names import Names, names_of
-from bot.reports.people import listed, serving_members
-from bot.rules.rights import Right
 from bot.wecom import WeComError
 
 BY_RULE = "by rule"

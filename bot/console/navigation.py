@@ -10,7 +10,7 @@ from flask_babel import lazy_pgettext as _p
 
 from bot.console import gate
 from bot.console.words import ROLES
-from bot.rules.rights import RIGHTS, Right, Role
+from bot.identity.rights import RIGHTS, Right, Role
 
 
 class Entry(NamedTuple):

@@ -10,17 +10,19 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from bot import alarms
-from bot.access import Scope
 from bot.actions import hand_work, handovers
 from bot.actions.handover_run import begins_at
-from bot.actions.moved import NeedsProof
-from bot.actions.proposals import SamePerson, humans_of, open_one, proposer_of
 from bot.actions.staff import candidates
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.console.reasons import reason
 from bot.console.typed import Unclear, account_of, accounts_of
+from bot.identity.access import Scope
+from bot.identity.moved import NeedsProof
+from bot.identity.people import listed, serving_members
+from bot.identity.proposals import SamePerson, humans_of, open_one, proposer_of
+from bot.identity.rights import Right
 from bot.models import Department, Handover, HandoverItem, HandWork, Staff
 from bot.models.handover import (
     APPROVE,
@@ -46,9 +48,7 @@ from bot.reports.cases import (
     with_plans_for_nobody,
 )
 from bot.reports.names import names_of
-from bot.reports.people import listed, serving_members
 from bot.rules.handover import LastDay, judge_last_day
-from bot.rules.rights import Right
 from bot.wecom import WeComError
 
 WITHOUT_SUCCESSOR = "without_successor"

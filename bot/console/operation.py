@@ -19,6 +19,7 @@ from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import kegui, lasting
 from bot.console.words import word
+from bot.identity.rights import Right
 from bot.jobs import job_name, next_strike, timetable
 from bot.models import EndpointPause
 from bot.models.inbox_event import DEAD, OPEN_STATES
@@ -41,7 +42,6 @@ from bot.reports.operation import (
 )
 from bot.reports.pauses import OpenPause
 from bot.reports.sync_runs import WHAT_TO_DO, Report, latest
-from bot.rules.rights import Right
 from bot.wecom import what_to_do
 from bot.wecom.errors import GETTOKEN
 from bot.wecom.pausing import WRONG_SECRET

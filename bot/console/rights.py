@@ -12,21 +12,18 @@ from flask_babel import lazy_gettext as _l
 from markupsafe import Markup
 
 from bot import clock
-from bot.access import LOCAL, humans_behind, meetings_among
-from bot.actions import logins, roles
-from bot.actions.proposals import AlreadyProposed, NotOpen, SamePerson, humans_of
-from bot.actions.roles import GRANT, REVOKE, NotPossible, NotTheirs, Obstacle, OwnRole
 from bot.console import gate
 from bot.console.acts import who
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.console.typed import Unclear, account_of
 from bot.console.words import REACHES, RIGHTS, ROLES
-from bot.models import Login, Proposal
-from bot.models.proposal import OPEN
-from bot.paging import page_of_list, page_of_query
-from bot.reports.names import Names, names_of
-from bot.reports.roles import (
+from bot.identity import logins, roles
+from bot.identity.access import LOCAL, humans_behind, meetings_among
+from bot.identity.proposals import AlreadyProposed, NotOpen, SamePerson, humans_of
+from bot.identity.rights import FROM_WECOM, OVER_DEPARTMENTS, Right, Role
+from bot.identity.rights import RIGHTS as TABLE
+from bot.identity.role_list import (
     Holder,
     count_open,
     decided_proposals,
@@ -34,10 +31,13 @@ from bot.reports.roles import (
     holders,
     open_proposals,
 )
-from bot.reports.roles import proposal as proposal_of
-from bot.reports.tokens import live_tokens_of
-from bot.rules.rights import FROM_WECOM, OVER_DEPARTMENTS, Right, Role
-from bot.rules.rights import RIGHTS as TABLE
+from bot.identity.role_list import proposal as proposal_of
+from bot.identity.roles import GRANT, REVOKE, NotPossible, NotTheirs, Obstacle, OwnRole
+from bot.identity.token_list import live_tokens_of
+from bot.models import Login, Proposal
+from bot.models.proposal import OPEN
+from bot.paging import page_of_list, page_of_query
+from bot.reports.names import Names, names_of
 
 NUMBER = "int(max=9223372036854775807)"
 UNFIT_FOR_THIS = 422

@@ -14,9 +14,9 @@ from pydantic import SecretStr
 
 from bot.console.gate import allow
 from bot.console.pages import kegui
+from bot.identity.rights import Right
 from bot.reports.installation import installation
 from bot.reports.names import Names, names_of
-from bot.rules.rights import Right
 from config.settings import PREFIX, Settings
 
 

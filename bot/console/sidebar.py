@@ -14,13 +14,13 @@ from bot.console import gate, pages
 from bot.console.gate import allow
 from bot.console.pages import kegui
 from bot.effects import Busy
+from bot.identity.rights import Right
 from bot.models import Conflict, Customer, HandoverItem, Ownership
 from bot.models.conflict import OPEN
 from bot.models.handover import CUSTOMER, ITEM_OPEN
 from bot.reports.customers import in_contact, whole_customers
 from bot.reports.gaps import open_gaps_with
 from bot.reports.names import names_of
-from bot.rules.rights import Right
 from bot.wecom import WeComError
 
 blueprint = APIBlueprint("sidebar", __name__, url_prefix="/sidebar", enable_openapi=False)

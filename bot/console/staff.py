@@ -18,13 +18,13 @@ from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.console.words import BUSY, GOOD, QUIET, ROLES, WARN, Word
+from bot.identity.rights import Right, Role
 from bot.models import Department, Staff
 from bot.models.handover import OFFBOARDING
 from bot.paging import page_of_query
 from bot.reports import members
 from bot.reports.members import Line
 from bot.reports.names import names_of
-from bot.rules.rights import Right, Role
 
 TERMS = ("capacity", "licences", "on_duty", "on_leave")
 MOST_CUSTOMERS = 1_000_000

@@ -11,11 +11,11 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 from werkzeug.exceptions import HTTPException
 
-from bot.actions import logins, second_factors
 from bot.console import gate
 from bot.console.gate import SIGNED_IN, allow
 from bot.console.login import send_to_wecom
 from bot.console.pages import kegui
+from bot.identity import logins, second_factors
 
 # What one came to do, by the page to which one goes back.
 ACTS: Mapping[str, LazyString] = {

@@ -10,21 +10,22 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from bot import clock
-from bot.access import LOCAL
-from bot.actions import sent_forms, tokens
-from bot.actions.tokens import TERMINAL, NotPossible, Obstacle
+from bot.actions import sent_forms
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.console.typed import Unclear, account_of
 from bot.db import transaction
+from bot.identity import tokens
+from bot.identity.access import LOCAL
+from bot.identity.rights import Right
+from bot.identity.token_list import EXPIRES_SOON
+from bot.identity.token_list import LIVE as STATES_OF_THE_LIVE
+from bot.identity.token_list import tokens as all_tokens
+from bot.identity.tokens import TERMINAL, NotPossible, Obstacle
 from bot.models import ApiToken
 from bot.paging import page_of_list
 from bot.reports.names import names_of
-from bot.reports.tokens import EXPIRES_SOON
-from bot.reports.tokens import LIVE as STATES_OF_THE_LIVE
-from bot.reports.tokens import tokens as all_tokens
-from bot.rules.rights import Right
 
 NUMBER = "int(max=9223372036854775807)"
 UNFIT = 422

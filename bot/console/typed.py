@@ -4,7 +4,7 @@ import re
 
 from flask_babel import gettext as _
 
-from bot.reports.people import members_called, members_of_names
+from bot.identity.people import members_called, members_of_names
 
 # More successors than anybody names; each is looked up.
 MOST = 50

@@ -10,10 +10,10 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from bot.console.gate import allow
+from bot.identity.rights import Right
 from bot.models import Department
 from bot.reports.names import names_of
 from bot.rules.allocation import rules_from
-from bot.rules.rights import Right
 from config import table
 
 # The tables that compliance signs off, and what their entries are.

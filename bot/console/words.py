@@ -6,7 +6,7 @@ from typing import NamedTuple
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
-from bot.rules.rights import Reach, Right, Role
+from bot.identity.rights import Reach, Right, Role
 
 GOOD, BUSY, BAD, WARN, QUIET = "good", "busy", "bad", "warn", "quiet"
 

@@ -8,9 +8,9 @@ from peewee import PeeweeException, PostgresqlDatabase
 from playhouse.pool import MaxConnectionsExceeded
 
 from bot import clock, db, migrations
-from bot.access import meetings
 from bot.actions import keys
 from bot.doctor.findings import FAILED, Finding, failed, not_checked, ok, warning
+from bot.identity.access import meetings
 from bot.models.audit import ADD_ONLY
 from bot.queue import Queue, QueueAway
 from bot.vault import WrongKey

@@ -1,6 +1,6 @@
 """What lets somebody in is what Kegui wrote."""
 
-from bot.actions import access_rows
+from bot.identity import access_rows
 from bot.kegui import Kegui
 
 

@@ -8,7 +8,7 @@ from typing import Any, cast
 import peewee
 from peewee import Expression, ModelSelect, fn
 
-from bot.access import EVERYBODY, Scope
+from bot.identity.access import EVERYBODY, Scope
 from bot.models import (
     AuditEntry,
     GroupChat,

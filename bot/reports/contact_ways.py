@@ -5,7 +5,7 @@ from typing import Any, cast
 
 from peewee import SQL, ModelSelect, fn
 
-from bot.access import Scope
+from bot.identity.access import Scope
 from bot.models import ContactWay, Customer, Staff
 from bot.models.staff import ACTIVE
 

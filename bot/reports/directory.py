@@ -9,8 +9,8 @@ from typing import Any
 
 from peewee import Expression, Field, ModelSelect, PostgresqlDatabase, Value, fn
 
-from bot.access import EVERYBODY, Scope
 from bot.db import database, is_one_of
+from bot.identity.access import EVERYBODY, Scope
 from bot.models import Consent, Customer, Handover, Ownership, Relation, Staff
 from bot.models.customer import LIVE_RELATIONS
 from bot.models.handover import DONE_WITH_EXCEPTIONS, HANDOVER_OPEN, OFFBOARDING

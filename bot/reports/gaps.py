@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from peewee import ModelSelect, chunked, fn
 
-from bot.access import EVERYBODY, Scope
+from bot.identity.access import EVERYBODY, Scope
 from bot.models import Notice, Relation, Staff
 from bot.models.customer import LIVE_RELATIONS, NEVER_TOLD, UNTOLD
 from bot.models.notice import ARRIVED, AWAITING_CONSENT, NO_CODE, STATES

@@ -6,7 +6,8 @@ from typing import Any
 
 from peewee import ModelSelect, Value, fn
 
-from bot.access import EVERYBODY, Scope
+from bot.identity.access import EVERYBODY, Scope
+from bot.identity.role_list import count_open
 from bot.models import (
     Alarm,
     Conflict,
@@ -31,7 +32,6 @@ from bot.models.inbox_event import (
 from bot.reports.cases import count_without_successor, with_hand_work
 from bot.reports.directory import left_behind, without_owner
 from bot.reports.gaps import count_gaps, count_never_told
-from bot.reports.roles import count_open
 
 WORKER_PATIENCE = timedelta(minutes=1)
 # Whoever has more events in a day reads it as "more".

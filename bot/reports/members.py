@@ -6,8 +6,9 @@ from typing import Any
 
 from peewee import JOIN, ModelSelect
 
-from bot.access import Scope
 from bot.actions.staff import customers_owned
+from bot.identity.access import Scope
+from bot.identity.rights import below
 from bot.models import (
     Conflict,
     Department,
@@ -23,7 +24,6 @@ from bot.models.granting import genuine
 from bot.models.handover import CANCELLED, HANDOVER_OPEN, OFFBOARDING
 from bot.models.staff import ACTIVE
 from bot.models.staff import LEFT as GONE
-from bot.rules.rights import below
 
 # What a member is now; the first that holds.
 LEFT, INACTIVE, LEAVING, ON_LEAVE, SERVING, NOT_SERVING = (

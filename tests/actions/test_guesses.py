@@ -5,10 +5,10 @@ from threading import Barrier
 
 import pytest
 
-from bot.actions import logins
-from bot.actions.logins import TooManyTries
+from bot.identity import logins
+from bot.identity.logins import TooManyTries
+from bot.identity.slowdown import FREE
 from bot.models import LoginFailure
-from bot.rules.slowdown import FREE
 from tests.conftest import in_thread
 
 KEYS = ("local ops", "address 192.0.2.1")

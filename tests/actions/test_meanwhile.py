@@ -9,9 +9,9 @@ import pytest
 
 from bot import clock
 from bot.actions import contact_ways, group_transfers, handover_plan, handover_run, handovers
-from bot.actions.proposals import SamePerson
 from bot.audit.log import Who
 from bot.db import connection
+from bot.identity.proposals import SamePerson
 from bot.kegui import Kegui
 from bot.models import (
     AuditEntry,

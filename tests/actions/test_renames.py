@@ -23,20 +23,14 @@ from peewee import (
 )
 
 from bot import clock, events
-from bot.access import access_of
-from bot.actions import (
-    handovers,
-    logins,
-    proposals,
-    renames,
-    roles,
-    second_factors,
-    staff,
-    tokens,
-)
+from bot.actions import handovers, renames, staff
 from bot.audit import search
 from bot.audit.log import Who
 from bot.db import Model, UTCDateTimeField, transaction
+from bot.identity import logins, proposals, roles, second_factors, tokens
+from bot.identity.access import access_of
+from bot.identity.rights import Role
+from bot.identity.token_list import live_tokens_of
 from bot.inbox import inbox
 from bot.kegui import Kegui
 from bot.models import (
@@ -66,8 +60,6 @@ from bot.models import (
 )
 from bot.models.inbox_event import DONE
 from bot.queue import Lane, Queue
-from bot.reports.tokens import live_tokens_of
-from bot.rules.rights import Role
 from bot.vault import Vault
 from bot.wecom import (
     CustomerDetail,

@@ -13,8 +13,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from bot import clock, console, db
-from bot.actions import logins
 from bot.console import gate
+from bot.identity import logins
+from bot.identity.rights import Role
 from bot.kegui import Kegui
 from bot.models import (
     Alarm,
@@ -42,7 +43,6 @@ from bot.models import (
     TransferAttempt,
 )
 from bot.queue import Queue
-from bot.rules.rights import Role
 from bot.vault import Vault
 from config import settings
 

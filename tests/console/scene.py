@@ -15,10 +15,11 @@ from playwright.sync_api import BrowserContext
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from bot import clock, db, migrations
-from bot.actions import logins
 from bot.app import create_app
 from bot.audit.log import Who
 from bot.console import gate
+from bot.identity import logins
+from bot.identity.rights import Role
 from bot.kegui import Kegui
 from bot.models import (
     Allocation,
@@ -39,7 +40,6 @@ from bot.models import (
     SavedView,
     Staff,
 )
-from bot.rules.rights import Role
 from config import settings
 from tests.console.conftest import (
     COMPLETE,

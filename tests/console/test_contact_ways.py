@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 
 from bot import clock
 from bot.console import contact_ways
+from bot.identity.rights import Role
 from bot.models import (
     Alarm,
     AuditEntry,
@@ -23,7 +24,6 @@ from bot.models import (
     Ownership,
     Staff,
 )
-from bot.rules.rights import Role
 from bot.wecom import (
     ContactWayMade,
     OperatorNeeded,

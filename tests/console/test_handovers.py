@@ -11,6 +11,7 @@ from werkzeug.test import TestResponse
 
 from bot import clock
 from bot.console import moves, offboardings
+from bot.identity.rights import Role
 from bot.models import (
     AuditEntry,
     Department,
@@ -21,7 +22,6 @@ from bot.models import (
     Staff,
     TransferAttempt,
 )
-from bot.rules.rights import Role
 from tests.console.conftest import MORNING, add_person, log_in, submit
 
 BY_HAND = "/offboardings?kind=by_hand"

@@ -12,8 +12,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from bot import clock, db
-from bot.actions import local_users, lost_access, roles, tokens
 from bot.audit.log import Who
+from bot.identity import leavers_access, local_users, roles, tokens
+from bot.identity.rights import Role
 from bot.models import (
     ApiToken,
     AuditEntry,
@@ -24,7 +25,6 @@ from bot.models import (
     RoleGrant,
     Staff,
 )
-from bot.rules.rights import Role
 from tests import leavers
 from tests.console.conftest import MORNING, add_person, in_days
 from tests.console.test_tokens import hidden, secret_in
@@ -423,7 +423,7 @@ def test_a_local_administrator_goes_with_the_member_they_are(
         leavers.see_the_last_day_end("root")
     assert ops.get("/operation").location.startswith("/login")
     with db.connection():
-        lost_access.take_from_all(kegui)
+        leavers_access.take_from_all(kegui)
         assert LocalUser.get().disabled_at is not None
 
     assert call(app, token, "GET", "/staff").status_code == 401
@@ -494,7 +494,7 @@ def test_they_do_not_meet_in_a_member_who_is_a_local_administrator(
 def test_what_wecom_says_gives_no_role_that_must_not_meet_another(
     app: APIFlask, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from bot import access
+    from bot.identity import access
 
     today = clock.now().date()
     with db.connection():

@@ -12,10 +12,11 @@ import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
-from bot import access, clock, db
+from bot import clock, db
 from bot.alarms import LEAVER_UNAPPROVED
 from bot.console import contact_ways
 from bot.console.gate import PUBLIC, SIGNED_IN
+from bot.identity import access
 from bot.models import Alarm, EndpointPause, Handover, Staff
 from bot.wecom.images import Image
 from tests.console.conftest import MORNING, add_event, add_notice, add_troubles

@@ -22,11 +22,11 @@ from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from bot import clock, db, migrations
-from bot.actions import local_users, second_factors
 from bot.audit.log import Who
 from bot.console import gate
+from bot.identity import local_users, second_factors
+from bot.identity.rights import Role
 from bot.models import TABLES, Alarm, AuditEntry, Login, Staff
-from bot.rules.rights import Role
 from bot.wecom import Refused, Transient
 from bot.wecom.errors import classify
 from bot.wecom.logins import Identity

@@ -13,11 +13,12 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from bot import clock, db
-from bot.access import access_of
-from bot.actions import roles, second_factors
-from bot.actions.proposals import open_one
-from bot.actions.roles import NotPossible
 from bot.audit.log import Who
+from bot.identity import roles, second_factors
+from bot.identity.access import access_of
+from bot.identity.proposals import open_one
+from bot.identity.rights import Role
+from bot.identity.roles import NotPossible
 from bot.models import (
     Conflict,
     Customer,
@@ -30,7 +31,6 @@ from bot.models import (
     SavedView,
     Staff,
 )
-from bot.rules.rights import Role
 from tests.conftest import in_thread
 from tests.console.conftest import MORNING, add_relation, in_days
 from tests.console.two_departments import (

@@ -9,9 +9,10 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from bot import clock
-from bot.access import access_of
-from bot.actions.tokens import create_token
 from bot.console.words import RIGHTS, ROLES
+from bot.identity.access import access_of
+from bot.identity.rights import Right, Role
+from bot.identity.tokens import create_token
 from bot.models import (
     ApiToken,
     AuditEntry,
@@ -24,7 +25,6 @@ from bot.models import (
     SecondFactor,
     Staff,
 )
-from bot.rules.rights import Right, Role
 from tests.console.conftest import MORNING, add_person, log_in, submit
 from tests.console.test_every_page import queries_of
 

@@ -9,9 +9,10 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 from bot import clock, db
-from bot.actions import logins, roles
 from bot.audit.log import Who
 from bot.db import transaction
+from bot.identity import logins, roles
+from bot.identity.rights import Role
 from bot.models import (
     AuditEntry,
     Department,
@@ -21,7 +22,6 @@ from bot.models import (
     RoleGrant,
     Staff,
 )
-from bot.rules.rights import Role
 from tests import leavers
 from tests.console.conftest import MORNING, add_person
 from tests.console.test_every_page import queries_of

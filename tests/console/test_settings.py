@@ -12,9 +12,9 @@ from bot import migrations
 from bot.console import settings as screen
 from bot.console import wording
 from bot.console.settings import GROUPS, without_password
+from bot.identity.rights import Role
 from bot.models import Department
 from bot.reports.names import Names
-from bot.rules.rights import Role
 from config import settings, table
 from config.settings import PREFIX, Settings
 from tests.console.conftest import COMPLETE, add_person, log_in

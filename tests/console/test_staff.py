@@ -12,6 +12,7 @@ from markupsafe import escape
 
 from bot import clock
 from bot.actions import staff
+from bot.identity.rights import Role
 from bot.models import (
     AuditEntry,
     Conflict,
@@ -24,7 +25,6 @@ from bot.models import (
 )
 from bot.reports import members
 from bot.reports.members import STATES
-from bot.rules.rights import Role
 from tests.console.conftest import MORNING, add_person, add_relation, log_in, submit
 from tests.queries import counted_queries
 

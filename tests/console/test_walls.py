@@ -14,10 +14,12 @@ from markupsafe import escape
 from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
-from bot import access, db, migrations
+from bot import db, migrations
 from bot.console import contact_ways, step_up
 from bot.console.gate import PUBLIC, SIGNED_IN
 from bot.console.language import page_at
+from bot.identity import access
+from bot.identity.rights import Right
 from bot.models import (
     TABLES,
     ApiToken,
@@ -29,7 +31,6 @@ from bot.models import (
     Ownership,
     Staff,
 )
-from bot.rules.rights import Right
 from bot.wecom.images import Image
 from tests.console.conftest import in_days
 from tests.console.two_departments import (

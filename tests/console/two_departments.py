@@ -13,6 +13,7 @@ from bot import clock, db
 from bot.api.auth import create_token
 from bot.app import create_app
 from bot.console import gate
+from bot.identity.rights import Role
 from bot.models import (
     Alarm,
     Conflict,
@@ -32,7 +33,6 @@ from bot.models import (
     Staff,
 )
 from bot.models.contact_way import ContactWay
-from bot.rules.rights import Role
 from bot.wecom.logins import Ticket
 from config import settings
 from tests.api.conftest import FakeWeCom

@@ -9,10 +9,10 @@ import pytest
 
 from bot import clock
 from bot.actions import cards, handovers
-from bot.actions.proposals import open_one, propose
 from bot.audit.log import Who
 from bot.db import transaction
 from bot.events import parse
+from bot.identity.proposals import open_one, propose
 from bot.kegui import Kegui
 from bot.models import (
     AuditEntry,

@@ -6,7 +6,8 @@ from typing import Any, cast
 import pytest
 
 from bot import clock, db
-from bot.actions import logins, tokens
+from bot.identity import logins, tokens
+from bot.identity.slowdown import FREE
 from bot.models import (
     ApiToken,
     AuditEntry,
@@ -17,7 +18,6 @@ from bot.models import (
     RoleGrant,
     Staff,
 )
-from bot.rules.slowdown import FREE
 from tests import leavers
 from tests.test_cli import (
     Kegui,

@@ -13,9 +13,9 @@ from peewee import Expression, ModelSelect, PostgresqlDatabase, fn
 from bot import clock
 from bot.audit.log import Who
 from bot.db import database, locked, transaction
+from bot.identity.slowdown import FORGOTTEN_AFTER, wait_after
 from bot.kegui import Kegui
 from bot.models import Login, LoginFailure
-from bot.rules.slowdown import FORGOTTEN_AFTER, wait_after
 
 OAUTH, QR, LOCAL, SANDBOX = "oauth", "qr", "local", "sandbox"
 # These prove a second thing beside the browser: the phone that scans, or the code of an app.

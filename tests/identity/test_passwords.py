@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.rules.passwords import Weakness, weakness
+from bot.identity.passwords import Weakness, weakness
 
 COMMON = {"password", "qwerty", "letmein", "woaini", "qazwsxedcrfv"}
 NAMES = ("ops", "zhangsan", "张三")

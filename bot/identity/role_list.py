@@ -7,14 +7,14 @@ from typing import Any
 
 from peewee import ModelSelect
 
-from bot.access import LOCAL, not_of_the_firm, people_with_roles
-from bot.actions import logins
-from bot.actions.roles import GRANT, REVOKE
+from bot.identity import logins
+from bot.identity.access import LOCAL, not_of_the_firm, people_with_roles
+from bot.identity.rights import Role
+from bot.identity.roles import GRANT, REVOKE
 from bot.models import Department, LocalUser, Proposal, RoleGrant, SecondFactor
 from bot.models.granting import genuine
 from bot.models.proposal import OPEN
 from bot.reports.members import departments, path_of
-from bot.rules.rights import Role
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.rules.slowdown import FORGOTTEN_AFTER, FREE, LONGEST, wait_after
+from bot.identity.slowdown import FORGOTTEN_AFTER, FREE, LONGEST, wait_after
 
 NONE = timedelta()
 

@@ -6,9 +6,9 @@ from typing import Any
 from peewee import IntegrityError
 
 from bot import clock
-from bot.access import LOCAL, humans_behind
 from bot.audit.log import Who
 from bot.db import database
+from bot.identity.access import LOCAL, humans_behind
 from bot.kegui import Kegui
 from bot.models import Proposal, Staff
 from bot.models.proposal import APPROVED, OPEN, REJECTED, WITHDRAWN

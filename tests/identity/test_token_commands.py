@@ -4,7 +4,7 @@ from datetime import timedelta
 from typing import Any, cast
 
 from bot import clock, db
-from bot.actions.tokens import create_token
+from bot.identity.tokens import create_token
 from bot.models import ApiToken, AuditEntry, Staff
 from tests.test_cli import (
     Kegui,

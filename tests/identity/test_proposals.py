@@ -8,10 +8,10 @@ import peewee
 import pytest
 
 from bot import db
-from bot.actions import proposals
-from bot.actions.proposals import AlreadyProposed, NotOpen, SamePerson
 from bot.audit.log import Who
 from bot.db import database, transaction
+from bot.identity import proposals
+from bot.identity.proposals import AlreadyProposed, NotOpen, SamePerson
 from bot.kegui import Kegui
 from bot.models import AuditEntry, Proposal
 from bot.queue import Queue

@@ -8,9 +8,9 @@ from enum import StrEnum
 from typing import Any
 
 from bot import clock
-from bot.access import access_of, humans_behind
 from bot.audit.log import Who
 from bot.db import transaction
+from bot.identity.access import access_of, humans_behind
 from bot.kegui import Kegui
 from bot.models import ApiToken
 from bot.models.granting import genuine

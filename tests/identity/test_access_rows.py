@@ -16,9 +16,11 @@ from werkzeug.test import TestResponse
 
 import bot
 from bot import clock, db, jobs, migrations
-from bot.actions import keys, local_users, logins, renames, roles, second_factors, tokens
+from bot.actions import keys, renames
 from bot.app import create_app
 from bot.audit.log import Who
+from bot.identity import local_users, logins, roles, second_factors, tokens
+from bot.identity.rights import Role
 from bot.jobs import access
 from bot.kegui import Kegui
 from bot.models import (
@@ -32,7 +34,6 @@ from bot.models import (
     SecondFactor,
 )
 from bot.models.granting import Granting
-from bot.rules.rights import Role
 from config import settings
 from tests.console.conftest import COMPLETE, add_person, log_in, submit
 from tests.test_cli import Kegui as Command

@@ -8,14 +8,14 @@ from argon2.exceptions import InvalidHashError, VerificationError
 from peewee import IntegrityError
 
 from bot import clock
-from bot.access import LOCAL, people_with_roles
-from bot.actions import logins, roles, second_factors, tokens
 from bot.audit.log import Who
 from bot.db import transaction
+from bot.identity import logins, roles, second_factors, tokens
+from bot.identity.access import LOCAL, people_with_roles
+from bot.identity.passwords import SHORTEST, Weakness, weakness
+from bot.identity.rights import Role
 from bot.kegui import Kegui
 from bot.models import LocalUser, Login, Staff
-from bot.rules.passwords import SHORTEST, Weakness, weakness
-from bot.rules.rights import Role
 from config import common_passwords
 
 DISABLED = "is disabled"
@@ -58,7 +58,7 @@ def create_admin(name: str, password: str, by: Who, kegui: Kegui) -> str:
 
     Raises:
         NotPossible: a bad name or one that is taken.
-        WeakPassword: see ``bot.rules.passwords``.
+        WeakPassword: see ``bot.identity.passwords``.
     """
     if not NAME.fullmatch(name):
         raise NotPossible("a name has 2 to 32 letters, digits, and . _ -")
@@ -112,7 +112,7 @@ def set_password(
 
     Raises:
         NotPossible: no local administrator who may log in is called so.
-        WeakPassword: see ``bot.rules.passwords``.
+        WeakPassword: see ``bot.identity.passwords``.
     """
     user = LocalUser.get_or_none(LocalUser.name == name, LocalUser.disabled_at.is_null())
     if user is None:

@@ -10,6 +10,7 @@ from peewee import Field, ModelSelect, fn
 
 from bot.audit.log import NOT_PEOPLE
 from bot.db import is_one_of
+from bot.identity.rights import Extent, Grant, Right, Role, below, extent, roles_apart
 from bot.models import (
     Customer,
     Department,
@@ -25,7 +26,6 @@ from bot.models.customer import LIVE_RELATIONS
 from bot.models.granting import genuine
 from bot.models.handover import CANCELLED, IS_DECIDED, OFFBOARDING
 from bot.models.staff import LEFT
-from bot.rules.rights import Extent, Grant, Right, Role, below, extent, roles_apart
 from config import table
 
 LOCAL = "local:"

@@ -4,11 +4,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from bot.access import not_of_the_firm
-from bot.actions.tokens import ADMIN, TERMINAL
+from bot.identity.access import not_of_the_firm
+from bot.identity.rights import RIGHTS, Right
+from bot.identity.tokens import ADMIN, TERMINAL
 from bot.models import ApiToken, RoleGrant
 from bot.models.granting import genuine
-from bot.rules.rights import RIGHTS, Right
 
 HOLDS, EXPIRES_SOON, WAITING, EXPIRED, ORPHANED, MAKER_LOST, NOT_GENUINE, REVOKED = (
     "holds",

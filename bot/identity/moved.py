@@ -4,9 +4,9 @@ from datetime import timedelta
 from typing import Any
 
 from bot import clock
-from bot.access import logins_of
 from bot.audit.log import Who
 from bot.db import locked
+from bot.identity.access import logins_of
 from bot.models import AuditEntry, LocalUser, Staff
 from bot.rules.cards import is_small
 

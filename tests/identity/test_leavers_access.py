@@ -7,10 +7,12 @@ from typing import Any, cast
 import pytest
 
 from bot import clock
-from bot.access import Access, access_of
-from bot.actions import handover_run, handovers, logins, lost_access, roles, second_factors, tokens
+from bot.actions import handover_run, handovers
 from bot.audit.log import Who
 from bot.db import transaction
+from bot.identity import leavers_access, logins, roles, second_factors, tokens
+from bot.identity.access import Access, access_of
+from bot.identity.rights import Role
 from bot.kegui import Kegui
 from bot.models import (
     ApiToken,
@@ -22,7 +24,6 @@ from bot.models import (
     Staff,
 )
 from bot.queue import Queue
-from bot.rules.rights import Role
 from bot.vault import Vault
 from bot.wecom import Refused
 from config import settings
@@ -109,9 +110,9 @@ def test_whose_last_day_is_over_has_nothing_left_though_wecom_keeps_the_account(
 ) -> None:
     leave_is_over("anna", kegui)
 
-    lost_access.take_from_all(kegui)
+    leavers_access.take_from_all(kegui)
     entries = AuditEntry.select().count()
-    lost_access.take_from_all(kegui)
+    leavers_access.take_from_all(kegui)
 
     assert (still_has("anna"), still_has("bert")) == ([], EVERYTHING)
     assert AuditEntry.select().count() == entries
@@ -120,7 +121,7 @@ def test_whose_last_day_is_over_has_nothing_left_though_wecom_keeps_the_account(
 def test_who_is_only_disabled_for_a_while_gets_all_back(kegui: Kegui) -> None:
     Staff.update(status=2).where(Staff.userid == "anna").execute()
 
-    lost_access.take_from_all(kegui)
+    leavers_access.take_from_all(kegui)
 
     assert still_has("anna") == EVERYTHING
 
@@ -129,7 +130,7 @@ def test_a_leave_that_waits_for_its_approval_takes_nothing(kegui: Kegui) -> None
     leave_is_over("anna", kegui)
     Handover.update(mode="approve").execute()
 
-    lost_access.take_from_all(kegui)
+    leavers_access.take_from_all(kegui)
 
     assert still_has("anna") == EVERYTHING
 
@@ -138,7 +139,7 @@ def test_whom_wecom_only_does_not_show_has_lost_nothing(kegui: Kegui) -> None:
     """Somebody says that she leaves; she is outside the app's visible range, or was."""
     assert handover_run._account_is_gone("anna", kegui)
 
-    lost_access.take_from_all(kegui)
+    leavers_access.take_from_all(kegui)
 
     assert access_of("anna", clock.now().date()) is None
     assert still_has("anna") == EVERYTHING

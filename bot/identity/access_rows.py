@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 from bot import clock
-from bot.access import LOCAL
 from bot.alarms import end_alarm, raise_alarm
 from bot.audit.log import AuditLog, Who
 from bot.db import transaction
+from bot.identity.access import LOCAL
 from bot.kegui import Kegui
 from bot.models import Alarm, ApiToken, LocalUser, Login, RoleGrant, SecondFactor
 from bot.models.granting import Granting

@@ -7,14 +7,14 @@ from enum import StrEnum
 from peewee import Expression, IntegrityError
 
 from bot import clock
-from bot.access import LOCAL, access_of, apart_from, humans_behind
-from bot.actions import proposals, second_factors, tokens
 from bot.audit.log import Who
 from bot.db import database, locked, transaction
+from bot.identity import proposals, second_factors, tokens
+from bot.identity.access import LOCAL, access_of, apart_from, humans_behind
+from bot.identity.rights import FROM_WECOM, OVER_DEPARTMENTS, RIGHTS, Right, Role
 from bot.kegui import Kegui
 from bot.models import Department, Proposal, RoleGrant, Staff
 from bot.models.granting import genuine
-from bot.rules.rights import FROM_WECOM, OVER_DEPARTMENTS, RIGHTS, Right, Role
 
 MAKES_TOKENS = tuple(RIGHTS[Right.CHANGE_TOKENS])
 GRANT = "role.grant"
@@ -86,7 +86,7 @@ def propose(
         NotPossible: see ``check``; the person or the department is unknown, the person has left,
             has the role already or one that must not meet it, does not have what is to be taken
             back, or is the last administrator.
-        NotBound: see ``bot.actions.proposals``.
+        NotBound: see ``bot.identity.proposals``.
         AlreadyProposed: the same is open.
     """
     check(role, department_id)
@@ -122,7 +122,7 @@ def decide(proposal: Proposal, by: Who, kegui: Kegui, *, is_approved: bool, reas
         OwnRole: it is about the decider.
         NotPossible: the person who would get the role has left meanwhile or got one that must not
             meet it, or whoever would lose it has become the last administrator.
-        SamePerson, NotBound, NotOpen: see ``bot.actions.proposals``.
+        SamePerson, NotBound, NotOpen: see ``bot.identity.proposals``.
     """
     if by.is_person(*humans_behind(proposal.terms["actor"])):
         raise OwnRole
