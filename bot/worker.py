@@ -12,7 +12,7 @@ from peewee import InterfaceError, OperationalError
 from structlog.contextvars import bound_contextvars
 
 from bot import clock
-from bot.actions import conflicts, handover_run, pauses, staff
+from bot.actions import conflicts, handover_run, pauses
 from bot.alarms import report
 from bot.audit.log import AuditUnwritable
 from bot.db import connection
@@ -24,6 +24,7 @@ from bot.kegui import Kegui
 from bot.models import FormerUserid, InboxEvent, Notice, Staff
 from bot.queue import Lane
 from bot.router import NOBODY, Received, Router
+from bot.staff import staff
 from bot.vault import WrongKey
 from bot.wecom import Paused, Refused, Throttled, WeComError
 

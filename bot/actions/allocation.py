@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot import clock
-from bot.actions import handovers, staff
+from bot.actions import handovers
 from bot.actions.conflicts import open_conflict
 from bot.kegui import Kegui
 from bot.models import Allocation, Conflict, Customer, Ownership, Relation, Staff
@@ -12,6 +12,7 @@ from bot.models.conflict import RESOLVED
 from bot.models.customer import LIVE_RELATIONS
 from bot.router import Received
 from bot.rules.allocation import Candidate, Decision, Rule, choose_owner, first_contact, rules_from
+from bot.staff import staff
 from config import table
 
 KEPT = "kept"

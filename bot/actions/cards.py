@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import structlog
 
 from bot import clock
-from bot.actions import handovers, staff
+from bot.actions import handovers
 from bot.audit.log import Who
 from bot.db import transaction
 from bot.effects import AfterCrash, once
@@ -30,6 +30,7 @@ from bot.models.handover import (
 from bot.reports.cases import customers_now
 from bot.router import Received
 from bot.rules.cards import MOST_CUSTOMERS, Outcome, is_small, refusal
+from bot.staff import staff
 from bot.wecom import Button, Card
 from config import table
 

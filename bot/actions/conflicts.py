@@ -5,7 +5,6 @@ from datetime import datetime
 from peewee import DoesNotExist
 
 from bot import clock
-from bot.actions import staff
 from bot.audit.log import Who
 from bot.db import locked, transaction
 from bot.effects import Busy
@@ -16,6 +15,7 @@ from bot.models import Conflict, Customer, FormerUserid, Ownership, Staff
 from bot.models.conflict import OPEN, RESOLVED
 from bot.queue import Lane
 from bot.router import Received
+from bot.staff import staff
 from bot.wecom import WeComError
 
 OWNER_TEMPLATE = "conflict.owner"

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 import structlog
 
 from bot import clock
-from bot.actions import staff
 from bot.actions.hand_work import leave_to_a_person
 from bot.audit.log import Who, without_phones
 from bot.db import released, transaction
@@ -14,6 +13,7 @@ from bot.effects import Busy
 from bot.kegui import Kegui
 from bot.models import ContactWay, Handover, HandoverItem, Lease, Staff
 from bot.models.handover import CUSTOMER
+from bot.staff import staff
 from bot.wecom import ABOUT_ONE, Refused
 
 log = structlog.get_logger(__name__)

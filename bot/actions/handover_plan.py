@@ -7,7 +7,6 @@ from typing import Any, cast
 from peewee import chunked, fn
 
 from bot import clock
-from bot.actions import staff
 from bot.audit.log import Who
 from bot.db import released, transaction
 from bot.kegui import Kegui
@@ -34,6 +33,7 @@ from bot.models.handover import (
     REFUSED,
 )
 from bot.rules.handover import Piece, Successor, assign
+from bot.staff import staff
 from bot.wecom import ABOUT_ONE
 
 ALREADY_CONTACT = "already_contact"

@@ -7,15 +7,7 @@ import structlog
 from peewee import Expression, fn
 
 from bot import clock
-from bot.actions import (
-    cards,
-    contact_ways,
-    group_transfers,
-    handover_plan,
-    handovers,
-    staff,
-    transfers,
-)
+from bot.actions import cards, contact_ways, group_transfers, handover_plan, handovers, transfers
 from bot.alarms import LEAVER_UNAPPROVED, raise_alarm
 from bot.audit.log import Who
 from bot.db import transaction
@@ -40,6 +32,7 @@ from bot.models.handover import (
 from bot.models.staff import LEFT
 from bot.reports.pauses import pause_of
 from bot.rules.handover import Counts, starts_at
+from bot.staff import staff
 from bot.wecom import Paused, WeComError
 
 log = structlog.get_logger(__name__)

@@ -6,7 +6,6 @@ from datetime import date, timedelta
 from peewee import IntegrityError, chunked
 
 from bot import clock
-from bot.actions import staff
 from bot.audit.log import Who
 from bot.db import transaction
 from bot.identity import leavers_access, moved, proposals
@@ -28,6 +27,7 @@ from bot.models.handover import (
 from bot.queue import Lane
 from bot.reports.cases import customers_now
 from bot.rules.handover import LastDay, judge_last_day
+from bot.staff import staff
 
 BEFORE_IT_RUNS = (PLANNED, AWAITING_APPROVAL, SCHEDULED)
 ROWS_AT_ONCE = 500

@@ -2,10 +2,11 @@
 
 import structlog
 
-from bot.actions import handovers, staff
+from bot.actions import handovers
 from bot.db import released
 from bot.kegui import Kegui
 from bot.models.staff import LEFT
+from bot.staff import staff
 from bot.wecom import ABOUT_ONE
 
 log = structlog.get_logger(__name__)

@@ -17,7 +17,7 @@ import structlog
 from peewee import Field, ModelSelect, chunked, fn
 
 from bot import clock
-from bot.actions import handovers, staff
+from bot.actions import handovers
 from bot.alarms import end_alarm, raise_alarm
 from bot.audit.log import Who
 from bot.db import locked, transaction
@@ -64,6 +64,7 @@ from bot.models.granting import write
 from bot.models.handover import HANDOVER_OPEN, IN_SERVICE, OFFBOARDING, PLANNED, RUNNING
 from bot.models.proposal import OPEN
 from bot.rules.renames import SAME_MOMENT, Stretch, former_one_stands, may_be_one, replaced
+from bot.staff import staff
 from bot.vault import Vault, VaultError
 from bot.wecom import WeComError
 

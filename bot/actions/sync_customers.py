@@ -8,7 +8,6 @@ import structlog
 from peewee import JOIN, chunked
 
 from bot import clock
-from bot.actions import staff
 from bot.actions.reading import CHUNK, Reading, what_was_answered
 from bot.db import released
 from bot.models import Customer, Handover, HandoverItem, Relation
@@ -30,6 +29,7 @@ from bot.rules.repair import (
 from bot.rules.repair import (
     RELATION_ENDED as CONTACT_ENDED,
 )
+from bot.staff import staff
 from bot.wecom import ABOUT_ONE, CustomerOfMember, Page, Refused, WeComError
 
 log = structlog.get_logger(__name__)

@@ -7,7 +7,6 @@ from typing import Any
 import structlog
 
 from bot import clock
-from bot.actions import staff
 from bot.actions.reading import Reading
 from bot.actions.sync_customers import leave_unread
 from bot.db import released
@@ -29,6 +28,7 @@ from bot.rules.repair import (
     MEMBER_STATUS,
     Difference,
 )
+from bot.staff import staff
 from bot.wecom import ABOUT_ONE, Member, OperatorNeeded, Paused, Refused, User
 from bot.wecom import Department as ListedDepartment
 

@@ -8,13 +8,13 @@ from apiflask import APIBlueprint
 from pydantic import Field, StrictBool, StrictInt, StringConstraints, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from bot.actions import staff
 from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import missing
 from bot.api.schemas import Asked, Name, Shown, may_be_left_out, refuse_null
 from bot.models import Staff
+from bot.staff import staff
 
 SCOPE = "allocation"
 Licence = Annotated[Name, StringConstraints(min_length=1)]

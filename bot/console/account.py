@@ -20,7 +20,7 @@ from bot.identity.access import LOCAL
 from bot.identity.passwords import SHORTEST, Weakness
 from bot.identity.role_list import department_paths
 from bot.models import ApiToken, Login
-from bot.reports.names import names_of
+from bot.staff.names import names_of
 
 WEAKNESSES: Mapping[Weakness, LazyString] = {
     Weakness.SHORT: _l("密码至少 12 个字符。"),

@@ -13,7 +13,7 @@ from bot.console.reasons import actor, reason
 from bot.identity.access import LOCAL
 from bot.identity.rights import Right
 from bot.models import AuditEntry
-from bot.reports.names import Names
+from bot.staff.names import Names
 
 ACTS: Mapping[str, LazyString] = {
     "offboarding.open": _l("发起离职交接"),

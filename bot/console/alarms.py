@@ -10,7 +10,7 @@ from bot.identity.rights import Right
 from bot.models import Alarm
 from bot.paging import page_of_query
 from bot.reports.home import open_alarms
-from bot.reports.names import names_of
+from bot.staff.names import names_of
 
 blueprint = APIBlueprint("alarms", __name__, url_prefix="/alarms", enable_openapi=False)
 

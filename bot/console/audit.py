@@ -31,7 +31,7 @@ from bot.console.pages import PAGE_SIZE, kegui
 from bot.console.purpose import PURPOSES
 from bot.identity.rights import Right
 from bot.models import AuditEntry
-from bot.reports.names import names_of
+from bot.staff.names import names_of
 
 # The clock seals every three seconds.
 PATIENCE = timedelta(minutes=1)

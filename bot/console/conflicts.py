@@ -8,7 +8,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from bot.actions import conflicts
-from bot.actions.staff import customers_owned
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
@@ -18,7 +17,8 @@ from bot.models import Conflict
 from bot.models.conflict import OPEN, RESOLVED
 from bot.paging import page_of_query
 from bot.reports.customers import contacts_of
-from bot.reports.names import names_of
+from bot.staff.names import names_of
+from bot.staff.staff import customers_owned
 
 blueprint = APIBlueprint("conflicts", __name__, url_prefix="/conflicts", enable_openapi=False)
 

@@ -27,7 +27,7 @@ from bot.reports.contact_ways import (
     is_within,
     members_to_choose,
 )
-from bot.reports.names import names_of
+from bot.staff.names import names_of
 from bot.wecom import Refused, WeComError
 from bot.wecom.contact_ways import MEMBERS_OF_ONE
 from bot.wecom.images import Image, Images

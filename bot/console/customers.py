@@ -27,7 +27,7 @@ from bot.reports import journey as story
 from bot.reports.customers import with_consent
 from bot.reports.directory import entries, find_customers
 from bot.reports.journey import Journey, Step, journey_of
-from bot.reports.names import Names, names_of
+from bot.staff.names import Names, names_of
 from bot.wecom import WeComError
 
 SCREEN = "customers"

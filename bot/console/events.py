@@ -18,7 +18,7 @@ from bot.models import InboxHistory
 from bot.models.inbox_event import STATES
 from bot.paging import page_of_query
 from bot.reports.home import EVENT_COLUMNS, inbox_by_state
-from bot.reports.names import names_of
+from bot.staff.names import names_of
 from bot.vault import VaultError
 
 # Whoever looks for an older one asks for its customer.

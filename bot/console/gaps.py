@@ -18,7 +18,7 @@ from bot.reports.gaps import (
     never_told,
     open_gaps,
 )
-from bot.reports.names import names_of
+from bot.staff.names import names_of
 
 # Who looks for one behind them asks for the customer.
 MOST_LISTED = 1_000

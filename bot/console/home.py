@@ -22,7 +22,7 @@ from bot.reports.cases import running_cases
 from bot.reports.directory import LEAVERS, NOBODY
 from bot.reports.gaps import MOST_NEVER_TOLD
 from bot.reports.home import Numbers, Scopes
-from bot.reports.names import names_of
+from bot.staff.names import names_of
 
 RECENT_EVENTS = 15
 SHOWN = 8

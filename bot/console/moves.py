@@ -13,7 +13,6 @@ from peewee import IntegrityError
 
 from bot import alarms, clock
 from bot.actions import handovers
-from bot.actions.staff import candidates
 from bot.audit.search import as_kept
 from bot.console import gate
 from bot.console.gate import allow
@@ -26,7 +25,8 @@ from bot.identity.people import listed, serving_members
 from bot.identity.rights import Right
 from bot.models import Handover, Ownership, Staff
 from bot.reports.cases import said_full, under_way
-from bot.reports.names import Names, names_of
+from bot.staff.names import Names, names_of
+from bot.staff.staff import candidates
 from bot.wecom import WeComError
 
 BY_RULE = "by rule"

@@ -12,7 +12,6 @@ from flask_babel import gettext as _
 from bot import alarms
 from bot.actions import hand_work, handovers
 from bot.actions.handover_run import begins_at
-from bot.actions.staff import candidates
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
@@ -47,8 +46,9 @@ from bot.reports.cases import (
     with_hand_work,
     with_plans_for_nobody,
 )
-from bot.reports.names import names_of
 from bot.rules.handover import LastDay, judge_last_day
+from bot.staff.names import names_of
+from bot.staff.staff import candidates
 from bot.wecom import WeComError
 
 WITHOUT_SUCCESSOR = "without_successor"

@@ -24,7 +24,6 @@ from bot.jobs import job_name, next_strike, timetable
 from bot.models import EndpointPause
 from bot.models.inbox_event import DEAD, OPEN_STATES
 from bot.queue import Lane, Queue, QueueAway
-from bot.reports.names import Names
 from bot.reports.operation import (
     AUDIT_BROKEN,
     AUDIT_UNSEALED,
@@ -42,6 +41,7 @@ from bot.reports.operation import (
 )
 from bot.reports.pauses import OpenPause
 from bot.reports.sync_runs import WHAT_TO_DO, Report, latest
+from bot.staff.names import Names
 from bot.wecom import what_to_do
 from bot.wecom.errors import GETTOKEN
 from bot.wecom.pausing import WRONG_SECRET

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
-from bot.reports.names import Names
+from bot.staff.names import Names
 
 SENTENCES: Mapping[str, LazyString] = {
     "owner and contender are one member": _l("归属成员与争议成员是同一人"),

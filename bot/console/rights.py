@@ -37,7 +37,7 @@ from bot.identity.token_list import live_tokens_of
 from bot.models import Login, Proposal
 from bot.models.proposal import OPEN
 from bot.paging import page_of_list, page_of_query
-from bot.reports.names import Names, names_of
+from bot.staff.names import Names, names_of
 
 NUMBER = "int(max=9223372036854775807)"
 UNFIT_FOR_THIS = 422

@@ -16,7 +16,7 @@ from bot.console.gate import allow
 from bot.console.pages import kegui
 from bot.identity.rights import Right
 from bot.reports.installation import installation
-from bot.reports.names import Names, names_of
+from bot.staff.names import Names, names_of
 from config.settings import PREFIX, Settings
 
 

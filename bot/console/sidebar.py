@@ -20,7 +20,7 @@ from bot.models.conflict import OPEN
 from bot.models.handover import CUSTOMER, ITEM_OPEN
 from bot.reports.customers import in_contact, whole_customers
 from bot.reports.gaps import open_gaps_with
-from bot.reports.names import names_of
+from bot.staff.names import names_of
 from bot.wecom import WeComError
 
 blueprint = APIBlueprint("sidebar", __name__, url_prefix="/sidebar", enable_openapi=False)

@@ -12,7 +12,6 @@ from flask_babel import LazyString
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from bot.actions import staff as terms
 from bot.audit.search import as_kept
 from bot.console import gate
 from bot.console.gate import allow
@@ -22,9 +21,10 @@ from bot.identity.rights import Right, Role
 from bot.models import Department, Staff
 from bot.models.handover import OFFBOARDING
 from bot.paging import page_of_query
-from bot.reports import members
-from bot.reports.members import Line
-from bot.reports.names import names_of
+from bot.staff import members
+from bot.staff import staff as terms
+from bot.staff.members import Line
+from bot.staff.names import names_of
 
 TERMS = ("capacity", "licences", "on_duty", "on_leave")
 MOST_CUSTOMERS = 1_000_000

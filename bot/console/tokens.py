@@ -25,7 +25,7 @@ from bot.identity.token_list import tokens as all_tokens
 from bot.identity.tokens import TERMINAL, NotPossible, Obstacle
 from bot.models import ApiToken
 from bot.paging import page_of_list
-from bot.reports.names import names_of
+from bot.staff.names import names_of
 
 NUMBER = "int(max=9223372036854775807)"
 UNFIT = 422

@@ -12,7 +12,7 @@ from flask_babel import lazy_gettext as _l
 
 from bot.console.reasons import fitting
 from bot.models import Alarm
-from bot.reports.names import Names
+from bot.staff.names import Names
 
 LEAVER_WAITS = r"成员 (?P<member>.+) 的账号已不存在，但离职交接 (?P<id>\d+) 尚未审批"
 

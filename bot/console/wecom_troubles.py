@@ -10,7 +10,7 @@ from flask_babel import lazy_gettext as _l
 from bot import clock
 from bot.console.pages import lasting
 from bot.console.troubles import trouble
-from bot.reports.names import Names
+from bot.staff.names import Names
 from bot.wecom import OperatorNeeded, Paused, Throttled, Transient, WeComError
 
 # Refusals that the person can do something about (paths 90313 and 92228).

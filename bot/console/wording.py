@@ -12,8 +12,8 @@ from flask_babel import lazy_gettext as _l
 from bot.console.gate import allow
 from bot.identity.rights import Right
 from bot.models import Department
-from bot.reports.names import names_of
 from bot.rules.allocation import rules_from
+from bot.staff.names import names_of
 from config import table
 
 # The tables that compliance signs off, and what their entries are.

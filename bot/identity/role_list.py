@@ -14,7 +14,7 @@ from bot.identity.roles import GRANT, REVOKE
 from bot.models import Department, LocalUser, Proposal, RoleGrant, SecondFactor
 from bot.models.granting import genuine
 from bot.models.proposal import OPEN
-from bot.reports.members import departments, path_of
+from bot.staff.members import departments, path_of
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.actions import contact_ways, staff, sync
+from bot.actions import contact_ways, sync
 from bot.audit.log import Who
 from bot.models import ContactWay, Customer, Department, Staff, SyncFinding
 from bot.models.staff import LEFT
+from bot.staff import staff
 from tests.benchmarks import repair
 from tests.benchmarks.repair import Firm
 from tests.sandbox.process import running_sandbox

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.actions import handovers, staff
+from bot.actions import handovers
 from bot.api.obstacles import TOO_LATE, UNFIT, Texts
 from bot.api.problems import ENGLISH
+from bot.staff import staff
 from tests.api.conftest import Call, problem
 
 LATIN, HAN = re.compile("[A-Za-z]"), re.compile("[\u4e00-\u9fff]")

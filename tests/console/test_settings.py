@@ -14,7 +14,7 @@ from bot.console import wording
 from bot.console.settings import GROUPS, without_password
 from bot.identity.rights import Role
 from bot.models import Department
-from bot.reports.names import Names
+from bot.staff.names import Names
 from config import settings, table
 from config.settings import PREFIX, Settings
 from tests.console.conftest import COMPLETE, add_person, log_in

@@ -11,7 +11,6 @@ from flask.testing import FlaskClient
 from markupsafe import escape
 
 from bot import clock
-from bot.actions import staff
 from bot.identity.rights import Role
 from bot.models import (
     AuditEntry,
@@ -23,8 +22,8 @@ from bot.models import (
     RoleGrant,
     Staff,
 )
-from bot.reports import members
-from bot.reports.members import STATES
+from bot.staff import members, staff
+from bot.staff.members import STATES
 from tests.console.conftest import MORNING, add_person, add_relation, log_in, submit
 from tests.queries import counted_queries
 

@@ -6,7 +6,6 @@ from typing import Any
 
 from peewee import JOIN, ModelSelect
 
-from bot.actions.staff import customers_owned
 from bot.identity.access import Scope
 from bot.identity.rights import below
 from bot.models import (
@@ -24,6 +23,7 @@ from bot.models.granting import genuine
 from bot.models.handover import CANCELLED, HANDOVER_OPEN, OFFBOARDING
 from bot.models.staff import ACTIVE
 from bot.models.staff import LEFT as GONE
+from bot.staff.staff import customers_owned
 
 # What a member is now; the first that holds.
 LEFT, INACTIVE, LEAVING, ON_LEAVE, SERVING, NOT_SERVING = (
@@ -216,7 +216,7 @@ def _is(state: str) -> Any:
 
 def _leaving() -> "ModelSelect[Handover]":
     """The members with an offboarding, also a finished one, who did not come back since: those
-    whom bot.actions.staff gives no customer."""
+    whom bot.staff.staff gives no customer."""
     other = Staff.alias()
     return (
         Handover.select(Handover.userid)

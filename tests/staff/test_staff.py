@@ -5,12 +5,13 @@ from typing import Any, cast
 import pytest
 
 from bot import clock
-from bot.actions import handovers, leavers, staff
+from bot.actions import handovers, leavers
 from bot.audit.log import Who
 from bot.kegui import Kegui
 from bot.models import Department, Handover, Staff
 from bot.models.staff import LEFT
 from bot.queue import Queue
+from bot.staff import staff
 from bot.vault import Vault
 from bot.wecom import Refused, User
 from config import settings
