@@ -7,9 +7,10 @@ import structlog
 from peewee import Expression, fn
 
 from bot import clock
-from bot.actions import cards, contact_ways, group_transfers, handover_plan, handovers, transfers
+from bot.actions import cards, group_transfers, handover_plan, handovers, transfers
 from bot.alarms import LEAVER_UNAPPROVED, raise_alarm
 from bot.audit.log import Who
+from bot.channels import contact_ways
 from bot.db import transaction
 from bot.effects import Busy
 from bot.identity import leavers_access

@@ -3,8 +3,8 @@
 import structlog
 
 from bot import clock
-from bot.actions.contact_ways import UNKNOWN_CONFIG_ID
 from bot.actions.reading import Reading
+from bot.channels.contact_ways import UNKNOWN_CONFIG_ID
 from bot.db import released
 from bot.models import ContactWay, Staff
 from bot.rules.repair import CONTACT_WAY_CHANGED, CONTACT_WAY_GONE, Difference

@@ -8,7 +8,6 @@ from flask import Response
 from pydantic import field_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from bot.actions import contact_ways
 from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
@@ -23,6 +22,7 @@ from bot.api.schemas import (
     one_of,
     refuse_null,
 )
+from bot.channels import contact_ways
 from bot.models import ContactWay
 
 SCOPE = "allocation"

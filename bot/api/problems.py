@@ -17,11 +17,11 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from bot import clock, db
 from bot.actions.conflicts import NotOpen
-from bot.actions.contact_ways import Changed
 from bot.actions.handovers import LastDayTooFar, NotPossible, UnfitSuccessor, UnknownStaff
 from bot.alarms import report
 from bot.api import context, field_errors, obstacles
 from bot.audit.log import AuditUnwritable
+from bot.channels.contact_ways import Changed
 from bot.identity.access import LOCAL
 from bot.identity.proposals import NotBound, SamePerson
 from bot.vault import WrongKey

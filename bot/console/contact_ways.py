@@ -11,7 +11,15 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from bot import alarms
-from bot.actions import contact_ways, sent_forms
+from bot.actions import sent_forms
+from bot.channels import contact_ways
+from bot.channels.by_channel import (
+    customers_by_state,
+    customers_within_by_state,
+    find_ways,
+    is_within,
+    members_to_choose,
+)
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, kegui, page_number
@@ -20,13 +28,6 @@ from bot.db import released
 from bot.identity.rights import Right
 from bot.models import ContactWay, Staff
 from bot.paging import page_of_query
-from bot.reports.contact_ways import (
-    customers_by_state,
-    customers_within_by_state,
-    find_ways,
-    is_within,
-    members_to_choose,
-)
 from bot.staff.names import names_of
 from bot.wecom import Refused, WeComError
 from bot.wecom.contact_ways import MEMBERS_OF_ONE

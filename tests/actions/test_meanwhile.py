@@ -8,8 +8,9 @@ from typing import Any, cast
 import pytest
 
 from bot import clock
-from bot.actions import contact_ways, group_transfers, handover_plan, handover_run, handovers
+from bot.actions import group_transfers, handover_plan, handover_run, handovers
 from bot.audit.log import Who
+from bot.channels import contact_ways
 from bot.db import connection
 from bot.identity.proposals import SamePerson
 from bot.kegui import Kegui

@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.actions import contact_ways, sync
+from bot.actions import sync
 from bot.audit.log import Who
+from bot.channels import contact_ways
 from bot.models import ContactWay, Customer, Department, Staff, SyncFinding
 from bot.models.staff import LEFT
 from bot.staff import staff

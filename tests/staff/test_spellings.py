@@ -7,8 +7,9 @@ from typing import Any, cast
 import pytest
 
 from bot import clock, events
-from bot.actions import contact_ways, sync_contact_ways, sync_staff
+from bot.actions import sync_contact_ways, sync_staff
 from bot.actions.reading import Reading, resume_or_begin
+from bot.channels import contact_ways
 from bot.inbox import inbox
 from bot.kegui import Kegui
 from bot.models import (

@@ -5,10 +5,10 @@ from datetime import timedelta
 import pytest
 
 from bot import clock
+from bot.channels.by_channel import customers_by_state, customers_within_by_state
 from bot.identity import access
 from bot.identity.access import NOBODY, Scope
 from bot.models import ContactWay, Customer, Ownership, Relation, Staff
-from bot.reports.contact_ways import customers_by_state, customers_within_by_state
 
 
 def add_way(config_id: str, state: str) -> None:

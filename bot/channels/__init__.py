@@ -1,0 +1,1 @@
+"""Contact ways: the codes through which customers come."""
