@@ -12,9 +12,10 @@ from peewee import InterfaceError, OperationalError
 from structlog.contextvars import bound_contextvars
 
 from bot import clock
-from bot.actions import conflicts, handover_run, pauses
+from bot.actions import handover_run, pauses
 from bot.alarms import report
 from bot.audit.log import AuditUnwritable
+from bot.customers import conflicts
 from bot.db import connection
 from bot.effects import Busy
 from bot.events import Event

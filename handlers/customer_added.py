@@ -1,6 +1,7 @@
 """添加客户: a customer and a member have become contacts."""
 
-from bot.actions import allocation, customers, handover_match, notices
+from bot.actions import allocation, handover_match, notices
+from bot.customers import customers
 from bot.kegui import Kegui
 from bot.models import Relation
 from bot.models.customer import RELATION_ACTIVE, RELATION_HALF

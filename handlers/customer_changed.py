@@ -1,6 +1,6 @@
 """编辑客户: a member changed a customer's remark or tags; the event does not say what."""
 
-from bot.actions import customers
+from bot.customers import customers
 from bot.kegui import Kegui
 from bot.router import Received, Router
 

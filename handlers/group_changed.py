@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from bot import clock
-from bot.actions import groups
+from bot.customers import groups
 from bot.inbox.inbox import Later
 from bot.kegui import Kegui
 from bot.router import Received, Router

@@ -9,7 +9,7 @@ from typing import Any
 
 from peewee import PostgresqlDatabase
 
-# Only the letters A to Z are folded: so is what `bot.reports.directory` compares with, and no
+# Only the letters A to Z are folded: so is what `bot.customers.directory` compares with, and no
 # language's rules, which a new version of the server may change, are in the index. An older Kegui
 # that restores its own backup leaves the function behind.
 BIGRAMS = """

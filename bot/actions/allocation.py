@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from bot import clock
 from bot.actions import handovers
-from bot.actions.conflicts import open_conflict
+from bot.customers.conflicts import open_conflict
 from bot.kegui import Kegui
 from bot.models import Allocation, Conflict, Customer, Ownership, Relation, Staff
 from bot.models.conflict import RESOLVED

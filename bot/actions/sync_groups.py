@@ -6,8 +6,8 @@ import structlog
 from peewee import chunked
 
 from bot import clock
-from bot.actions import groups
 from bot.actions.reading import CHUNK, Reading, what_was_answered
+from bot.customers import groups
 from bot.db import released
 from bot.models import GroupChat, Staff
 from bot.rules.repair import (

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from bot import clock
-from bot.actions import conflicts
+from bot.customers import conflicts
 from bot.db import released, transaction
 from bot.kegui import Kegui
 from bot.models import Handover, HandoverItem, Ownership, Relation, TransferAttempt

@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal
 from apiflask import APIBlueprint
 from pydantic import StringConstraints
 
-from bot.actions import conflicts
 from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import invalid
 from bot.api.schemas import Asked, Filter, Member, Shown, Words, one_of
+from bot.customers import conflicts
 from bot.models import Conflict, Relation, Staff
 
 SCOPE = "allocation"

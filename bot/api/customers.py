@@ -12,9 +12,9 @@ from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import missing
 from bot.api.schemas import Filter, Shown
 from bot.api.timeline import entries
+from bot.customers.by_consent import Whole, whole_customers, with_consent
+from bot.customers.directory import find_customers
 from bot.models import Customer
-from bot.reports.customers import Whole, whole_customers, with_consent
-from bot.reports.directory import find_customers
 from bot.reports.journey import journey_of
 
 blueprint = APIBlueprint("customers", __name__, url_prefix="/customers", tag="Customers")

@@ -7,16 +7,16 @@ from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
-from bot.actions import conflicts
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
+from bot.customers import conflicts
+from bot.customers.by_consent import contacts_of
 from bot.identity.moved import NeedsProof
 from bot.identity.rights import Right
 from bot.models import Conflict
 from bot.models.conflict import OPEN, RESOLVED
 from bot.paging import page_of_query
-from bot.reports.customers import contacts_of
 from bot.staff.names import names_of
 from bot.staff.staff import customers_owned
 

@@ -9,7 +9,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from bot import alarms
-from bot.actions import phones as phone_acts
 from bot.audit.log import without_phones
 from bot.audit.search import as_kept
 from bot.console import gate
@@ -17,6 +16,9 @@ from bot.console.conflicts import resolvable, settled_by
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.console.words import QUIET, word
+from bot.customers import phones as phone_acts
+from bot.customers.by_consent import with_consent
+from bot.customers.directory import entries, find_customers
 from bot.db import released
 from bot.identity import saved_views
 from bot.identity.rights import Right
@@ -24,8 +26,6 @@ from bot.models import Allocation, Conflict, Customer, HandoverItem
 from bot.models.conflict import OPEN
 from bot.paging import page_of_list, page_of_query
 from bot.reports import journey as story
-from bot.reports.customers import with_consent
-from bot.reports.directory import entries, find_customers
 from bot.reports.journey import Journey, Step, journey_of
 from bot.staff.names import Names, names_of
 from bot.wecom import WeComError

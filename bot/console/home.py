@@ -14,12 +14,12 @@ from bot.console.conflicts import resolvable
 from bot.console.gate import SIGNED_IN, allow
 from bot.console.pages import kegui, upto
 from bot.console.troubles import members_in
+from bot.customers.directory import LEAVERS, NOBODY
 from bot.identity.rights import Right
 from bot.models.handover import AWAITING_APPROVAL
 from bot.models.inbox_event import DEAD
 from bot.reports import home
 from bot.reports.cases import running_cases
-from bot.reports.directory import LEAVERS, NOBODY
 from bot.reports.gaps import MOST_NEVER_TOLD
 from bot.reports.home import Numbers, Scopes
 from bot.staff.names import names_of

@@ -9,16 +9,17 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from bot import alarms, clock
-from bot.actions import conflicts, jssdk
+from bot.actions import jssdk
 from bot.console import gate, pages
 from bot.console.gate import allow
 from bot.console.pages import kegui
+from bot.customers import conflicts
+from bot.customers.by_consent import in_contact, whole_customers
 from bot.effects import Busy
 from bot.identity.rights import Right
 from bot.models import Conflict, Customer, HandoverItem, Ownership
 from bot.models.conflict import OPEN
 from bot.models.handover import CUSTOMER, ITEM_OPEN
-from bot.reports.customers import in_contact, whole_customers
 from bot.reports.gaps import open_gaps_with
 from bot.staff.names import names_of
 from bot.wecom import WeComError

@@ -7,7 +7,6 @@ from functools import partial
 import structlog
 
 from bot import clock
-from bot.actions import phones
 from bot.alarms import (
     JOB_LATE,
     LEAVER_UNAPPROVED,
@@ -20,6 +19,7 @@ from bot.alarms import (
     raise_alarm,
     tell_operators,
 )
+from bot.customers import phones
 from bot.db import released
 from bot.kegui import Kegui
 from bot.models import Alarm, Customer, EndpointRefusal, Handover, Staff

@@ -1,6 +1,6 @@
 """Settled conflicts of which somebody has not heard yet."""
 
-from bot.actions import conflicts
+from bot.customers import conflicts
 from bot.kegui import Kegui
 from bot.queue import Lane
 

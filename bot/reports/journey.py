@@ -6,7 +6,7 @@ from functools import reduce
 from operator import or_
 from typing import Any
 
-from bot.actions.conflicts import identities_of_messages
+from bot.customers.conflicts import identities_of_messages
 from bot.db import Model
 from bot.models import (
     Allocation,

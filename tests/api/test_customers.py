@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from bot.customers import directory
 from bot.models import (
     Allocation,
     Conflict,
@@ -18,7 +19,6 @@ from bot.models import (
     Relation,
     TransferAttempt,
 )
-from bot.reports import directory
 from tests.api.conftest import Call, add_customer, at
 
 pytestmark = pytest.mark.usefixtures("firm")

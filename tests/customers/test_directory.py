@@ -7,9 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bot import clock, db
+from bot.customers import directory
+from bot.customers.directory import find_customers
 from bot.models import Customer, Ownership, Staff
-from bot.reports import directory
-from bot.reports.directory import find_customers
 
 # Few characters, so that texts are often found; capital and small, with accents, as SQL reads them,
 # and two that PostgreSQL folds to i and k.

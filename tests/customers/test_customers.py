@@ -5,7 +5,7 @@ from typing import Any, cast
 import pytest
 
 from bot import clock, events
-from bot.actions import customers
+from bot.customers import customers
 from bot.kegui import Kegui
 from bot.models import Customer, Relation
 from bot.queue import Queue

@@ -10,9 +10,9 @@ from typing import Any, cast
 import pytest
 
 from bot import clock
-from bot.actions import conflicts
 from bot.actions.allocation import allocate
 from bot.audit.log import Who
+from bot.customers import conflicts
 from bot.events import parse
 from bot.kegui import Kegui
 from bot.models import Conflict, Customer, Ownership, Relation, Staff

@@ -1,0 +1,1 @@
+"""Customers, their groups, whose they are, and conflicts about them."""
