@@ -107,9 +107,9 @@ NOT_PEOPLE = ("api:", "cli:")
 class Who:
     """Who acts, from where (an address), and what for.
 
-    ``humans`` stand behind the act, as ``bot.identity.access.humans_behind`` knows them; where nobody says
-    so, it is whoever acts, and nobody behind a system. ``is_proved``: they have just proved a
-    second factor, or come in where none is asked for.
+    ``humans`` stand behind the act, as ``bot.identity.access.humans_behind`` knows them. Where it
+    is not given, it is the person who acts, and nobody for a system. ``is_proved``: they have just
+    proved a second factor, or come in where none is asked for.
     """
 
     actor: str
