@@ -424,9 +424,9 @@ def status(as_json: bool) -> None:
 @click.option("--auto", is_flag=True, help="Start without an approval.")
 def offboard(userid: str, last_day: datetime, successors: tuple[str, ...], auto: bool) -> None:
     """Open the offboarding of a member and print its number."""
-    from bot.actions import handovers
+    from bot.handover import handovers
+    from bot.handover.rules import MOST_SUCCESSORS
     from bot.models.handover import APPROVE, AUTO
-    from bot.rules.handover import MOST_SUCCESSORS
 
     if len(successors) > MOST_SUCCESSORS:
         raise click.BadParameter(

@@ -12,13 +12,14 @@ from peewee import InterfaceError, OperationalError
 from structlog.contextvars import bound_contextvars
 
 from bot import clock
-from bot.actions import handover_run, pauses
+from bot.actions import pauses
 from bot.alarms import report
 from bot.audit.log import AuditUnwritable
 from bot.customers import conflicts
 from bot.db import connection
 from bot.effects import Busy
 from bot.events import Event
+from bot.handover import run as handover_run
 from bot.inbox import inbox
 from bot.inbox.inbox import Later, Lost
 from bot.kegui import Kegui

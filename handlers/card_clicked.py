@@ -1,6 +1,6 @@
 """点击模板卡片: a member pressed a button of a card that we sent."""
 
-from bot.actions import cards
+from bot.handover import approval_cards
 from bot.kegui import Kegui
 from bot.router import Received, Router
 
@@ -10,4 +10,4 @@ router = Router()
 @router.on("template_card_event", needs=("FromUserName",))
 def card_clicked(received: Received, kegui: Kegui) -> None:
     """The event proves who clicked and which button: what that may do is looked up now."""
-    cards.answer_click(received, kegui)
+    approval_cards.answer_click(received, kegui)

@@ -1,7 +1,8 @@
 """添加客户: a customer and a member have become contacts."""
 
-from bot.actions import allocation, handover_match, notices
+from bot.actions import allocation, notices
 from bot.customers import customers
+from bot.handover import match
 from bot.kegui import Kegui
 from bot.models import Relation
 from bot.models.customer import RELATION_ACTIVE, RELATION_HALF
@@ -30,7 +31,7 @@ def customer_added(received: Received, kegui: Kegui) -> None:
     """
     event = received.event
     half = event.change_type == "add_half_external_contact"
-    transferred = handover_match.explains(received)
+    transferred = match.explains(received)
     customers.meet(received, kegui)
     Relation.begin(
         event.external_userid,

@@ -1,6 +1,6 @@
 """接替失败: a customer refused the takeover member, or that member is full."""
 
-from bot.actions import handovers
+from bot.handover import handovers
 from bot.kegui import Kegui
 from bot.models import Handover, HandoverItem
 from bot.models.handover import CUSTOMER, ITEM_IN_FLIGHT

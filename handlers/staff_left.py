@@ -1,6 +1,6 @@
 """成员离职: the account of a member is gone, or may be."""
 
-from bot.actions import leavers
+from bot.handover import leavers
 from bot.kegui import Kegui
 from bot.router import Received, Router
 

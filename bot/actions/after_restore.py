@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot import clock
-from bot.actions import group_transfers, handover_match, notices, transfers
-from bot.actions.handover_plan import ALREADY_CONTACT
+from bot.actions import notices
 from bot.db import transaction
+from bot.handover import group_transfers, match, transfers
+from bot.handover.plan import ALREADY_CONTACT
 from bot.models import (
     Effect,
     Handover,
@@ -82,7 +83,7 @@ def _end_welcomes(now: datetime) -> int:
     for row in list(InboxEvent.select().where(in_welcome_lane, names_both)):
         external_userid, userid = row.external_userid or "", Staff.spelled(row.userid or "")
         # The takeover member of a handover of ours greets nobody: there is nothing to miss.
-        if handover_match.item_for(external_userid, userid, row.received_at) is None:
+        if match.item_for(external_userid, userid, row.received_at) is None:
             notices.record_unknown(row.id, external_userid, userid)
     return (
         InboxEvent.update(lane=Lane.WORK, state=WAITING, attempts=0, due_at=now, lease_until=None)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot import clock
-from bot.actions import handovers
 from bot.customers.conflicts import open_conflict
+from bot.handover import handovers
 from bot.kegui import Kegui
 from bot.models import Allocation, Conflict, Customer, Ownership, Relation, Staff
 from bot.models.conflict import RESOLVED

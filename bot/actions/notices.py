@@ -8,9 +8,9 @@ import structlog
 from peewee import fn
 
 from bot import clock, metrics
-from bot.actions import handover_match
 from bot.alarms import report
 from bot.effects import AfterCrash, Busy, give_up, once
+from bot.handover import match
 from bot.inbox.inbox import Later
 from bot.kegui import Kegui
 from bot.messages import tell
@@ -79,7 +79,7 @@ def send_consent_notice(received: Received, kegui: Kegui) -> None:
 
 def _is_for_nobody(received: Received, identity: str, kegui: Kegui) -> bool:
     """Whether a handover of ours brought the contact about; what was begun is brought to an end."""
-    if kegui.settings.welcome_after_transfer or not handover_match.explains(received):
+    if kegui.settings.welcome_after_transfer or not match.explains(received):
         return False
     return not Effect.select().where(Effect.identity == identity).exists()
 

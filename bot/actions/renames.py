@@ -17,11 +17,11 @@ import structlog
 from peewee import Field, ModelSelect, chunked, fn
 
 from bot import clock
-from bot.actions import handovers
 from bot.alarms import end_alarm, raise_alarm
 from bot.audit.log import Who
 from bot.db import locked, transaction
 from bot.effects import Busy
+from bot.handover import handovers
 from bot.identity import proposals, second_factors
 from bot.kegui import Kegui
 from bot.messages import forget_texts, send_anew

@@ -6,7 +6,6 @@ import structlog
 
 from bot import clock
 from bot.actions import (
-    handover_run,
     renames,
     sync_contact_ways,
     sync_customers,
@@ -17,6 +16,7 @@ from bot.actions import (
 )
 from bot.actions.reading import Reading, finish_run, open_run, resume_or_begin
 from bot.effects import Busy
+from bot.handover import run
 from bot.kegui import Kegui
 from bot.models import Customer, GroupChat, Handover, HandoverItem, Lease, SyncRun
 from bot.models.handover import DONE, ITEM_IN_FLIGHT
@@ -122,9 +122,9 @@ def _read_members(
 
 def _look_at_handovers(reading: Reading) -> None:
     """Ask once more how running transfers stand, and record those that had ended unnoticed."""
-    for first in handover_run.first_of_each():
+    for first in run.first_of_each():
         # Whoever advances one handover does the member's others with it.
-        mine = handover_run.pending(Handover.get_by_id(first).userid)
+        mine = run.pending(Handover.get_by_id(first).userid)
         in_flight = HandoverItem.select(HandoverItem.id).where(
             HandoverItem.handover.in_(mine), HandoverItem.state.in_(ITEM_IN_FLIGHT)
         )
@@ -133,7 +133,7 @@ def _look_at_handovers(reading: Reading) -> None:
             continue
         began = clock.now()
         try:
-            handover_run.advance(first, reading.kegui)
+            run.advance(first, reading.kegui)
         except (WeComError, Busy) as error:
             log.warning("handover_waits", handover=first, why=str(error))
         query = (

@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import structlog
 
-from bot.actions import handovers, leavers, renames
+from bot.actions import renames
 from bot.actions.reading import Reading, finish_run, resume_or_begin
 from bot.actions.sync_customers import leave_unread
 from bot.db import released
+from bot.handover import handovers, leavers
 from bot.kegui import Kegui
 from bot.models import GroupChat, Handover, HandoverItem, Lease, Ownership, Relation, Staff, SyncRun
 from bot.models.customer import LIVE_RELATIONS

@@ -9,10 +9,10 @@ from pydantic import Field
 from bot.api import context, paging
 from bot.api.paging import PageOut, PageQuery
 from bot.api.schemas import MemberFilter, Shown, one_of
+from bot.handover.described import described
+from bot.handover.progress import attempts_of
 from bot.models import Handover, HandoverItem, TransferAttempt
 from bot.models.handover import GROUP, IN_SERVICE, OFFBOARDING, PLANNED
-from bot.reports.cases import attempts_of
-from bot.reports.handovers import described
 
 CaseState = Literal[
     "planned",

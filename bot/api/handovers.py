@@ -6,7 +6,6 @@ from apiflask import APIBlueprint
 from pydantic import ConfigDict, Field, StrictBool, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from bot.actions import handovers
 from bot.api import context, idempotency
 from bot.api.auth import READ, needs
 from bot.api.case_shapes import (
@@ -23,6 +22,7 @@ from bot.api.case_shapes import (
 from bot.api.field_errors import fault
 from bot.api.paging import PageOut
 from bot.api.schemas import Asked, Member, Members, Userid, Words200, may_be_left_out
+from bot.handover import handovers
 from bot.models.handover import IN_SERVICE
 
 SCOPE = "handover"

@@ -7,7 +7,6 @@ from apiflask import APIBlueprint
 from pydantic import Field, field_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from bot.actions import handovers
 from bot.api import context
 from bot.api.auth import READ, needs
 from bot.api.case_shapes import (
@@ -23,6 +22,7 @@ from bot.api.case_shapes import (
 )
 from bot.api.paging import PageOut
 from bot.api.schemas import Asked, Day, Member, Members, Words, may_be_left_out, refuse_null
+from bot.handover import handovers
 from bot.models.handover import OFFBOARDING
 
 SCOPE = "offboarding"

@@ -16,12 +16,12 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from bot import clock, db
-from bot.actions.handovers import LastDayTooFar, NotPossible, UnfitSuccessor, UnknownStaff
 from bot.alarms import report
 from bot.api import context, field_errors, obstacles
 from bot.audit.log import AuditUnwritable
 from bot.channels.contact_ways import Changed
 from bot.customers.conflicts import NotOpen
+from bot.handover.handovers import LastDayTooFar, NotPossible, UnfitSuccessor, UnknownStaff
 from bot.identity.access import LOCAL
 from bot.identity.proposals import NotBound, SamePerson
 from bot.vault import WrongKey

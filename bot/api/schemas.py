@@ -17,9 +17,9 @@ from bot.api.field_errors import fault
 from bot.api.paging import LARGEST_ID
 from bot.api.problems import missing
 from bot.db import Model
+from bot.handover.rules import MOST_SUCCESSORS
 from bot.models import Staff
 from bot.models.staff import LONGEST_USERID
-from bot.rules.handover import MOST_SUCCESSORS
 
 # PostgreSQL stores no NUL.
 _CLEAN = r"^[^\x00]*$"

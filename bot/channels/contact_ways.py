@@ -6,10 +6,10 @@ from contextlib import contextmanager
 import structlog
 
 from bot import clock
-from bot.actions.hand_work import leave_to_a_person
 from bot.audit.log import Who, without_phones
 from bot.db import released, transaction
 from bot.effects import Busy
+from bot.handover.hand_work import leave_to_a_person
 from bot.kegui import Kegui
 from bot.models import ContactWay, Handover, HandoverItem, Lease, Staff
 from bot.models.handover import CUSTOMER

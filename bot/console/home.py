@@ -15,11 +15,11 @@ from bot.console.gate import SIGNED_IN, allow
 from bot.console.pages import kegui, upto
 from bot.console.troubles import members_in
 from bot.customers.directory import LEAVERS, NOBODY
+from bot.handover.progress import running_cases
 from bot.identity.rights import Right
 from bot.models.handover import AWAITING_APPROVAL
 from bot.models.inbox_event import DEAD
 from bot.reports import home
-from bot.reports.cases import running_cases
 from bot.reports.gaps import MOST_NEVER_TOLD
 from bot.reports.home import Numbers, Scopes
 from bot.staff.names import names_of

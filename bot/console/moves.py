@@ -12,7 +12,6 @@ from flask_babel import gettext as _
 from peewee import IntegrityError
 
 from bot import alarms, clock
-from bot.actions import handovers
 from bot.audit.search import as_kept
 from bot.console import gate
 from bot.console.gate import allow
@@ -20,11 +19,12 @@ from bot.console.offboardings import MOST_LISTED
 from bot.console.pages import kegui
 from bot.console.reasons import reason
 from bot.console.typed import Unclear, account_of
+from bot.handover import handovers
+from bot.handover.progress import said_full, under_way
 from bot.identity.moved import NeedsProof
 from bot.identity.people import listed, serving_members
 from bot.identity.rights import Right
 from bot.models import Handover, Ownership, Staff
-from bot.reports.cases import said_full, under_way
 from bot.staff.names import Names, names_of
 from bot.staff.staff import candidates
 from bot.wecom import WeComError

@@ -10,13 +10,26 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from bot import alarms
-from bot.actions import hand_work, handovers
-from bot.actions.handover_run import begins_at
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.console.reasons import reason
 from bot.console.typed import Unclear, account_of, accounts_of
+from bot.handover import hand_work, handovers
+from bot.handover.progress import (
+    BY_HAND,
+    ITEM_STATES,
+    attempts_of,
+    cases,
+    counts_by_successor,
+    hand_work_of,
+    items_of,
+    opened_by,
+    with_hand_work,
+    with_plans_for_nobody,
+)
+from bot.handover.rules import LastDay, judge_last_day
+from bot.handover.run import begins_at
 from bot.identity.access import Scope
 from bot.identity.moved import NeedsProof
 from bot.identity.people import listed, serving_members
@@ -34,19 +47,6 @@ from bot.models.handover import (
     RUNNING,
 )
 from bot.paging import page_of_query
-from bot.reports.cases import (
-    BY_HAND,
-    ITEM_STATES,
-    attempts_of,
-    cases,
-    counts_by_successor,
-    hand_work_of,
-    items_of,
-    opened_by,
-    with_hand_work,
-    with_plans_for_nobody,
-)
-from bot.rules.handover import LastDay, judge_last_day
 from bot.staff.names import names_of
 from bot.staff.staff import candidates
 from bot.wecom import WeComError

@@ -6,9 +6,9 @@ from typing import Any
 from bot import clock
 from bot.audit.log import Who
 from bot.db import locked
+from bot.handover.card_rules import is_small
 from bot.identity.access import logins_of
 from bot.models import AuditEntry, LocalUser, Staff
-from bot.rules.cards import is_small
 
 HOUR = timedelta(hours=1)
 # The acts that move customers; ``MOVED`` in their entries says how many.

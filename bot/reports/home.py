@@ -7,6 +7,7 @@ from typing import Any
 from peewee import ModelSelect, Value, fn
 
 from bot.customers.directory import left_behind, without_owner
+from bot.handover.progress import count_without_successor, with_hand_work
 from bot.identity.access import EVERYBODY, Scope
 from bot.identity.role_list import count_open
 from bot.models import (
@@ -30,7 +31,6 @@ from bot.models.inbox_event import (
     UNSETTLED,
     WAITING,
 )
-from bot.reports.cases import count_without_successor, with_hand_work
 from bot.reports.gaps import count_gaps, count_never_told
 
 WORKER_PATIENCE = timedelta(minutes=1)

@@ -8,6 +8,7 @@ from typing import Any
 
 from bot.customers.conflicts import identities_of_messages
 from bot.db import Model
+from bot.handover.progress import attempts_of, is_moving
 from bot.models import (
     Allocation,
     Conflict,
@@ -25,7 +26,6 @@ from bot.models import (
 )
 from bot.models.handover import CUSTOMER
 from bot.models.notice import ARRIVED
-from bot.reports.cases import attempts_of, is_moving
 from bot.reports.home import EVENT_COLUMNS
 
 EVENT = "event"

@@ -6,7 +6,7 @@ import pytest
 
 from bot import clock
 from bot.actions import after_restore
-from bot.actions.handover_plan import ALREADY_CONTACT
+from bot.handover.plan import ALREADY_CONTACT
 from bot.models import (
     Effect,
     Handover,

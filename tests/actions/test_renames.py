@@ -23,10 +23,11 @@ from peewee import (
 )
 
 from bot import clock, events
-from bot.actions import handovers, renames
+from bot.actions import renames
 from bot.audit import search
 from bot.audit.log import Who
 from bot.db import Model, UTCDateTimeField, transaction
+from bot.handover import handovers
 from bot.identity import logins, proposals, roles, second_factors, tokens
 from bot.identity.access import access_of
 from bot.identity.rights import Role

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.actions import handovers
 from bot.api.obstacles import TOO_LATE, UNFIT, Texts
 from bot.api.problems import ENGLISH
+from bot.handover import handovers
 from bot.staff import staff
 from tests.api.conftest import Call, problem
 

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from bot import clock
-from bot.actions import handovers
 from bot.api.auth import create_token
 from bot.audit.log import Who
+from bot.handover import handovers
 from bot.kegui import Kegui
 from bot.models import Handover, HandoverItem, HandWork, TransferAttempt
 from bot.queue import Lane

@@ -18,9 +18,11 @@ from typing import Any
 from unittest.mock import patch
 
 from bot import clock, db, migrations, wiring
-from bot.actions import handover_run, handovers, reading, sync
+from bot.actions import reading, sync
 from bot.audit.log import Who
 from bot.channels import contact_ways
+from bot.handover import handovers
+from bot.handover import run as handover_run
 from bot.kegui import Kegui
 from bot.models import (
     Customer,

@@ -11,9 +11,9 @@ from bot.console.reasons import PATTERNS, SENTENCES, fitting, reason
 from bot.console.troubles import PATTERNS as TROUBLES
 from bot.console.troubles import trouble
 from bot.console.words import WORDS
+from bot.handover.rules import Piece, Successor, assign
 from bot.models.handover import IN_SERVICE, OFFBOARDING
 from bot.reports.sync_runs import WHAT_TO_DO
-from bot.rules.handover import Piece, Successor, assign
 from bot.staff.names import Names
 from bot.wecom import errors
 

@@ -10,15 +10,16 @@ from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
 from bot import console
-from bot.actions import allocation, group_transfers, handover_plan, transfers
+from bot.actions import allocation
 from bot.console.reasons import SENTENCES
 from bot.console.words import WORDS
+from bot.handover import group_transfers, plan, transfers
+from bot.handover.progress import ITEM_STATES
+from bot.handover.rules import reason_of
 from bot.models import conflict, consent, effect, notice
 from bot.models.customer import LIVE_RELATIONS, RELATION_ENDED
 from bot.models.handover import HANDOVER_OPEN
 from bot.models.inbox_event import STATES
-from bot.reports.cases import ITEM_STATES
-from bot.rules.handover import reason_of
 
 FOLDER = Path(console.__file__).parent
 MESSAGES = FOLDER / "translations" / "en" / "LC_MESSAGES"
@@ -89,7 +90,7 @@ def test_the_compiled_texts_are_the_written_ones(written: Catalog) -> None:
         ("outcome", (allocation.KEPT, allocation.OWNED, allocation.TRANSFER, allocation.NOBODY)),
         ("endpoint", (transfers.IN_SERVICE, transfers.RESIGNED)),
         ("endpoint", (group_transfers.IN_SERVICE, group_transfers.RESIGNED)),
-        ("attempt", (*transfers.LOOKED_UP, transfers.NOT_SENT, *handover_plan.TRIED)),
+        ("attempt", (*transfers.LOOKED_UP, transfers.NOT_SENT, *plan.TRIED)),
         ("notice", (notice.DELIVERED, notice.AWAITING_CONSENT, notice.REFUSED, notice.MISSED)),
         ("notice", (notice.UNKNOWN, notice.NO_CODE, notice.BY_HAND)),
     ],

@@ -8,10 +8,10 @@ from typing import Any, cast
 import pytest
 
 from bot import clock
-from bot.actions import cards, handovers
 from bot.audit.log import Who
 from bot.db import transaction
 from bot.events import parse
+from bot.handover import approval_cards, handovers
 from bot.identity.proposals import open_one, propose
 from bot.kegui import Kegui
 from bot.models import (
@@ -42,7 +42,7 @@ HR = Who("hr_wang")
 class FakeWeCom:
     """Keeps cards and what stands on them; ``troubles`` come first, one a call."""
 
-    cards: list[tuple[str, Card]] = field(default_factory=list)
+    approval_cards: list[tuple[str, Card]] = field(default_factory=list)
     answers: list[tuple[str, str, str]] = field(default_factory=list)
     troubles: list[WeComError] = field(default_factory=list)
 
@@ -124,7 +124,7 @@ def add(handover: Handover, kind: str, subject: str, to: str | None) -> None:
 
 def asked(handover: Handover, kegui: Kegui, wecom: FakeWeCom) -> tuple[str, Card]:
     """Ask for the approval; gives the one who was asked, and the card."""
-    cards.ask_for_approval(handover, kegui)
+    approval_cards.ask_for_approval(handover, kegui)
     return wecom.cards[-1]
 
 
@@ -165,7 +165,7 @@ def test_the_manager_is_asked_once_with_what_there_is_to_decide(
     handover = case_of(kegui)
 
     for _ in range(2):
-        cards.ask_for_approval(handover, kegui)
+        approval_cards.ask_for_approval(handover, kegui)
 
     [(userid, card)] = wecom.cards
     assert userid == "chen"
@@ -198,7 +198,7 @@ def test_nobody_is_asked_to_approve_their_own(kegui: Kegui, wecom: FakeWeCom) ->
     assert asked(case_of(kegui, by=Who("chen")), kegui, wecom)[0] == "boss"
     assert asked(case_of(kegui, leaver="chen"), kegui, wecom)[0] == "boss"
 
-    cards.ask_for_approval(case_of(kegui, leaver="boss"), kegui)
+    approval_cards.ask_for_approval(case_of(kegui, leaver="boss"), kegui)
 
     assert len(wecom.cards) == 2
 
@@ -211,10 +211,10 @@ def test_a_direct_leader_without_the_right_is_passed_over(kegui: Kegui, wecom: F
 
 def test_who_takes_the_managers_place_is_asked_too(kegui: Kegui, wecom: FakeWeCom) -> None:
     handover = case_of(kegui)
-    cards.ask_for_approval(handover, kegui)
+    approval_cards.ask_for_approval(handover, kegui)
     Department.update(leaders=["zhou"]).where(Department.id == 2).execute()
 
-    cards.ask_for_approval(handover, kegui)
+    approval_cards.ask_for_approval(handover, kegui)
 
     assert [userid for userid, _ in wecom.cards] == ["chen", "zhou"]
     assert wecom.cards[0][1].task_id != wecom.cards[1][1].task_id
@@ -225,8 +225,8 @@ def test_a_card_that_could_not_be_sent_is_sent_later(kegui: Kegui, wecom: FakeWe
     wecom.troubles = [Transient("message/send", -1)]
 
     with pytest.raises(Transient):
-        cards.ask_for_approval(handover, kegui)
-    cards.ask_for_approval(handover, kegui)
+        approval_cards.ask_for_approval(handover, kegui)
+    approval_cards.ask_for_approval(handover, kegui)
 
     assert [userid for userid, _ in wecom.cards] == ["chen"]
 
@@ -237,7 +237,7 @@ def test_a_case_that_is_approved_meanwhile_asks_nobody(kegui: Kegui, wecom: Fake
     userid, card = asked(seen_waiting, kegui, wecom)
     click(card, userid, kegui)
 
-    cards.ask_for_approval(seen_waiting, kegui)
+    approval_cards.ask_for_approval(seen_waiting, kegui)
 
     assert len(wecom.cards) == 1
 
@@ -249,10 +249,10 @@ def test_a_case_that_is_changed_meanwhile_asks_when_its_plan_is_made(
     asked(seen_waiting, kegui, wecom)
     handovers.change(seen_waiting, HR, kegui, last_day=date(2026, 12, 1))
 
-    cards.ask_for_approval(seen_waiting, kegui)
+    approval_cards.ask_for_approval(seen_waiting, kegui)
     assert len(wecom.cards) == 1
     Handover.update(state=AWAITING_APPROVAL).execute()
-    cards.ask_for_approval(seen_waiting, kegui)
+    approval_cards.ask_for_approval(seen_waiting, kegui)
 
     assert len(wecom.cards) == 2
     assert wecom.cards[0][1].task_id != wecom.cards[1][1].task_id

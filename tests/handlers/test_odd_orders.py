@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from bot import clock, db, events
-from bot.actions import group_transfers, transfers
+from bot.handover import group_transfers, transfers
 from bot.inbox import inbox
 from bot.kegui import Kegui
 from bot.models import (

@@ -7,9 +7,9 @@ from typing import Any, cast
 import pytest
 
 from bot import clock
-from bot.actions import handover_run, handovers
 from bot.audit.log import Who
 from bot.db import transaction
+from bot.handover import handovers, run
 from bot.identity import leavers_access, logins, roles, second_factors, tokens
 from bot.identity.access import Access, access_of
 from bot.identity.rights import Role
@@ -137,7 +137,7 @@ def test_a_leave_that_waits_for_its_approval_takes_nothing(kegui: Kegui) -> None
 
 def test_whom_wecom_only_does_not_show_has_lost_nothing(kegui: Kegui) -> None:
     """Somebody says that she leaves; she is outside the app's visible range, or was."""
-    assert handover_run._account_is_gone("anna", kegui)
+    assert run._account_is_gone("anna", kegui)
 
     leavers_access.take_from_all(kegui)
 

@@ -5,8 +5,8 @@ from typing import Any, cast
 import pytest
 
 from bot import clock
-from bot.actions import handovers, leavers
 from bot.audit.log import Who
+from bot.handover import handovers, leavers
 from bot.kegui import Kegui
 from bot.models import Department, Handover, Staff
 from bot.models.staff import LEFT

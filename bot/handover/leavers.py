@@ -2,8 +2,8 @@
 
 import structlog
 
-from bot.actions import handovers
 from bot.db import released
+from bot.handover import handovers
 from bot.kegui import Kegui
 from bot.models.staff import LEFT
 from bot.staff import staff

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.rules.handover import (
+from bot.handover.rules import (
     Counts,
     Outcome,
     Piece,

@@ -6,7 +6,9 @@ from datetime import datetime, time, tzinfo
 import structlog
 
 from bot import clock
-from bot.actions.transfers import (
+from bot.db import released, transaction
+from bot.handover.rules import GROUPS_PER_OWNER_AND_DAY, Verdict, batches, judge, reason_of
+from bot.handover.transfers import (
     ACCEPTED,
     NOT_SENT,
     STARTED,
@@ -16,11 +18,9 @@ from bot.actions.transfers import (
     set_state,
     undo_attempts,
 )
-from bot.db import released, transaction
 from bot.kegui import Kegui
 from bot.models import GroupChat, Handover, HandoverItem, Staff, TransferAttempt
 from bot.models.handover import DONE, FAILED, GROUP, ITEM_IN_FLIGHT, PLANNED, WAITING
-from bot.rules.handover import GROUPS_PER_OWNER_AND_DAY, Verdict, batches, judge, reason_of
 from bot.wecom import Refused, Transient, Unreadable, WeComError
 
 log = structlog.get_logger(__name__)

@@ -8,9 +8,9 @@ from typing import Any, cast
 import pytest
 
 from bot import clock
-from bot.actions import cards, handover_plan, handover_run, transfers
-from bot.actions.handover_plan import ALREADY_CONTACT
 from bot.db import transaction
+from bot.handover import approval_cards, plan, run, transfers
+from bot.handover.plan import ALREADY_CONTACT
 from bot.models import Handover, HandoverItem, Staff
 from bot.models.handover import (
     AWAITING_APPROVAL,
@@ -55,12 +55,12 @@ def test_what_others_write_meanwhile_does_not_stop_it(monkeypatch: pytest.Monkey
         with transaction():
             yield
 
-    monkeypatch.setattr(handover_run, "transaction", after_somebody_else)
+    monkeypatch.setattr(run, "transaction", after_somebody_else)
     monkeypatch.setattr(
         transfers, "give_ownership", lambda _case, item, _to: given.append(item.subject)
     )
 
-    handover_run._finish_already_contacts(case)
+    run._finish_already_contacts(case)
 
     assert given == ["wm_1", "wm_2", "wm_3"]
     assert {item.state for item in HandoverItem.select()} == {"done"}
@@ -85,21 +85,21 @@ def test_what_a_person_decides_while_the_plan_is_made_counts(
         created_at=now,
         updated_at=now,
     )
-    go_to = handover_run._go_to
+    go_to = run._go_to
 
     def decide_first(handover: Handover, *how: Any) -> Handover:
         decided = clock.now() if meanwhile else None
         in_thread(lambda: Handover.update(approved_at=decided).execute()).result()
         return go_to(handover, *how)
 
-    monkeypatch.setattr(handover_run, "_account_is_gone", lambda *_: False)
-    monkeypatch.setattr(handover_run, "begins_at", lambda *_: clock.now())
-    monkeypatch.setattr(handover_plan, "collect", lambda *_: None)
-    monkeypatch.setattr(handover_plan, "assign_successors", lambda *_, **__: None)
-    monkeypatch.setattr(cards, "ask_for_approval", lambda *_: None)
-    monkeypatch.setattr(handover_run, "_warn_when_gone", lambda *_: None)
-    monkeypatch.setattr(handover_run, "_go_to", decide_first)
+    monkeypatch.setattr(run, "_account_is_gone", lambda *_: False)
+    monkeypatch.setattr(run, "begins_at", lambda *_: clock.now())
+    monkeypatch.setattr(plan, "collect", lambda *_: None)
+    monkeypatch.setattr(plan, "assign_successors", lambda *_, **__: None)
+    monkeypatch.setattr(approval_cards, "ask_for_approval", lambda *_: None)
+    monkeypatch.setattr(run, "_warn_when_gone", lambda *_: None)
+    monkeypatch.setattr(run, "_go_to", decide_first)
 
-    handover_run._advance(case, cast(Any, None))
+    run._advance(case, cast(Any, None))
 
     assert Handover.get_by_id(case.id).state == state

@@ -9,6 +9,7 @@ from peewee import chunked, fn
 from bot import clock
 from bot.audit.log import Who
 from bot.db import released, transaction
+from bot.handover.rules import Piece, Successor, assign
 from bot.kegui import Kegui
 from bot.models import (
     Customer,
@@ -32,7 +33,6 @@ from bot.models.handover import (
     PLANNED,
     REFUSED,
 )
-from bot.rules.handover import Piece, Successor, assign
 from bot.staff import staff
 from bot.wecom import ABOUT_ONE
 

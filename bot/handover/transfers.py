@@ -8,6 +8,15 @@ import structlog
 from bot import clock
 from bot.customers import conflicts
 from bot.db import released, transaction
+from bot.handover.rules import (
+    REFUSALS_BEFORE_GIVING_UP,
+    Outcome,
+    Verdict,
+    batches,
+    judge,
+    outcome_of,
+    reason_of,
+)
 from bot.kegui import Kegui
 from bot.models import Handover, HandoverItem, Ownership, Relation, TransferAttempt
 from bot.models.customer import RELATION_ACTIVE
@@ -24,15 +33,6 @@ from bot.models.handover import (
     RUNNING,
     SUBMITTED,
     WAITING,
-)
-from bot.rules.handover import (
-    REFUSALS_BEFORE_GIVING_UP,
-    Outcome,
-    Verdict,
-    batches,
-    judge,
-    outcome_of,
-    reason_of,
 )
 from bot.wecom import (
     ABOUT_ONE,

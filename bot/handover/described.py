@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Any
 
+from bot.handover.progress import Case, cases
 from bot.models import Handover, HandWork
-from bot.reports.cases import Case, cases
 
 
 def described(handovers: Sequence[Handover]) -> list[tuple[Case, list[HandWork]]]:

@@ -7,12 +7,13 @@ import structlog
 from peewee import Expression, fn
 
 from bot import clock
-from bot.actions import cards, group_transfers, handover_plan, handovers, transfers
 from bot.alarms import LEAVER_UNAPPROVED, raise_alarm
 from bot.audit.log import Who
 from bot.channels import contact_ways
 from bot.db import transaction
 from bot.effects import Busy
+from bot.handover import approval_cards, group_transfers, handovers, plan, transfers
+from bot.handover.rules import Counts, starts_at
 from bot.identity import leavers_access
 from bot.kegui import Kegui
 from bot.models import Handover, HandoverItem, Lease, Staff
@@ -32,7 +33,6 @@ from bot.models.handover import (
 )
 from bot.models.staff import LEFT
 from bot.reports.pauses import pause_of
-from bot.rules.handover import Counts, starts_at
 from bot.staff import staff
 from bot.wecom import Paused, WeComError
 
@@ -128,7 +128,7 @@ def counts(handover: Handover) -> Counts:
 def _advance(handover: Handover, kegui: Kegui) -> None:
     if handover.state == PLANNED:
         gone = _account_is_gone(handover.userid, kegui)
-        handover_plan.collect(handover, gone, kegui)
+        plan.collect(handover, gone, kegui)
         handover = _plan(handover, kegui)
     elif handover.state in (AWAITING_APPROVAL, SCHEDULED):
         handover = _keep_plan_fit(handover, kegui)
@@ -145,7 +145,7 @@ def _advance(handover: Handover, kegui: Kegui) -> None:
         transfers.poll(handover, gone=gone, kegui=kegui)
         group_transfers.poll(handover, kegui)
     if handover.state == AWAITING_APPROVAL:
-        cards.ask_for_approval(handover, kegui)
+        approval_cards.ask_for_approval(handover, kegui)
 
 
 def _plan(handover: Handover, kegui: Kegui) -> Handover:
@@ -155,8 +155,8 @@ def _plan(handover: Handover, kegui: Kegui) -> Handover:
     in this very moment.
     """
     for _ in range(MOST_PLANS):
-        handover_plan.release_unfit(handover, kegui)
-        handover_plan.assign_successors(handover, kegui, final=False)
+        plan.release_unfit(handover, kegui)
+        plan.assign_successors(handover, kegui, final=False)
         is_as_read = _is_as_read(handover)
         _go_to(handover, PLANNED, SCHEDULED, IS_DECIDED, is_as_read)
         handover = _go_to(handover, PLANNED, AWAITING_APPROVAL, ~IS_DECIDED, is_as_read)
@@ -170,10 +170,10 @@ def _keep_plan_fit(handover: Handover, kegui: Kegui) -> Handover:
 
     Before an approval that is another proposal; an approval that was given outlasts it.
     """
-    before = handover_plan.takers(handover)
-    handover_plan.release_unfit(handover, kegui)
-    handover_plan.assign_successors(handover, kegui, final=False)
-    if handover_plan.takers(handover) != before:
+    before = plan.takers(handover)
+    plan.release_unfit(handover, kegui)
+    plan.assign_successors(handover, kegui, final=False)
+    if plan.takers(handover) != before:
         handovers.propose_new_plan(handover, kegui)
     return Handover.get_by_id(handover.id)
 
@@ -192,7 +192,7 @@ def _run(handover: Handover, kegui: Kegui) -> None:
     gone = _account_is_gone(handover.userid, kegui)
     transfers.poll(handover, gone=gone, kegui=kegui)
     group_transfers.poll(handover, kegui)
-    handover_plan.collect(handover, gone, kegui)
+    plan.collect(handover, gone, kegui)
     resigned = {CUSTOMER: gone, GROUP: gone}
     # Each round is one plan: it ends when every answer was taken up. WeCom's "has not resigned"
     # and its opposite turn the endpoint round once, so two more rounds than successors suffice.
@@ -201,8 +201,8 @@ def _run(handover: Handover, kegui: Kegui) -> None:
         handover = Handover.get_by_id(handover.id)
         if handover.state != RUNNING:
             return
-        handover_plan.release_unfit(handover, kegui)
-        handover_plan.assign_successors(handover, kegui, final=True)
+        plan.release_unfit(handover, kegui)
+        plan.assign_successors(handover, kegui, final=True)
         _finish_already_contacts(handover)
         again = {
             CUSTOMER: transfers.submit(handover, resigned=resigned[CUSTOMER], kegui=kegui),
@@ -253,7 +253,7 @@ def _finish_already_contacts(handover: Handover) -> None:
     planned = HandoverItem.select().where(
         HandoverItem.handover == handover,
         HandoverItem.state == PLANNED,
-        HandoverItem.reason == handover_plan.ALREADY_CONTACT,
+        HandoverItem.reason == plan.ALREADY_CONTACT,
         HandoverItem.takeover_userid.is_null(False),
     )
     # Read to its end first: SQLite lets nobody write who still reads what another has changed.

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.rules.cards import Outcome, is_small, refusal
+from bot.handover.card_rules import Outcome, is_small, refusal
 
 FINE: dict[str, Any] = {
     "may_approve": True,

@@ -8,10 +8,12 @@ from collections.abc import Iterable
 import structlog
 
 from bot import clock
-from bot.actions import handovers
 from bot.audit.log import Who
 from bot.db import transaction
 from bot.effects import AfterCrash, once
+from bot.handover import handovers
+from bot.handover.card_rules import MOST_CUSTOMERS, Outcome, is_small, refusal
+from bot.handover.progress import customers_now
 from bot.identity import moved, proposals
 from bot.identity.access import access_of
 from bot.identity.rights import Right
@@ -27,9 +29,7 @@ from bot.models.handover import (
     OFFBOARDING,
     PLANNED,
 )
-from bot.reports.cases import customers_now
 from bot.router import Received
-from bot.rules.cards import MOST_CUSTOMERS, Outcome, is_small, refusal
 from bot.staff import staff
 from bot.wecom import Button, Card
 from config import table

@@ -8,10 +8,11 @@ from typing import Any, cast
 import pytest
 
 from bot import clock
-from bot.actions import group_transfers, handover_plan, handover_run, handovers
 from bot.audit.log import Who
 from bot.channels import contact_ways
 from bot.db import connection
+from bot.handover import group_transfers, handovers, plan, run
+from bot.handover.rules import assign
 from bot.identity.proposals import SamePerson
 from bot.kegui import Kegui
 from bot.models import (
@@ -37,7 +38,6 @@ from bot.models.handover import (
     WAITING,
 )
 from bot.queue import Queue
-from bot.rules.handover import assign
 from bot.vault import Vault
 from bot.wecom import (
     OperatorNeeded,
@@ -179,7 +179,7 @@ def test_what_was_cancelled_between_two_calls_is_not_sent(kegui: Kegui, wecom: F
     add(handover, "wm_2", "bert")
     wecom.meanwhile = [lambda: handovers.cancel(Handover.get_by_id(handover.id), HR, kegui)]
 
-    handover_run.advance(handover.id, kegui)
+    run.advance(handover.id, kegui)
 
     assert wecom.sent == [("anna", ["wm_1"])]
     assert items() == {"wm_1": (WAITING, "anna"), "wm_2": (CANCELLED, "bert")}
@@ -212,27 +212,27 @@ def test_what_wecom_did_not_take_is_not_planned_again_after_a_cancel(
     wecom.meanwhile = [lambda: handovers.cancel(Handover.get_by_id(handover.id), HR, kegui)]
 
     try:
-        handover_run.advance(handover.id, kegui)
+        run.advance(handover.id, kegui)
     except Transient:
         assert error is not None
 
     assert len(wecom.sent) == 1
     assert PLANNED not in {state for state, _ in items().values()}
-    assert not handover_run.pending("leaver")
+    assert not run.pending("leaver")
 
 
 def test_a_cancelled_case_is_followed_to_its_end(kegui: Kegui, wecom: FakeWeCom) -> None:
     """The successor turns out to be full: nobody else is looked for."""
     handover = case(RUNNING)
     add(handover, "wm_1", "anna")
-    handover_run.advance(handover.id, kegui)
+    run.advance(handover.id, kegui)
     handovers.cancel(Handover.get_by_id(handover.id), HR, kegui)
     wecom.rows = [TransferRow("wm_1", 4, None)]
 
-    handover_run.advance(handover.id, kegui)
+    run.advance(handover.id, kegui)
 
     assert items() == {"wm_1": (CANCELLED, None)}
-    assert handover_run.pending("leaver") == []
+    assert run.pending("leaver") == []
 
 
 def test_a_plan_does_not_bring_back_what_was_cancelled(
@@ -242,7 +242,7 @@ def test_a_plan_does_not_bring_back_what_was_cancelled(
     add(handover, "wm_1", None)
     before(monkeypatch, lambda: handovers.cancel(Handover.get_by_id(handover.id), HR, kegui))
 
-    handover_run.advance(handover.id, kegui)
+    run.advance(handover.id, kegui)
 
     assert items() == {"wm_1": (CANCELLED, None)}
     assert Handover.get_by_id(handover.id).state == CANCELLED
@@ -254,7 +254,7 @@ def test_a_member_who_stays_keeps_the_contact_ways(kegui: Kegui, wecom: FakeWeCo
     way("shop", "leaver", "anna")
     wecom.meanwhile = [lambda: handovers.cancel(Handover.get_by_id(handover.id), HR, kegui)]
 
-    handover_run.advance(handover.id, kegui)
+    run.advance(handover.id, kegui)
 
     assert wecom.ways == []
 
@@ -271,7 +271,7 @@ def before(monkeypatch: pytest.MonkeyPatch, act: Callable[[], Any]) -> None:
             in_thread(acts.pop()).result()
         return assign(*how)
 
-    monkeypatch.setattr(handover_plan, "assign", assign_late)
+    monkeypatch.setattr(plan, "assign", assign_late)
 
 
 def test_successors_named_while_the_plan_is_made_are_those_of_the_plan(
@@ -284,7 +284,7 @@ def test_successors_named_while_the_plan_is_made_are_those_of_the_plan(
         lambda: handovers.change(Handover.get_by_id(handover.id), HR, kegui, successors=["bert"]),
     )
 
-    handover_run.advance(handover.id, kegui)
+    run.advance(handover.id, kegui)
 
     assert items() == {"wm_1": (PLANNED, "bert")}
     assert Handover.get_by_id(handover.id).state == AWAITING_APPROVAL
@@ -302,7 +302,7 @@ def test_successors_named_while_it_runs_get_what_is_not_sent(
         )
     ]
 
-    handover_run.advance(handover.id, kegui)
+    run.advance(handover.id, kegui)
 
     assert wecom.sent == [("anna", ["wm_1"]), ("anna", ["wm_2"])]
 
@@ -319,10 +319,10 @@ def test_what_was_not_sent_after_all_goes_to_those_named_meanwhile(
         )
     ]
     with pytest.raises(Transient):
-        handover_run.advance(handover.id, kegui)
+        run.advance(handover.id, kegui)
     wecom.error = None
 
-    handover_run.advance(handover.id, kegui)
+    run.advance(handover.id, kegui)
 
     assert wecom.sent[-1] == ("bert", ["wm_1"])
 
@@ -475,12 +475,12 @@ def test_a_plan_made_anew_is_another_proposal_of_the_same_person(kegui: Kegui) -
         "leaver", clock.now().date(), mode="approve", source="test", by=HR, kegui=kegui
     )
     add(opened, "wm_1", None)
-    handover_run.advance(opened.id, kegui)
+    run.advance(opened.id, kegui)
     seen = Proposal.get(Proposal.state == "open").id
     assert items() == {"wm_1": (PLANNED, "anna")}
     Staff.update(on_leave=True).where(Staff.userid == "anna").execute()
 
-    handover_run.advance(opened.id, kegui)
+    run.advance(opened.id, kegui)
 
     assert items() == {"wm_1": (PLANNED, "bert")}
     fresh = Handover.get_by_id(opened.id)
@@ -497,9 +497,9 @@ def test_a_contact_who_is_none_any_more_does_not_get_the_customer(
 ) -> None:
     handover = case(RUNNING)
     add(handover, "wm_1", "anna")
-    HandoverItem.update(reason=handover_plan.ALREADY_CONTACT).execute()
+    HandoverItem.update(reason=plan.ALREADY_CONTACT).execute()
 
-    handover_run.advance(handover.id, kegui)
+    run.advance(handover.id, kegui)
 
     assert items()["wm_1"][0] == WAITING
     assert [customers for _, customers in wecom.sent] == [["wm_1"]]
@@ -512,7 +512,7 @@ def test_a_group_that_waits_for_tomorrow_goes_to_who_is_there(
     add(handover, "wr_1", "anna", GROUP)
     Staff.update(on_duty=False).where(Staff.userid == "anna").execute()
 
-    handover_run.advance(handover.id, kegui)
+    run.advance(handover.id, kegui)
 
     assert {to for to, _ in wecom.sent} == {"bert"}
 
@@ -531,13 +531,13 @@ def test_what_never_left_is_no_try(kegui: Kegui, wecom: FakeWeCom) -> None:
     ):
         wecom.error = error
         with pytest.raises(type(error)):
-            handover_run.advance(handover.id, kegui)
+            run.advance(handover.id, kegui)
 
     tries = [(one.status, one.errcode) for one in TransferAttempt.select()]
     assert tries == [("not_sent", 48002)]
     assert items() == {"wm_1": (PLANNED, "anna")}
     assert "40001 gettoken" in Handover.get_by_id(handover.id).waits_for
     wecom.error = None
-    handover_run.advance(handover.id, kegui)
+    run.advance(handover.id, kegui)
     assert Handover.get_by_id(handover.id).waits_for == ""
     assert TransferAttempt.select().count() == 2

@@ -8,6 +8,8 @@ from peewee import IntegrityError, chunked
 from bot import clock
 from bot.audit.log import Who
 from bot.db import transaction
+from bot.handover.progress import customers_now
+from bot.handover.rules import LastDay, judge_last_day
 from bot.identity import leavers_access, moved, proposals
 from bot.kegui import Kegui
 from bot.models import Allocation, Handover, HandoverItem, IdempotencyKey, Proposal, Staff
@@ -25,8 +27,6 @@ from bot.models.handover import (
     SCHEDULED,
 )
 from bot.queue import Lane
-from bot.reports.cases import customers_now
-from bot.rules.handover import LastDay, judge_last_day
 from bot.staff import staff
 
 BEFORE_IT_RUNS = (PLANNED, AWAITING_APPROVAL, SCHEDULED)

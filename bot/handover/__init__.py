@@ -1,0 +1,1 @@
+"""Customers and groups go from one member to others."""
