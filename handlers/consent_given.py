@@ -1,7 +1,7 @@
 """同意存档: a customer agreed that the conversation with a member is archived."""
 
 from bot import clock
-from bot.actions import notices
+from bot.consent import notices
 from bot.customers import customers
 from bot.kegui import Kegui
 from bot.models import Consent

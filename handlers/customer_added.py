@@ -1,6 +1,7 @@
 """添加客户: a customer and a member have become contacts."""
 
-from bot.actions import allocation, notices
+from bot.actions import allocation
+from bot.consent import notices
 from bot.customers import customers
 from bot.handover import match
 from bot.kegui import Kegui

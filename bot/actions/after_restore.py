@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot import clock
-from bot.actions import notices
+from bot.consent import notices
 from bot.db import transaction
 from bot.handover import group_transfers, match, transfers
 from bot.handover.plan import ALREADY_CONTACT

@@ -10,7 +10,7 @@ from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.schemas import Filter, MemberFilter, Shown
-from bot.reports.gaps import open_gaps
+from bot.consent.gaps import open_gaps
 
 blueprint = APIBlueprint("gaps", __name__, url_prefix="/gaps", tag="Gaps")
 

@@ -4,12 +4,7 @@ from apiflask import APIBlueprint
 from flask import render_template
 
 from bot import clock
-from bot.console import gate
-from bot.console.gate import allow
-from bot.console.pages import PAGE_SIZE, choice, page_number, upto
-from bot.identity.rights import Right
-from bot.paging import page_of_list, page_of_query
-from bot.reports.gaps import (
+from bot.consent.gaps import (
     MOST_NEVER_TOLD,
     READING,
     SOURCES,
@@ -18,6 +13,11 @@ from bot.reports.gaps import (
     never_told,
     open_gaps,
 )
+from bot.console import gate
+from bot.console.gate import allow
+from bot.console.pages import PAGE_SIZE, choice, page_number, upto
+from bot.identity.rights import Right
+from bot.paging import page_of_list, page_of_query
 from bot.staff.names import names_of
 
 # Who looks for one behind them asks for the customer.

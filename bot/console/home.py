@@ -9,6 +9,7 @@ from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
 from bot import clock
+from bot.consent.gaps import MOST_NEVER_TOLD
 from bot.console import gate
 from bot.console.conflicts import resolvable
 from bot.console.gate import SIGNED_IN, allow
@@ -20,7 +21,6 @@ from bot.identity.rights import Right
 from bot.models.handover import AWAITING_APPROVAL
 from bot.models.inbox_event import DEAD
 from bot.reports import home
-from bot.reports.gaps import MOST_NEVER_TOLD
 from bot.reports.home import Numbers, Scopes
 from bot.staff.names import names_of
 

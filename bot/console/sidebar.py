@@ -10,6 +10,7 @@ from flask_babel import gettext as _
 
 from bot import alarms, clock
 from bot.actions import jssdk
+from bot.consent.gaps import open_gaps_with
 from bot.console import gate, pages
 from bot.console.gate import allow
 from bot.console.pages import kegui
@@ -20,7 +21,6 @@ from bot.identity.rights import Right
 from bot.models import Conflict, Customer, HandoverItem, Ownership
 from bot.models.conflict import OPEN
 from bot.models.handover import CUSTOMER, ITEM_OPEN
-from bot.reports.gaps import open_gaps_with
 from bot.staff.names import names_of
 from bot.wecom import WeComError
 

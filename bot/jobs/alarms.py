@@ -19,13 +19,13 @@ from bot.alarms import (
     raise_alarm,
     tell_operators,
 )
+from bot.consent.gaps import members_without_codes
 from bot.customers import phones
 from bot.db import released
 from bot.kegui import Kegui
 from bot.models import Alarm, Customer, EndpointRefusal, Handover, Staff
 from bot.models.alarm import WECOM_REFUSES
 from bot.models.handover import AWAITING_APPROVAL, PLANNED
-from bot.reports.gaps import members_without_codes
 from bot.reports.operation import late_jobs
 from bot.reports.pauses import FORGOTTEN, is_any_silent, known, longest_outage
 from bot.rules.timetable import Outages

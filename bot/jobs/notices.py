@@ -1,6 +1,6 @@
 """The digest of customers whom members must tell by hand."""
 
-from bot.actions import notices
+from bot.consent import notices
 from bot.kegui import Kegui
 
 

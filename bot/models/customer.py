@@ -71,7 +71,7 @@ class Relation(Model):
     ``source`` is how we learned of it: event, import (the first reading), repair (a later
     reading found it), transfer. The present stretch of the contact began at ``added_at`` by
     WeCom's clock, and we noted it at ``noted_at`` by ours. ``told_at``: when the last notice that
-    arrived was sent, as far as ``bot.actions.notices.note_told`` has looked.
+    arrived was sent, as far as ``bot.consent.notices.note_told`` has looked.
     """
 
     id = BigAutoField()

@@ -6,6 +6,7 @@ from typing import Any
 
 from peewee import ModelSelect, Value, fn
 
+from bot.consent.gaps import count_gaps, count_never_told
 from bot.customers.directory import left_behind, without_owner
 from bot.handover.progress import count_without_successor, with_hand_work
 from bot.identity.access import EVERYBODY, Scope
@@ -31,7 +32,6 @@ from bot.models.inbox_event import (
     UNSETTLED,
     WAITING,
 )
-from bot.reports.gaps import count_gaps, count_never_told
 
 WORKER_PATIENCE = timedelta(minutes=1)
 # Whoever has more events in a day reads it as "more".

@@ -11,6 +11,7 @@ from flask.testing import FlaskClient
 
 from bot import clock, db
 from bot.app import create_app
+from bot.consent.gaps import count_gaps, open_gaps
 from bot.db import database as current
 from bot.models import (
     Alarm,
@@ -22,7 +23,6 @@ from bot.models import (
     Relation,
     TransferAttempt,
 )
-from bot.reports.gaps import count_gaps, open_gaps
 from config import settings
 from tests.console.conftest import COMPLETE, MORNING, add_event, add_notice, add_relation, at
 from tests.queries import counted_queries

@@ -10,9 +10,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from bot import clock
+from bot.consent import gaps
 from bot.identity.rights import Role
 from bot.models import Handover, HandoverItem, HandWork, Ownership, Relation
-from bot.reports import gaps
 from tests.console.conftest import MORNING, add_person, at, in_days, log_in, submit
 
 pytestmark = pytest.mark.usefixtures("firm")

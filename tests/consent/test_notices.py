@@ -6,7 +6,8 @@ from typing import Any, cast
 import pytest
 
 from bot import clock
-from bot.actions import notices
+from bot.consent import notices
+from bot.consent.gaps import count_gaps, open_gaps
 from bot.events import Event
 from bot.inbox.inbox import Later
 from bot.kegui import Kegui
@@ -14,7 +15,6 @@ from bot.models import Handover, HandoverItem, Notice, Relation, TransferAttempt
 from bot.models.customer import RELATION_ACTIVE
 from bot.models.handover import CUSTOMER, SUBMITTED
 from bot.queue import Queue
-from bot.reports.gaps import count_gaps, open_gaps
 from bot.router import Received
 from bot.vault import Vault
 from bot.wecom import Paused, Transient

@@ -9,6 +9,7 @@ from peewee import fn
 
 from bot import clock, metrics
 from bot.alarms import report
+from bot.consent.gaps import Gap, open_gaps
 from bot.effects import AfterCrash, Busy, give_up, once
 from bot.handover import match
 from bot.inbox.inbox import Later
@@ -18,7 +19,6 @@ from bot.models import Customer, Effect, GapDigest, Notice, Relation
 from bot.models import effect as effects_of
 from bot.models import notice as notices
 from bot.models.customer import NEVER_TOLD, UNTOLD
-from bot.reports.gaps import Gap, open_gaps
 from bot.router import Received
 from bot.wecom import OperatorNeeded, Paused, Throttled, Transient, Unreadable, WeComError
 from config import table

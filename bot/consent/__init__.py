@@ -1,0 +1,1 @@
+"""Customers are told that conversations are archived, and answer."""
