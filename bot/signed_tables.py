@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from string import Formatter
 from typing import Any
 
-from bot.rules.allocation import rules_from
+from bot.allocation.rules import rules_from
 from bot.wecom.customers import WELCOME_BYTES
 from bot.wecom.messages import TEXT_BYTES
 from config import table

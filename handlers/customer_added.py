@@ -1,6 +1,6 @@
 """添加客户: a customer and a member have become contacts."""
 
-from bot.actions import allocation
+from bot.allocation import allocate
 from bot.consent import notices
 from bot.customers import customers
 from bot.handover import match
@@ -48,4 +48,4 @@ def customer_added(received: Received, kegui: Kegui) -> None:
         return
     if not event.welcome_code:
         notices.record_no_code(received)
-    allocation.allocate(received, kegui)
+    allocate.allocate(received, kegui)

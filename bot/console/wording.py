@@ -9,10 +9,10 @@ from flask_babel import LazyString
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from bot.allocation.rules import rules_from
 from bot.console.gate import allow
 from bot.identity.rights import Right
 from bot.models import Department
-from bot.rules.allocation import rules_from
 from bot.staff.names import names_of
 from config import table
 

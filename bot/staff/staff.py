@@ -10,13 +10,13 @@ import structlog
 from peewee import JOIN, fn
 
 from bot import clock
+from bot.allocation.rules import Candidate
 from bot.audit.log import Who
 from bot.db import locked, released, transaction
 from bot.kegui import Kegui
 from bot.models import Department, FormerUserid, Handover, Ownership, Staff
 from bot.models.handover import CANCELLED, HANDOVER_OPEN, OFFBOARDING
 from bot.models.staff import ACTIVE, LEFT
-from bot.rules.allocation import Candidate
 from bot.rules.repair import SETTLING
 from bot.wecom import ABOUT_ONE, OUT_OF_RANGE, Refused, User
 

@@ -619,7 +619,7 @@ def test_rules_and_operators_named_by_the_former_userid_are_the_member(
     renamed(kegui)
     rule = {"name": "desk", "channels": ["desk"], "userids": [OLD]}
     table = {"version": "1", "rule": [rule]}
-    monkeypatch.setattr("bot.actions.allocation.table", lambda _name: table)
+    monkeypatch.setattr("bot.allocation.allocate.table", lambda _name: table)
 
     comes(
         kegui,

@@ -10,7 +10,7 @@ from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
 from bot import console
-from bot.actions import allocation
+from bot.allocation import allocate
 from bot.console.reasons import SENTENCES
 from bot.console.words import WORDS
 from bot.handover import group_transfers, plan, transfers
@@ -87,7 +87,7 @@ def test_the_compiled_texts_are_the_written_ones(written: Catalog) -> None:
         ("consent", (consent.AGREED, consent.REFUSED, consent.UNKNOWN)),
         ("message", (*effect.SETTLED, effect.STARTED, effect.FAILED)),
         ("relation", (*LIVE_RELATIONS, RELATION_ENDED)),
-        ("outcome", (allocation.KEPT, allocation.OWNED, allocation.TRANSFER, allocation.NOBODY)),
+        ("outcome", (allocate.KEPT, allocate.OWNED, allocate.TRANSFER, allocate.NOBODY)),
         ("endpoint", (transfers.IN_SERVICE, transfers.RESIGNED)),
         ("endpoint", (group_transfers.IN_SERVICE, group_transfers.RESIGNED)),
         ("attempt", (*transfers.LOOKED_UP, transfers.NOT_SENT, *plan.TRIED)),

@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from bot import clock
-from bot.actions.allocation import allocate
+from bot.allocation.allocate import allocate
 from bot.audit.log import Who
 from bot.customers import conflicts
 from bot.events import parse

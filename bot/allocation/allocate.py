@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot import clock
+from bot.allocation.rules import Candidate, Decision, Rule, choose_owner, first_contact, rules_from
 from bot.customers.conflicts import open_conflict
 from bot.handover import handovers
 from bot.kegui import Kegui
@@ -11,7 +12,6 @@ from bot.models import Allocation, Conflict, Customer, Ownership, Relation, Staf
 from bot.models.conflict import RESOLVED
 from bot.models.customer import LIVE_RELATIONS
 from bot.router import Received
-from bot.rules.allocation import Candidate, Decision, Rule, choose_owner, first_contact, rules_from
 from bot.staff import staff
 from config import table
 

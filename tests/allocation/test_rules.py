@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.rules.allocation import Candidate, Decision, Rule, choose_owner, first_contact, rules_from
+from bot.allocation.rules import Candidate, Decision, Rule, choose_owner, first_contact, rules_from
 from config import table
 
 EVERYBODY = Rule("everybody")

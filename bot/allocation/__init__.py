@@ -1,0 +1,1 @@
+"""Rules decide whose customer somebody is."""
