@@ -375,8 +375,8 @@ def pauses_lift(name: str) -> None:
 @main.command()
 def sync() -> None:
     """Read departments, members, customers and groups from WeCom."""
-    from bot.actions.sync import AlreadyRunning, read_everything
-    from bot.reports.sync_runs import report
+    from bot.sync.everything import AlreadyRunning, read_everything
+    from bot.sync.findings import report
 
     kegui = terminal.kegui(terminal.load())
     began = time.monotonic()
@@ -458,7 +458,7 @@ def offboard(userid: str, last_day: datetime, successors: tuple[str, ...], auto:
 @click.argument("userid", callback=terminal.userid)
 def rename_member(former: str, userid: str) -> None:
     """Say that the member FORMER is USERID in WeCom now: all that was theirs goes with them."""
-    from bot.actions import renames
+    from bot.sync import renames
 
     kegui = terminal.kegui(terminal.load())
     try:

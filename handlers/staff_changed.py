@@ -1,9 +1,9 @@
 """成员变更: a member joined, moved or was renamed, or came into the app's range."""
 
-from bot.actions import renames
 from bot.kegui import Kegui
 from bot.router import Received, Router, is_id
 from bot.staff import staff
+from bot.sync import renames
 
 router = Router()
 

@@ -12,7 +12,7 @@ from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import missing
 from bot.api.schemas import Filter, Shown
 from bot.models import SyncFinding, SyncRun
-from bot.reports.sync_runs import WHAT_TO_DO, Report, report, reports
+from bot.sync.findings import WHAT_TO_DO, Report, report, reports
 
 blueprint = APIBlueprint("sync_runs", __name__, url_prefix="/sync-runs", tag="Sync runs")
 

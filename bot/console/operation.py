@@ -40,8 +40,8 @@ from bot.reports.operation import (
     read_operation,
 )
 from bot.reports.pauses import OpenPause
-from bot.reports.sync_runs import WHAT_TO_DO, Report, latest
 from bot.staff.names import Names
+from bot.sync.findings import WHAT_TO_DO, Report, latest
 from bot.wecom import what_to_do
 from bot.wecom.errors import GETTOKEN
 from bot.wecom.pausing import WRONG_SECRET

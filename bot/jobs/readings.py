@@ -2,8 +2,9 @@
 
 import structlog
 
-from bot.actions import sync, sync_leavers
 from bot.kegui import Kegui
+from bot.sync import everything as sync
+from bot.sync import sync_leavers
 
 log = structlog.get_logger(__name__)
 

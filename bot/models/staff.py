@@ -99,7 +99,7 @@ class FormerUserid(Model):
     """A userid by which a member was known before WeCom gave them another (path 90970).
 
     Events that come late and rules that name it mean the member. WeCom may give it to somebody
-    else later: then it ends, see ``bot.actions.renames``.
+    else later: then it ends, see ``bot.sync.renames``.
     """
 
     former = CharField(max_length=64, primary_key=True)

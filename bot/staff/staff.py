@@ -17,7 +17,7 @@ from bot.kegui import Kegui
 from bot.models import Department, FormerUserid, Handover, Ownership, Staff
 from bot.models.handover import CANCELLED, HANDOVER_OPEN, OFFBOARDING
 from bot.models.staff import ACTIVE, LEFT
-from bot.rules.repair import SETTLING
+from bot.sync.rules import SETTLING
 from bot.wecom import ABOUT_ONE, OUT_OF_RANGE, Refused, User
 
 log = structlog.get_logger(__name__)

@@ -18,7 +18,6 @@ from typing import Any
 from unittest.mock import patch
 
 from bot import clock, db, migrations, wiring
-from bot.actions import reading, sync
 from bot.audit.log import Who
 from bot.channels import contact_ways
 from bot.handover import handovers
@@ -37,6 +36,7 @@ from bot.models import (
 )
 from bot.sandbox.place import Place, make_place
 from bot.sandbox.remote import Remote
+from bot.sync import everything, reading
 from config import logging, settings
 from tests.benchmarks.places import KINDS, storage
 from tests.sandbox.process import running_sandbox
@@ -297,7 +297,7 @@ def read(firm: Firm) -> Result:
     """Read everything once and compare the findings with what was planted."""
     calls, began = firm.calls(), time.monotonic()
     with counted_statements() as counter, timed_transactions() as lengths:
-        run = sync.read_everything(firm.kegui)
+        run = everything.read_everything(firm.kegui)
     seconds = time.monotonic() - began
     found = {
         (one.kind, one.subject, one.outcome)

@@ -15,8 +15,8 @@ from bot.db import database as current
 from bot.jobs import job_name, timetable
 from bot.models import EndpointPause, InboxEvent, JobRun, Lease, SyncCount, SyncRun
 from bot.queue import Lane, Queue
-from bot.reports import home, sync_runs
-from bot.rules import repair
+from bot.reports import home
+from bot.sync import findings, rules
 from config import settings
 from tests.console.conftest import MORNING, add_event, add_troubles, set_queue
 
@@ -267,11 +267,11 @@ def test_every_job_of_the_schedule_has_a_name() -> None:
 def test_every_difference_has_a_name_and_every_advice_an_english_one(client: FlaskClient) -> None:
     kinds = {
         value
-        for name, value in vars(repair).items()
+        for name, value in vars(rules).items()
         if name.isupper() and isinstance(value, str) and value not in ("active", "half", "ended")
-    } - {repair.DELETED_BY_CUSTOMER}
+    } - {rules.DELETED_BY_CUSTOMER}
     SyncRun.create(run="a1", kind="repair", started_at=MORNING, finished_at=MORNING)
-    for kind in sync_runs.WHAT_TO_DO:
+    for kind in findings.WHAT_TO_DO:
         SyncCount.create(run="a1", kind=kind, outcome="person", number=1)
 
     assert kinds == set(WORDS["difference"])

@@ -13,8 +13,8 @@ from bot.console.troubles import trouble
 from bot.console.words import WORDS
 from bot.handover.rules import Piece, Successor, assign
 from bot.models.handover import IN_SERVICE, OFFBOARDING
-from bot.reports.sync_runs import WHAT_TO_DO
 from bot.staff.names import Names
+from bot.sync.findings import WHAT_TO_DO
 from bot.wecom import errors
 
 ROOT = Path(bot.__file__).parent

@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.actions import sync
 from bot.audit.log import Who
 from bot.channels import contact_ways
 from bot.models import ContactWay, Customer, Department, Staff, SyncFinding
 from bot.models.staff import LEFT
 from bot.staff import staff
+from bot.sync import everything
 from tests.benchmarks import repair
 from tests.benchmarks.repair import Firm
 from tests.sandbox.process import running_sandbox
@@ -38,7 +38,7 @@ def lack(firm: Firm, endpoint: str, *fields: str) -> None:
 
 
 def kinds_found(firm: Firm) -> set[str]:
-    run = sync.read_everything(firm.kegui)
+    run = everything.read_everything(firm.kegui)
     return {one.kind for one in SyncFinding.select().where(SyncFinding.run == run.run)}
 
 
@@ -58,7 +58,7 @@ def test_what_an_answer_about_a_member_lacks_stays_as_it_is_known(firm: Firm) ->
     )
     firm.sandbox.patch(f"/sandbox/staff/{firm.userid(2)}", status=2)
     firm.sandbox.patch("/sandbox/apps/app", forbidden=["department/list"])
-    sync.read_everything(firm.kegui)
+    everything.read_everything(firm.kegui)
     known, leads = members(), led()
     assert (known[1]["direct_leader"], known[2]["status"]) == (firm.userid(0), 2)
     lack(firm, "user/get", *USER)
@@ -72,7 +72,7 @@ def test_what_an_answer_about_a_member_lacks_stays_as_it_is_known(firm: Firm) ->
 
 
 def test_a_leaver_comes_not_back_because_an_answer_has_no_status(firm: Firm) -> None:
-    sync.read_everything(firm.kegui)
+    everything.read_everything(firm.kegui)
     gone = Staff.get_by_id(firm.userid(1))
     Staff.update(status=LEFT, left_at=gone.seen_at).where(Staff.userid == gone.userid).execute()
     lack(firm, "user/get", "status")
@@ -83,7 +83,7 @@ def test_a_leaver_comes_not_back_because_an_answer_has_no_status(firm: Firm) -> 
 
 
 def test_what_an_answer_about_a_customer_lacks_stays_as_it_is_known(firm: Firm) -> None:
-    sync.read_everything(firm.kegui)
+    everything.read_everything(firm.kegui)
     known = {(one.external_userid, one.name, one.type) for one in Customer.select()}
     contact = "external_contact_list.external_contact"
     lack(firm, "externalcontact/batch/get_by_user", f"{contact}.name", f"{contact}.type")
@@ -93,7 +93,7 @@ def test_what_an_answer_about_a_customer_lacks_stays_as_it_is_known(firm: Firm) 
 
 
 def test_a_contact_way_keeps_its_members_where_the_answer_names_none(firm: Firm) -> None:
-    sync.read_everything(firm.kegui)
+    everything.read_everything(firm.kegui)
     contact_ways.make([firm.userid(0)], "s", "", "", Who("test"), firm.kegui)
     lack(firm, "externalcontact/get_contact_way", "contact_way.user")
 
@@ -116,12 +116,12 @@ def test_a_leader_who_moved_leads_where_they_are_where_no_list_says_so(
         ],
     )
     firm.sandbox.patch("/sandbox/apps/app", forbidden=forbidden)
-    sync.read_everything(firm.kegui)
+    everything.read_everything(firm.kegui)
     assert {number: sorted(leaders) for number, leaders in led().items()} == {2: [boss, serving]}
 
     for userid in (boss, serving):
         firm.sandbox.patch(f"/sandbox/staff/{userid}", departments=[8], is_leader_in_dept=[1])
-    sync.read_everything(firm.kegui)
+    everything.read_everything(firm.kegui)
 
     assert {number: sorted(leaders) for number, leaders in led().items()} == {8: [boss, serving]}
     assert staff.manager_of(firm.userid(0)) is None
@@ -132,7 +132,7 @@ def test_an_event_of_a_move_is_enough(firm: Firm) -> None:
     firm.sandbox.post("/sandbox/departments", departments=[{"id": 8, "name": "八部"}])
     firm.sandbox.patch(f"/sandbox/staff/{leader}", is_leader_in_dept=[1])
     firm.sandbox.patch("/sandbox/apps/app", forbidden=["department/list"])
-    sync.read_everything(firm.kegui)
+    everything.read_everything(firm.kegui)
     assert led() == {2: [leader]}
 
     firm.sandbox.patch(f"/sandbox/staff/{leader}", departments=[8], is_leader_in_dept=[0])

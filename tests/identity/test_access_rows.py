@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 
 import bot
 from bot import clock, db, jobs, migrations
-from bot.actions import keys, renames
+from bot.actions import keys
 from bot.app import create_app
 from bot.audit.log import Who
 from bot.identity import local_users, logins, roles, second_factors, tokens
@@ -34,6 +34,7 @@ from bot.models import (
     SecondFactor,
 )
 from bot.models.granting import Granting
+from bot.sync import renames
 from config import settings
 from tests.console.conftest import COMPLETE, add_person, log_in, submit
 from tests.test_cli import Kegui as Command

@@ -7,8 +7,6 @@ from typing import Any, cast
 import pytest
 
 from bot import clock, events
-from bot.actions import sync_contact_ways, sync_staff
-from bot.actions.reading import Reading, resume_or_begin
 from bot.channels import contact_ways
 from bot.inbox import inbox
 from bot.kegui import Kegui
@@ -25,6 +23,8 @@ from bot.models import (
 )
 from bot.models.sync_run import REPAIR
 from bot.queue import Lane, Queue
+from bot.sync import sync_contact_ways, sync_staff
+from bot.sync.reading import Reading, resume_or_begin
 from bot.vault import Vault
 from bot.wecom import ContactWayDetail, CustomerDetail, FollowUser, Member, User
 from bot.wecom import Department as ListedDepartment

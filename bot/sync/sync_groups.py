@@ -6,11 +6,11 @@ import structlog
 from peewee import chunked
 
 from bot import clock
-from bot.actions.reading import CHUNK, Reading, what_was_answered
 from bot.customers import groups
 from bot.db import released
 from bot.models import GroupChat, Staff
-from bot.rules.repair import (
+from bot.sync.reading import CHUNK, Reading, what_was_answered
+from bot.sync.rules import (
     GROUP_DISMISSED,
     GROUP_LIVES,
     GROUP_NOT_READABLE,

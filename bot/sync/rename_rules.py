@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from bot.rules.repair import ENDED
+from bot.sync.rules import ENDED
 
 # An event names its own second, and a list that of the contact.
 SAME_MOMENT = timedelta(seconds=60)

@@ -63,8 +63,8 @@ from bot.models.data_key import MESSAGE, SECOND_FACTOR
 from bot.models.granting import write
 from bot.models.handover import HANDOVER_OPEN, IN_SERVICE, OFFBOARDING, PLANNED, RUNNING
 from bot.models.proposal import OPEN
-from bot.rules.renames import SAME_MOMENT, Stretch, former_one_stands, may_be_one, replaced
 from bot.staff import staff
+from bot.sync.rename_rules import SAME_MOMENT, Stretch, former_one_stands, may_be_one, replaced
 from bot.vault import Vault, VaultError
 from bot.wecom import WeComError
 

@@ -15,7 +15,7 @@ from bot.db import connection, transaction
 from bot.kegui import Kegui
 from bot.models import SyncCount, SyncFinding, SyncProgress, SyncRun
 from bot.models.sync_run import HEALED, IMPORT, PERSON, WHOLE
-from bot.rules.repair import NOT_READABLE, Difference
+from bot.sync.rules import NOT_READABLE, Difference
 from bot.wecom import WeComError
 
 # A run that was interrupted longer ago begins anew: what it read is old by now.

@@ -6,7 +6,6 @@ from typing import Any, cast
 from peewee import JOIN, fn
 
 from bot import clock
-from bot.actions.reading import Reading
 from bot.models import (
     Conflict,
     Customer,
@@ -23,7 +22,8 @@ from bot.models.customer import SEVERAL_FOLLOWERS as TO_REVIEW
 from bot.models.handover import HANDOVER_OPEN, ITEM_OPEN
 from bot.models.inbox_event import OPEN_STATES
 from bot.models.staff import ACTIVE
-from bot.rules.repair import (
+from bot.sync.reading import Reading
+from bot.sync.rules import (
     OWNER_GONE,
     OWNER_MISSING,
     SEVERAL_FOLLOWERS,

@@ -3,11 +3,11 @@
 import structlog
 
 from bot import clock
-from bot.actions.reading import Reading
 from bot.channels.contact_ways import UNKNOWN_CONFIG_ID
 from bot.db import released
 from bot.models import ContactWay, Staff
-from bot.rules.repair import CONTACT_WAY_CHANGED, CONTACT_WAY_GONE, Difference
+from bot.sync.reading import Reading
+from bot.sync.rules import CONTACT_WAY_CHANGED, CONTACT_WAY_GONE, Difference
 from bot.wecom import ABOUT_ONE
 
 log = structlog.get_logger(__name__)

@@ -7,12 +7,12 @@ from typing import Any
 import structlog
 
 from bot import clock
-from bot.actions.reading import Reading
-from bot.actions.sync_customers import leave_unread
 from bot.db import released
 from bot.models import Department, Staff
 from bot.models.staff import ACTIVE
-from bot.rules.repair import (
+from bot.staff import staff
+from bot.sync.reading import Reading
+from bot.sync.rules import (
     DEPARTMENT_GONE,
     DEPARTMENT_LEADERS,
     DEPARTMENT_MOVED,
@@ -28,7 +28,7 @@ from bot.rules.repair import (
     MEMBER_STATUS,
     Difference,
 )
-from bot.staff import staff
+from bot.sync.sync_customers import leave_unread
 from bot.wecom import ABOUT_ONE, Member, OperatorNeeded, Paused, Refused, User
 from bot.wecom import Department as ListedDepartment
 

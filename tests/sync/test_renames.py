@@ -23,7 +23,6 @@ from peewee import (
 )
 
 from bot import clock, events
-from bot.actions import renames
 from bot.audit import search
 from bot.audit.log import Who
 from bot.db import Model, UTCDateTimeField, transaction
@@ -62,6 +61,7 @@ from bot.models import (
 from bot.models.inbox_event import DONE
 from bot.queue import Lane, Queue
 from bot.staff import staff
+from bot.sync import renames
 from bot.vault import Vault
 from bot.wecom import (
     CustomerDetail,

@@ -8,12 +8,13 @@ import structlog
 from peewee import JOIN, chunked
 
 from bot import clock
-from bot.actions.reading import CHUNK, Reading, what_was_answered
 from bot.db import released
 from bot.models import Customer, Handover, HandoverItem, Relation
 from bot.models.customer import RELATION_ACTIVE, RELATION_ENDED, RELATION_HALF
 from bot.models.handover import CUSTOMER, DONE
-from bot.rules.repair import (
+from bot.staff import staff
+from bot.sync.reading import CHUNK, Reading, what_was_answered
+from bot.sync.rules import (
     CHANNEL_CHANGED,
     HALF_BECAME_WHOLE,
     MEMBER_NOT_READABLE,
@@ -26,10 +27,7 @@ from bot.rules.repair import (
     KnownRelation,
     relation_difference,
 )
-from bot.rules.repair import (
-    RELATION_ENDED as CONTACT_ENDED,
-)
-from bot.staff import staff
+from bot.sync.rules import RELATION_ENDED as CONTACT_ENDED
 from bot.wecom import ABOUT_ONE, CustomerOfMember, Page, Refused, WeComError
 
 log = structlog.get_logger(__name__)

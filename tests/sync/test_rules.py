@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.rules.repair import Heir, KnownRelation, Stray, heir_of, relation_difference
+from bot.sync.rules import Heir, KnownRelation, Stray, heir_of, relation_difference
 
 NOON = datetime(2026, 11, 24, 12, tzinfo=UTC)
 LONG_AGO = NOON - timedelta(days=30)

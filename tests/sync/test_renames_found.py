@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.actions import renames, sync
 from bot.audit.log import Who
 from bot.models import Alarm, Handover, Ownership, Relation, Staff, SyncFinding, SyncRun
+from bot.sync import everything, renames
 from tests.benchmarks import repair
 from tests.benchmarks.repair import Firm
 from tests.sandbox.process import running_sandbox
@@ -25,7 +25,7 @@ def firm(store: str, sandbox_url: str, tmp_path: Path) -> Firm:
     queue = f"sqlite:///{tmp_path / 'queue.db'}"
     firm = repair.make_firm(tmp_path, sandbox_url, store, queue, 3, 4, API_PER_SECOND="500")
     firm.build()
-    sync.read_everything(firm.kegui)
+    everything.read_everything(firm.kegui)
     return firm
 
 
@@ -48,7 +48,7 @@ def test_who_has_the_contacts_of_a_member_who_is_not_shown_is_asked_about(firm: 
     firm.act(f"staff/{former}/rename", new_userid=present)
 
     for _ in range(2):
-        run = sync.read_everything(firm.kegui)
+        run = everything.read_everything(firm.kegui)
 
         assert for_a_person(run) == [("member_maybe_renamed", former)]
         assert (owned_by(former), owned_by(present)) == (4, 0)
@@ -61,7 +61,7 @@ def test_who_has_the_contacts_of_a_member_who_is_not_shown_is_asked_about(firm: 
     assert (owned_by(former), owned_by(present)) == (0, 4)
     assert Relation.select().where(Relation.userid == former).count() == 0
     assert open_questions() == []
-    assert for_a_person(sync.read_everything(firm.kegui)) == []
+    assert for_a_person(everything.read_everything(firm.kegui)) == []
 
 
 def test_who_is_not_shown_and_is_like_nobody_is_asked_about_as_before(firm: Firm) -> None:
@@ -69,7 +69,7 @@ def test_who_is_not_shown_and_is_like_nobody_is_asked_about_as_before(firm: Firm
     firm.sandbox.patch(f"/sandbox/staff/{former}", visible=False)
     firm.sandbox.post("/sandbox/staff", userid="newcomer", departments=[2])
 
-    run = sync.read_everything(firm.kegui)
+    run = everything.read_everything(firm.kegui)
 
     assert for_a_person(run) == [("member_not_shown", former)]
     assert open_questions() == []
@@ -78,10 +78,10 @@ def test_who_is_not_shown_and_is_like_nobody_is_asked_about_as_before(firm: Firm
 def test_a_question_ends_when_the_member_is_shown_again(firm: Firm) -> None:
     former = firm.userid(1)
     firm.act(f"staff/{former}/rename", new_userid="e1001")
-    sync.read_everything(firm.kegui)
+    everything.read_everything(firm.kegui)
     firm.act("staff/e1001/rename", new_userid=former)
 
-    sync.read_everything(firm.kegui)
+    everything.read_everything(firm.kegui)
 
     assert former not in open_questions()
     assert owned_by(former) == 4
@@ -94,7 +94,7 @@ def test_what_a_reading_wrote_under_the_former_userid_follows(firm: Firm) -> Non
     # As a page that was asked for before, and written after.
     Relation.update(userid=former).where(Relation.external_userid == firm.customer(1, 0)).execute()
 
-    sync.read_everything(firm.kegui)
+    everything.read_everything(firm.kegui)
 
     assert {one.userid for one in Relation.select()} == {firm.userid(0), present, firm.userid(2)}
     assert Staff.get_or_none(Staff.userid == former) is None

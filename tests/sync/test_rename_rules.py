@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.rules.renames import Stretch, former_one_stands, may_be_one, replaced
+from bot.sync.rename_rules import Stretch, former_one_stands, may_be_one, replaced
 
 T = datetime(2026, 11, 24, tzinfo=UTC)
 HOUR = timedelta(hours=1)

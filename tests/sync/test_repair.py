@@ -13,9 +13,6 @@ from typing import Any
 import pytest
 
 from bot import clock, db
-from bot.actions import reading as readings
-from bot.actions import sync, sync_leavers
-from bot.actions.reading import Reading, resume_or_begin
 from bot.models import (
     Customer,
     Handover,
@@ -31,8 +28,10 @@ from bot.models import (
 )
 from bot.models.sync_run import REPAIR, UNASSIGNED
 from bot.queue import Lane
-from bot.reports import sync_runs
-from bot.rules.repair import NAME_CHANGED, Difference
+from bot.sync import everything, findings, sync_leavers
+from bot.sync import reading as readings
+from bot.sync.reading import Reading, resume_or_begin
+from bot.sync.rules import NAME_CHANGED, Difference
 from bot.wecom import Page, Refused, Transient
 from tests.benchmarks import repair
 from tests.benchmarks.repair import Firm
@@ -54,7 +53,7 @@ def firm(store: str, sandbox_url: str, tmp_path: Path) -> Firm:
     queue = f"sqlite:///{tmp_path / 'queue.db'}"
     firm = repair.make_firm(tmp_path, sandbox_url, store, queue, 26, 11, API_PER_SECOND="500")
     firm.build()
-    sync.read_everything(firm.kegui)
+    everything.read_everything(firm.kegui)
     return firm
 
 
@@ -90,13 +89,13 @@ def test_every_kind_of_difference_is_found_once_and_healed_or_left_to_a_person(
     assert {one.state for one in unread} == {"active"}
     told = firm.sandbox.get("/sandbox/executed")["executed"]
     assert {row["effect"] for row in told} & {"welcome_sent", "app_message"} == set()
-    [nightly] = [one for one in sync_runs.drift() if one.kind == REPAIR]
+    [nightly] = [one for one in findings.drift() if one.kind == REPAIR]
     assert nightly.numbers["contact_way_gone", "person"] == 2
 
 
 def test_a_reading_without_differences_writes_next_to_nothing(firm: Firm) -> None:
     with repair.counted_statements() as counter:
-        run = sync.read_everything(firm.kegui)
+        run = everything.read_everything(firm.kegui)
 
     assert found_in(run) == []
     assert counter["statements"] < 12 * 26 + 60
@@ -123,7 +122,7 @@ def test_a_callback_while_the_reading_runs_wins_over_the_older_page(
 
     Customer.update(name="旧").where(Customer.external_userid == renamed).execute()
     monkeypatch.setattr(firm.kegui.wecom, "customers_by_user", page_then_events)
-    sync.read_everything(firm.kegui)
+    everything.read_everything(firm.kegui)
 
     states = {
         one.external_userid: one.state
@@ -153,12 +152,12 @@ def test_a_customer_of_whom_an_event_is_to_be_handled_is_left_to_it(firm: Firm) 
         due_at=now,
     )
 
-    sync.read_everything(firm.kegui)
+    everything.read_everything(firm.kegui)
     assert Customer.get_by_id(customer).review is None
 
     event.state = "done"
     event.save()
-    sync.read_everything(firm.kegui)
+    everything.read_everything(firm.kegui)
     assert Customer.get_by_id(customer).review is not None
 
 
@@ -172,7 +171,7 @@ def test_a_customer_whom_the_pages_skipped_is_not_called_gone(
         return Page(page.items[1:], page.next_cursor)
 
     monkeypatch.setattr(firm.kegui.wecom, "customers_by_user", one_short)
-    run = sync.read_everything(firm.kegui)
+    run = everything.read_everything(firm.kegui)
 
     assert found_in(run) == []
     assert Relation.select().where(Relation.state != "active").count() == 0
@@ -186,7 +185,7 @@ def test_who_loses_the_licence_to_serve_while_being_read_loses_no_customers(
     monkeypatch.setattr(firm.kegui.wecom, "follow_users", lambda: next(asked))
     firm.sandbox.patch(f"/sandbox/staff/{member}", follow=False)
 
-    sync.read_everything(firm.kegui)
+    everything.read_everything(firm.kegui)
 
     assert {one.state for one in Relation.select().where(Relation.userid == member)} == {"active"}
 
@@ -206,8 +205,8 @@ def test_trouble_on_the_way_leaves_the_run_open_and_the_next_one_goes_on(
 
     monkeypatch.setattr(firm.kegui.wecom, "customers_by_user", fails)
     with pytest.raises(Transient):
-        sync.read_everything(firm.kegui)
-    assert sync.was_interrupted()
+        everything.read_everything(firm.kegui)
+    assert everything.was_interrupted()
     finished = SyncProgress.select().where(
         SyncProgress.step == "member", SyncProgress.finished_at.is_null(False)
     )
@@ -220,11 +219,11 @@ def test_trouble_on_the_way_leaves_the_run_open_and_the_next_one_goes_on(
         return ask(userid, cursor)
 
     monkeypatch.setattr(firm.kegui.wecom, "customers_by_user", counts)
-    run = sync.read_everything(firm.kegui)
+    run = everything.read_everything(firm.kegui)
 
     assert len(done) == 8
     assert not done & set(again)
-    assert (run.finished_at is not None, sync.was_interrupted()) == (True, False)
+    assert (run.finished_at is not None, everything.was_interrupted()) == (True, False)
     assert SyncProgress.select().count() == 0
 
 
@@ -340,7 +339,7 @@ def test_the_hourly_list_alone_is_no_import(firm: Firm) -> None:
 
     sync_leavers.read_unassigned(firm.kegui)
 
-    assert sync.first_import_is_due()
+    assert everything.first_import_is_due()
 
 
 def test_a_flood_of_differences_keeps_some_rows_and_the_whole_count(
@@ -354,7 +353,7 @@ def test_a_flood_of_differences_keeps_some_rows_and_the_whole_count(
             reading.note([Difference(NAME_CHANGED, f"wm_{n}") for n in range(4)])
 
     assert len(found_in(run)) == 5
-    assert [(one.kind, one.healed) for one in sync_runs.report(run).counts] == [(NAME_CHANGED, 8)]
+    assert [(one.kind, one.healed) for one in findings.report(run).counts] == [(NAME_CHANGED, 8)]
 
 
 def test_reports_are_kept_ninety_days_and_the_import_is_never_forgotten(firm: Firm) -> None:
@@ -367,4 +366,4 @@ def test_reports_are_kept_ninety_days_and_the_import_is_never_forgotten(firm: Fi
 
     assert SyncCount.select().count() == 0
     assert {run.kind for run in SyncRun.select()} == {"import", UNASSIGNED}
-    assert not sync.first_import_is_due()
+    assert not everything.first_import_is_due()

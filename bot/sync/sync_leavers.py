@@ -5,9 +5,6 @@ from datetime import timedelta
 
 import structlog
 
-from bot.actions import renames
-from bot.actions.reading import Reading, finish_run, resume_or_begin
-from bot.actions.sync_customers import leave_unread
 from bot.db import released
 from bot.handover import handovers, leavers
 from bot.kegui import Kegui
@@ -15,7 +12,9 @@ from bot.models import GroupChat, Handover, HandoverItem, Lease, Ownership, Rela
 from bot.models.customer import LIVE_RELATIONS
 from bot.models.handover import OFFBOARDING
 from bot.models.sync_run import UNASSIGNED
-from bot.rules.repair import (
+from bot.sync import renames
+from bot.sync.reading import Reading, finish_run, resume_or_begin
+from bot.sync.rules import (
     LEAVER_UNREPORTED,
     MEMBER_LEFT,
     MEMBER_MAYBE_RENAMED,
@@ -23,6 +22,7 @@ from bot.rules.repair import (
     MEMBER_WITHOUT_SERVICE,
     Difference,
 )
+from bot.sync.sync_customers import leave_unread
 from bot.wecom import ABOUT_ONE, Refused, Unassigned
 from bot.wecom.transfers import BAD_CURSOR
 

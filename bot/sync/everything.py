@@ -5,7 +5,13 @@ from collections.abc import Callable, Sequence
 import structlog
 
 from bot import clock
-from bot.actions import (
+from bot.effects import Busy
+from bot.handover import run
+from bot.kegui import Kegui
+from bot.models import Customer, GroupChat, Handover, HandoverItem, Lease, SyncRun
+from bot.models.handover import DONE, ITEM_IN_FLIGHT
+from bot.models.sync_run import IMPORT, REPAIR, WHOLE
+from bot.sync import (
     renames,
     sync_contact_ways,
     sync_customers,
@@ -14,14 +20,8 @@ from bot.actions import (
     sync_owners,
     sync_staff,
 )
-from bot.actions.reading import Reading, finish_run, open_run, resume_or_begin
-from bot.effects import Busy
-from bot.handover import run
-from bot.kegui import Kegui
-from bot.models import Customer, GroupChat, Handover, HandoverItem, Lease, SyncRun
-from bot.models.handover import DONE, ITEM_IN_FLIGHT
-from bot.models.sync_run import IMPORT, REPAIR, WHOLE
-from bot.rules.repair import HANDOVER_FINISHED, Difference
+from bot.sync.reading import Reading, finish_run, open_run, resume_or_begin
+from bot.sync.rules import HANDOVER_FINISHED, Difference
 from bot.wecom import Unreadable, WeComError
 
 log = structlog.get_logger(__name__)

@@ -1,0 +1,1 @@
+"""Kegui is compared with WeCom, and repaired."""
