@@ -9,8 +9,9 @@ from apiflask import APIFlask
 from flask import Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from bot import api, console, db, health, request_id, signed_tables
+from bot import api, console, db, request_id
 from bot.inbox import callback
+from bot.operations import health, signed_tables
 from bot.queue import Queue
 from bot.vault import Vault
 from bot.wiring import connect, make_kegui, open_vault, queue_url

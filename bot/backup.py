@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 from bot import clock, db, dumps, migrations, private
-from bot.actions import after_restore, keys
+from bot.actions import after_restore
 from bot.actions.after_restore import Marked
 from bot.audit.log import AuditLog, AuditUnwritable, Who
 from bot.dumps import DumpError, Store
 from bot.models import DataKey
+from bot.operations import data_keys as keys
 from bot.owner import UnsafeSchema
 from bot.vault import Vault, fingerprint_of
 

@@ -15,12 +15,13 @@ import click
 import structlog
 from peewee import PeeweeException
 
-from bot import db, health, migrations, private, signed_tables, terminal, wiring
+from bot import db, migrations, private, terminal, wiring
 from bot.audit.log import AuditLog, AuditUnwritable
 from bot.clock import now as utc_now
 from bot.commands import GROUPS
 from bot.effects import Busy
 from bot.kegui import Kegui
+from bot.operations import health, signed_tables
 from bot.owner import UnsafeSchema
 from bot.vault import Vault, WrongKey
 from bot.wecom import WeComError
@@ -114,8 +115,8 @@ def migrate(take_back: bool) -> None:
 
 def _give_keys_back(loaded: Settings) -> None:
     """Before MACs and the table of the keys go, seal everything as the version before them did."""
-    from bot.actions import keys
     from bot.identity import access_rows
+    from bot.operations import data_keys
 
     # An authenticator app's secret is written with its MAC, as long as there is one.
     if migrations.last() != access_rows.MIGRATION or loaded.data_key is None:
@@ -123,25 +124,24 @@ def _give_keys_back(loaded: Settings) -> None:
     vault = wiring.open_vault(loaded)
     try:
         with db.connection():
-            if keys.established_at() is not None:
-                keys.unbind(loaded.data_key.get_secret_value(), vault)
-    except keys.NotPossible as error:
+            if data_keys.established_at() is not None:
+                data_keys.unbind(loaded.data_key.get_secret_value(), vault)
+    except data_keys.NotPossible as error:
         raise click.ClickException(str(error)) from None
 
 
 def _establish_keys(loaded: Settings, applied: Sequence[str]) -> None:
     """Write down which master key the database is under, where nothing says so yet, and sign what
     an older version let people in by."""
-    from bot.actions import keys
     from bot.identity import access_rows
 
     if loaded.data_key is None:
         return
     master_key = loaded.data_key.get_secret_value()
     # A table that has just been made (anew) has lost no key.
-    vault = Vault(master_key) if keys.MIGRATION in applied else wiring.open_vault(loaded)
+    vault = Vault(master_key) if data_keys.MIGRATION in applied else wiring.open_vault(loaded)
     with db.connection(), db.transaction():
-        is_new = keys.establish(master_key, vault, terminal.whoever())
+        is_new = data_keys.establish(master_key, vault, terminal.whoever())
         if not is_new and access_rows.MIGRATION not in applied:
             return
         for table, rows in access_rows.sign_old(vault, terminal.whoever()).items():
@@ -169,7 +169,7 @@ def web() -> None:
 @main.command()
 def worker() -> None:
     """Answer events and carry handovers forward."""
-    from bot import processors
+    from bot.operations import cpu_pinning
     from bot.worker import Worker
     from handlers import router
 
@@ -181,7 +181,7 @@ def worker() -> None:
     processor = None
     if kegui.settings.own_processor:
         crew = f"worker {kegui.settings.database_url.get_secret_value()}"
-        processor = processors.take_one(crew, from_the_last=True)
+        processor = cpu_pinning.take_one(crew, from_the_last=True)
     serving = Worker(kegui, router)
     _on_stop(serving.stop)
     log.info("worker_started", processor=processor)
@@ -226,7 +226,7 @@ def sandbox(host: str, port: int) -> None:
 )
 def run(day: bool, once: bool, place: Path) -> None:
     """Run web, worker and clock in one terminal."""
-    from bot.supervisor import supervise
+    from bot.operations.supervisor import supervise
 
     processes = {"web": "web", "worker": "worker", "clock": "clock"}
     raise SystemExit(_play_a_day(processes, place, once) if day else supervise(processes, {}))
@@ -234,9 +234,9 @@ def run(day: bool, once: bool, place: Path) -> None:
 
 def _play_a_day(processes: dict[str, str], folder: Path, once: bool) -> int:
     """Begin anew in ``folder`` and let the story run beside the processes."""
+    from bot.operations.supervisor import running, supervise
     from bot.sandbox.day import OFFICE, begin, play
     from bot.sandbox.place import make_place
-    from bot.supervisor import running, supervise
 
     for port in (SANDBOX_PORT, WEB_PORT):
         _check_free(port)
@@ -347,7 +347,7 @@ def pauses_group() -> None:
 @pauses_group.command("list")
 def pauses_list() -> None:
     """Print each pause with its reason and its end."""
-    from bot.reports.pauses import known
+    from bot.operations.pause_list import known
 
     loaded = terminal.load()
     with db.connection():
@@ -361,8 +361,8 @@ def pauses_list() -> None:
 @click.argument("name")
 def pauses_lift(name: str) -> None:
     """End the waiting of a pause (named as `pauses list` prints it) after mending its cause."""
-    from bot.actions.pauses import lift
     from bot.models import EndpointPause
+    from bot.operations.pauses import lift
 
     kegui = terminal.kegui(terminal.load())
     with db.connection():
@@ -402,7 +402,7 @@ def sync() -> None:
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(as_json: bool) -> None:
     """Show what waits and what stands still; exit code 1 when somebody must act."""
-    from bot.status import show
+    from bot.operations.status import show
 
     loaded = terminal.load()
     with db.connection():
@@ -489,9 +489,9 @@ def doctor(
     clock_processes: int,
 ) -> None:
     """Check this installation against WeCom and say what to do; 1 if anything failed."""
-    from bot.doctor import Options, examine, report
-    from bot.doctor.findings import exit_code
-    from bot.doctor.storage import Processes, web_processes_of_one_machine
+    from bot.operations.doctor import Options, examine, report
+    from bot.operations.doctor.findings import exit_code
+    from bot.operations.doctor.storage import Processes, web_processes_of_one_machine
 
     logging.configure("CRITICAL")
     web_count = web_processes or web_processes_of_one_machine()

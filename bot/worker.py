@@ -12,7 +12,6 @@ from peewee import InterfaceError, OperationalError
 from structlog.contextvars import bound_contextvars
 
 from bot import clock
-from bot.actions import pauses
 from bot.alarms import report
 from bot.audit.log import AuditUnwritable
 from bot.customers import conflicts
@@ -24,6 +23,7 @@ from bot.inbox import inbox
 from bot.inbox.inbox import Later, Lost
 from bot.kegui import Kegui
 from bot.models import FormerUserid, InboxEvent, Notice, Staff
+from bot.operations import pauses
 from bot.queue import Lane
 from bot.router import NOBODY, Received, Router
 from bot.staff import staff

@@ -134,21 +134,22 @@ def when_ready(_server: Any) -> None:
 
 def post_fork(_server: Any, _worker: Any) -> None:
     """Keep this process on a processor of its own, before it starts its threads."""
-    from bot import processors
+    from bot.operations import cpu_pinning
 
     if _loaded.own_processor:
-        processors.take_one(f"web {_loaded.bind}")
+        cpu_pinning.take_one(f"web {_loaded.bind}")
 
 
 def post_worker_init(_worker: Any) -> None:
     """Store what this process counts, and answer for all; what is loaded stays for good."""
-    from bot import exposition, metrics
+    from bot import metrics
+    from bot.operations import metrics_page
     from bot.queue import Queue
     from bot.wiring import queue_url
 
     storing = _worker_ends.enter_context(metrics.Storing())
     for listener in _metrics_listeners:
-        exposition.serve(listener, exposition.make_app(Queue(queue_url(_loaded)), storing))
+        metrics_page.serve(listener, metrics_page.make_app(Queue(queue_url(_loaded)), storing))
     # Or some request in twenty would wait while Python looks through all of it for garbage.
     gc.collect()
     gc.freeze()

@@ -6,13 +6,13 @@ from typing import Any
 from apiflask import APIBlueprint
 
 from bot import clock
-from bot.actions import pauses
 from bot.api import context
 from bot.api.auth import READ, needs
 from bot.api.problems import Problem
 from bot.api.schemas import Shown
 from bot.models import EndpointPause
-from bot.reports.pauses import known
+from bot.operations import pauses
+from bot.operations.pause_list import known
 
 # Whoever may replay events may also let them go on.
 SCOPE = "events"

@@ -17,8 +17,8 @@ def keys() -> None:
 @keys.command("list")
 def list_keys() -> None:
     """Print each key: since when, and how much is sealed by it."""
-    from bot.actions import keys as acts
     from bot.models import DataKey
+    from bot.operations import data_keys as acts
 
     vault = terminal.vault(terminal.load())
     with db.connection():
@@ -39,7 +39,7 @@ def list_keys() -> None:
 @keys.command("add")
 def add_key() -> None:
     """Make a new key, which seals from now on; what is sealed stays as it is."""
-    from bot.actions import keys as acts
+    from bot.operations import data_keys as acts
 
     loaded = terminal.load()
     vault = terminal.vault(loaded)
@@ -52,7 +52,7 @@ def add_key() -> None:
 def rotate_keys() -> None:
     """Wrap the keys under KEGUI_DATA_KEY, make a new one, and seal everything under it, while
     everybody works. It may be ended and begun again. No older version of Kegui may run."""
-    from bot.actions import keys as acts
+    from bot.operations import data_keys as acts
 
     loaded = terminal.load()
     vault = terminal.vault(loaded)
@@ -81,7 +81,7 @@ def rotate_keys() -> None:
 
 
 def _add(loaded: Settings, vault: Vault) -> int:
-    from bot.actions import keys as acts
+    from bot.operations import data_keys as acts
 
     try:
         return acts.add(terminal.data_key(loaded), vault, terminal.whoever())

@@ -14,7 +14,6 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from bot import clock
-from bot.actions import pauses
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import kegui, lasting
@@ -23,8 +22,9 @@ from bot.identity.rights import Right
 from bot.jobs import job_name, next_strike, timetable
 from bot.models import EndpointPause
 from bot.models.inbox_event import DEAD, OPEN_STATES
-from bot.queue import Lane, Queue, QueueAway
-from bot.reports.operation import (
+from bot.operations import pauses
+from bot.operations.pause_list import OpenPause
+from bot.operations.state import (
     AUDIT_BROKEN,
     AUDIT_UNSEALED,
     CLOCK_STANDS,
@@ -39,7 +39,7 @@ from bot.reports.operation import (
     Trouble,
     read_operation,
 )
-from bot.reports.pauses import OpenPause
+from bot.queue import Lane, Queue, QueueAway
 from bot.staff.names import Names
 from bot.sync.findings import WHAT_TO_DO, Report, latest
 from bot.wecom import what_to_do

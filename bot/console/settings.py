@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from bot.console.gate import allow
 from bot.console.pages import kegui
 from bot.identity.rights import Right
-from bot.reports.installation import installation
+from bot.operations.installation import installation
 from bot.staff.names import Names, names_of
 from config.settings import PREFIX, Settings
 

@@ -32,7 +32,7 @@ from bot.models.handover import (
     SCHEDULED,
 )
 from bot.models.staff import LEFT
-from bot.reports.pauses import pause_of
+from bot.operations.pause_list import pause_of
 from bot.staff import staff
 from bot.wecom import Paused, WeComError
 

@@ -32,7 +32,7 @@ from bot.jobs import (
 from bot.kegui import Kegui
 from bot.models import JobRun, PlannedJob
 from bot.models.job_run import Terms
-from bot.rules.timetable import patience
+from bot.operations.timetable import patience
 from bot.vault import WrongKey
 from bot.wecom import WeComError, is_out_of_reach
 from config.settings import Settings

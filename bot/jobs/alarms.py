@@ -26,9 +26,9 @@ from bot.kegui import Kegui
 from bot.models import Alarm, Customer, EndpointRefusal, Handover, Staff
 from bot.models.alarm import WECOM_REFUSES
 from bot.models.handover import AWAITING_APPROVAL, PLANNED
-from bot.reports.operation import late_jobs
-from bot.reports.pauses import FORGOTTEN, is_any_silent, known, longest_outage
-from bot.rules.timetable import Outages
+from bot.operations.pause_list import FORGOTTEN, is_any_silent, known, longest_outage
+from bot.operations.state import late_jobs
+from bot.operations.timetable import Outages
 from bot.wecom import (
     OperatorNeeded,
     Paused,

@@ -17,7 +17,7 @@ from bot.audit.verify import ANCHOR_EVENT, sentence
 from bot.db import database, released
 from bot.kegui import Kegui
 from bot.models import AuditCheck
-from bot.reports.operation import SEALER_PATIENCE
+from bot.operations.state import SEALER_PATIENCE
 
 log = structlog.get_logger(__name__)
 

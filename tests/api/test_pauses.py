@@ -5,12 +5,12 @@ from datetime import timedelta
 import pytest
 
 from bot import clock, events
-from bot.actions.pauses import lift
 from bot.api.auth import create_token
 from bot.audit.log import Who
 from bot.inbox import inbox
 from bot.kegui import Kegui
 from bot.models import EndpointPause, InboxEvent
+from bot.operations.pauses import lift
 from bot.queue import Lane
 from bot.wecom import Pause
 from bot.wecom.stores import DatabasePauseStore

@@ -9,10 +9,10 @@ from bot.audit.log import AuditLog
 from bot.jobs import Job
 from bot.jobs.audit import look, seal, verify, verify_again
 from bot.models import Alarm, AuditSeal
-from bot.status import show
+from bot.operations.status import show
 from tests.audit.test_log import acts, attack
 from tests.jobs.test_alarms import KEGUI, open_alarms
-from tests.test_status import ago
+from tests.operations.test_status import ago
 
 __all__ = ["attack"]
 

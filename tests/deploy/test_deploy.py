@@ -21,7 +21,7 @@ from werkzeug.serving import make_server
 
 from bot import migrations
 from bot.db import database
-from bot.doctor.storage import MOST_WEB_PROCESSES, Processes
+from bot.operations.doctor.storage import MOST_WEB_PROCESSES, Processes
 from tests.conftest import missing_service
 from tests.console.two_departments import open_house
 from tests.stack import free_port, until

@@ -16,7 +16,6 @@ from werkzeug.test import TestResponse
 
 import bot
 from bot import clock, db, jobs, migrations
-from bot.actions import keys
 from bot.app import create_app
 from bot.audit.log import Who
 from bot.identity import local_users, logins, roles, second_factors, tokens
@@ -34,6 +33,7 @@ from bot.models import (
     SecondFactor,
 )
 from bot.models.granting import Granting
+from bot.operations import data_keys
 from bot.sync import renames
 from config import settings
 from tests.console.conftest import COMPLETE, add_person, log_in, submit
@@ -394,9 +394,9 @@ def test_what_is_sealed_anew_proves_as_before(app: APIFlask, house: Kegui) -> No
         secret = second_factors.prepare("anna", house.vault)
         code = pyotp.TOTP(secret).at(clock.now() - timedelta(seconds=30))
         assert second_factors.confirm("anna", code, TERMINAL, house)
-        keys.establish(COMPLETE["KEGUI_DATA_KEY"], house.vault, TERMINAL)
-        keys.add(COMPLETE["KEGUI_DATA_KEY"], house.vault, TERMINAL)
-        keys.reseal(house.vault)
+        data_keys.establish(COMPLETE["KEGUI_DATA_KEY"], house.vault, TERMINAL)
+        data_keys.add(COMPLETE["KEGUI_DATA_KEY"], house.vault, TERMINAL)
+        data_keys.reseal(house.vault)
 
         assert second_factors.proves("anna", pyotp.TOTP(secret).now(), house.vault)
 

@@ -15,7 +15,6 @@ import pytest
 from peewee import PostgresqlDatabase
 
 from bot import clock, db, events
-from bot.doctor.storage import check_vault
 from bot.inbox import archive as inbox_archive
 from bot.inbox import inbox
 from bot.jobs import schedule
@@ -23,6 +22,7 @@ from bot.jobs.inbox import archive
 from bot.kegui import Kegui
 from bot.models import InboxArchive, InboxEvent, InboxHistory
 from bot.models.inbox_event import CLAIMED, DEAD, DONE, FAILED, IGNORED, STATES, WAITING
+from bot.operations.doctor.storage import check_vault
 from bot.queue import Lane
 from bot.vault import Vault
 from config import settings

@@ -11,14 +11,14 @@ from prometheus_client import CollectorRegistry
 from bot import clock, jobs
 from bot.actions.alarms import end_alarm, raise_alarm
 from bot.effects import Busy
-from bot.exposition import Everything
 from bot.jobs import job_name, timetable
 from bot.jobs.alarms import THIS_LOOK, look_for_late_jobs
 from bot.kegui import Kegui
 from bot.metrics import Storing
 from bot.models import Alarm, JobRun, PlannedJob, SyncProgress, SyncRun
+from bot.operations.metrics_page import Everything
+from bot.operations.status import show
 from bot.queue import Queue
-from bot.status import show
 from bot.stores import DatabasePauseStore
 from bot.vault import Vault
 from bot.wecom import OperatorNeeded, Pause, Paused, Transient

@@ -8,10 +8,10 @@ from peewee import PeeweeException, PostgresqlDatabase
 from playhouse.pool import MaxConnectionsExceeded
 
 from bot import clock, db, migrations
-from bot.actions import keys
-from bot.doctor.findings import FAILED, Finding, failed, not_checked, ok, warning
 from bot.identity.access import meetings
 from bot.models.audit import ADD_ONLY
+from bot.operations import data_keys
+from bot.operations.doctor.findings import FAILED, Finding, failed, not_checked, ok, warning
 from bot.queue import Queue, QueueAway
 from bot.vault import WrongKey
 from bot.wiring import connect, open_vault, queue_url
@@ -159,7 +159,7 @@ def check_vault(settings: Settings) -> Finding:
     try:
         vault.check()
         with db.connection():
-            unreadable = keys.unreadable(vault)
+            unreadable = data_keys.unreadable(vault)
     except WrongKey:
         return failed("data key", "data_key_changed", what="data_key")
     except (PeeweeException, MaxConnectionsExceeded):

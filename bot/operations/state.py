@@ -26,10 +26,10 @@ from bot.models import (
 from bot.models.handover import HANDOVER_OPEN, IN_SERVICE, ITEM_OPEN, OFFBOARDING
 from bot.models.inbox_event import CLAIMED, DEAD, OPEN_STATES, UNSETTLED
 from bot.models.sync_run import WHOLE
+from bot.operations.pause_list import OpenPause, open_pauses
+from bot.operations.timetable import Planned
 from bot.queue import Lane
 from bot.reports.home import WORKER_PATIENCE
-from bot.reports.pauses import OpenPause, open_pauses
-from bot.rules.timetable import Planned
 
 LATEST_DEAD = 5
 # The most frequent job is begun every 15 seconds.

@@ -2,8 +2,8 @@
 
 import json
 
-from bot.doctor.findings import Finding
-from bot.doctor.words import CHECKS, LANGUAGES, SENTENCES, STATUSES
+from bot.operations.doctor.findings import Finding
+from bot.operations.doctor.words import CHECKS, LANGUAGES, SENTENCES, STATUSES
 
 
 def lines(findings: list[Finding], language: str) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.rules.timetable import Outages, Planned, patience
+from bot.operations.timetable import Outages, Planned, patience
 
 NOW = datetime(2026, 12, 1, 3, tzinfo=UTC)
 

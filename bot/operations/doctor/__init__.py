@@ -7,10 +7,10 @@ from typing import get_args
 from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
-from bot.doctor import configuration, doors, platform, storage
-from bot.doctor.findings import OK, Finding, not_checked
-from bot.doctor.pauses import DoctorsPauses
-from bot.doctor.storage import Processes
+from bot.operations.doctor import configuration, doors, platform, storage
+from bot.operations.doctor.findings import OK, Finding, not_checked
+from bot.operations.doctor.pauses import DoctorsPauses
+from bot.operations.doctor.storage import Processes
 from bot.wecom import Budgets, PauseStore, SecretName, TokenStore, WeCom
 from bot.wecom.errors import GETTOKEN
 from bot.wecom.pauses import MemoryPauseStore

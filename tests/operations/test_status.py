@@ -9,7 +9,7 @@ import pytest
 
 from bot import clock
 from bot.models import Alarm, EndpointPause, InboxEvent, JobRun, Lease, SyncRun
-from bot.status import show
+from bot.operations.status import show
 
 
 @pytest.fixture

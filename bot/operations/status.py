@@ -7,8 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot import clock
-from bot.queue import Lane, Queue, QueueAway
-from bot.reports.operation import (
+from bot.operations.state import (
     AUDIT_BROKEN,
     AUDIT_UNSEALED,
     CLOCK_STANDS,
@@ -22,6 +21,7 @@ from bot.reports.operation import (
     Trouble,
     read_operation,
 )
+from bot.queue import Lane, Queue, QueueAway
 
 SENTENCES = {
     OVERDUE: "{subject} lane: an event has been due for {seconds:.0f} s",

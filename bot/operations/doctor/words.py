@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.doctor.findings import NOT_CHECKED, OK, WARNING, Finding
+from bot.operations.doctor.findings import NOT_CHECKED, OK, WARNING, Finding
 
 LANGUAGES = ("zh", "en")
 

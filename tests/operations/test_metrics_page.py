@@ -11,8 +11,7 @@ from peewee import OperationalError
 from prometheus_client.parser import text_string_to_metric_families
 from werkzeug.test import Client
 
-from bot import clock, exposition
-from bot.exposition import make_app
+from bot import clock
 from bot.metrics import Storing
 from bot.models import (
     Alarm,
@@ -24,6 +23,8 @@ from bot.models import (
     MetricCount,
     SyncRun,
 )
+from bot.operations import metrics_page
+from bot.operations.metrics_page import make_app
 from bot.queue import Lane, Queue
 from tests.test_metrics import UNREACHABLE, database_away
 
@@ -206,8 +207,8 @@ def test_a_database_that_says_nothing_does_not_silence_it(
         assert answer.wait(30)
         raise OperationalError("gone")
 
-    monkeypatch.setattr(exposition, "read_operation", hang)
-    monkeypatch.setattr(exposition, "PATIENCE_SECONDS", 0.2)
+    monkeypatch.setattr(metrics_page, "read_operation", hang)
+    monkeypatch.setattr(metrics_page, "PATIENCE_SECONDS", 0.2)
     client = Client(make_app(Queue(page.queue_url), Storing()))
 
     texts = [client.get("/metrics").text for _ in range(3)]

@@ -10,7 +10,7 @@ OK, WARNING, FAILED, NOT_CHECKED = "ok", "warning", "failed", "not checked"
 class Finding:
     """One line of the report.
 
-    ``problem`` names the sentences of ``bot.doctor.words``; ``facts`` fill them in and never hold
+    ``problem`` names the sentences of ``bot.operations.doctor.words``; ``facts`` fill them in and never hold
     the value of a setting.
     """
 

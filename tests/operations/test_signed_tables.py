@@ -10,10 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 import config
-from bot import db, signed_tables
+from bot import db
 from bot.cli import main
+from bot.operations import signed_tables
 from config.settings import PREFIX
-from tests.test_health import COMPLETE, client
+from tests.operations.test_health import COMPLETE, client
 
 Table = dict[str, Any]
 Plant = Callable[[Table], object]

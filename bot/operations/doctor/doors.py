@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from bot.doctor.findings import Finding, failed, not_checked, ok, warning
 from bot.inbox.callback import PATHS
+from bot.operations.doctor.findings import Finding, failed, not_checked, ok, warning
 from bot.wecom.crypto import CallbackCrypto
 from bot.wecom.probe import TLS, Probe, probe
 from config.settings import PREFIX, Door, Settings

@@ -5,8 +5,9 @@ from flask import Response, jsonify, send_file
 from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
-from bot import migrations, signed_tables
+from bot import migrations
 from bot.db import connection, database
+from bot.operations import signed_tables
 from bot.queue import Queue, QueueAway
 from bot.vault import WrongKey
 from bot.wiring import open_vault

@@ -11,8 +11,8 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from bot import db
-from bot.exposition import Everything
 from bot.metrics import Storing
+from bot.operations.metrics_page import Everything
 from bot.queue import Queue
 from tests.conftest import missing_service
 

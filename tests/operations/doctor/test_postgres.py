@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-from bot.doctor.storage import judge_clock, judge_connections
-from tests.doctor.conftest import Patient
+from bot.operations.doctor.storage import judge_clock, judge_connections
+from tests.operations.doctor.conftest import Patient
 
 pytestmark = pytest.mark.postgres
 ROLE = "kegui_doctor_test"

@@ -21,8 +21,8 @@ from bot import clock
 from bot.db import connection
 from bot.metrics import COUNTED, Storing, labels_as_text
 from bot.models import MetricCount
+from bot.operations.state import Operation, read_operation
 from bot.queue import Lane, Queue, QueueAway
-from bot.reports.operation import Operation, read_operation
 
 log = structlog.get_logger(__name__)
 

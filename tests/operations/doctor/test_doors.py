@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from bot.sandbox.crypto import Seal
-from tests.doctor.conftest import Patient
+from tests.operations.doctor.conftest import Patient
 
 DOORS = ("customer door", "contacts door", "archive door")
 Spoil = Callable[[bytes], bytes]

@@ -12,7 +12,7 @@ import pytest
 PROCESSORS = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 PROGRAM = """
 import os, sys
-from bot.processors import take_one
+from bot.operations.cpu_pinning import take_one
 taken = take_one(sys.argv[1], from_the_last=sys.argv[2] == "last")
 print(taken, sorted(os.sched_getaffinity(0)), flush=True)
 sys.stdin.read()

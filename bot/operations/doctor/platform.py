@@ -3,8 +3,8 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from bot.doctor.findings import OK, Finding, failed, not_checked, ok, warning
-from bot.doctor.storage import judge_clock
+from bot.operations.doctor.findings import OK, Finding, failed, not_checked, ok, warning
+from bot.operations.doctor.storage import judge_clock
 from bot.wecom import (
     OUT_OF_RANGE,
     OperatorNeeded,

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 
 import config
-from bot import clock, db, signed_tables
-from bot.doctor.words import CHECKS, SENTENCES
+from bot import clock, db
 from bot.models import EndpointPause
-from tests.doctor.conftest import Patient
+from bot.operations import signed_tables
+from bot.operations.doctor.words import CHECKS, SENTENCES
+from tests.operations.doctor.conftest import Patient
 
 PERMISSION = {"no_permission"}
 

@@ -9,13 +9,13 @@ import pyotp
 import pytest
 
 from bot import clock, db, events
-from bot.actions import keys
 from bot.audit.log import AuditLog, Who
 from bot.identity import second_factors
 from bot.inbox import inbox
 from bot.inbox.inbox import open_event
 from bot.models import AccessToken, AuditEntry, DataKey, InboxEvent, SecondFactor
 from bot.models.data_key import ACCESS_TOKEN
+from bot.operations import data_keys
 from bot.vault import Vault, VaultError
 from bot.wecom.stores import DatabaseTokenStore
 from tests.test_cli import (
@@ -93,13 +93,13 @@ def test_what_was_sealed_before_keys_had_numbers_opens_and_is_bound_a_day_later(
     assert all(head[:1] == b"\x01" for head in heads())
 
     with db.connection():
-        keys.go_on(OLD, vault(), BY, 100)
+        data_keys.go_on(OLD, vault(), BY, 100)
     # A version that runs beside this one must be able to open it.
     assert all(head[:1] == b"\x01" for head in heads())
     a_day_later()
     for _ in range(2):
         with db.connection():
-            keys.go_on(OLD, vault(), BY, 100)
+            data_keys.go_on(OLD, vault(), BY, 100)
 
     assert heads() == {b"\x02\x00\x01"}
     assert_all_is_there(vault(), filled)
@@ -150,8 +150,8 @@ def test_a_rotation_that_was_broken_off_is_begun_again(kegui: Kegui) -> None:
     filled, new = fill(vault()), new_key()
     running = Vault(new, OLD, DataKey.all_wrapped)
     with db.connection():
-        keys.rewrap(new, running, BY)
-        keys.add(new, running, BY)
+        data_keys.rewrap(new, running, BY)
+        data_keys.add(new, running, BY)
 
     assert kegui("keys", "rotate", KEGUI_DATA_KEY=new).exit_code == 0
     assert_all_is_there(vault(new), filled)

@@ -9,10 +9,10 @@ import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
-from bot import db, health, migrations
-from bot.actions import keys
+from bot import db, migrations
 from bot.audit.log import Who
 from bot.models import DataKey
+from bot.operations import data_keys, health
 from bot.queue import Queue
 from bot.vault import Vault
 from config.settings import load
@@ -142,7 +142,7 @@ def test_the_key_of_another_database_is_named(database_url: str, queue_url: str)
     client(COMPLETE, database_url, queue_url)
     key = COMPLETE["KEGUI_DATA_KEY"]
     with db.connection():
-        keys.establish(key, Vault(key, read=DataKey.all_wrapped), Who("test"))
+        data_keys.establish(key, Vault(key, read=DataKey.all_wrapped), Who("test"))
     db.database.close_all()
     other = COMPLETE | {"KEGUI_DATA_KEY": base64.urlsafe_b64encode(b"e" * 32).decode()}
 

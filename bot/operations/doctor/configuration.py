@@ -4,8 +4,8 @@ import base64
 from collections.abc import Iterable, Mapping
 from urllib.parse import urlsplit
 
-from bot.doctor.findings import Finding, failed, ok, warning
-from bot.signed_tables import misfits
+from bot.operations.doctor.findings import Finding, failed, ok, warning
+from bot.operations.signed_tables import misfits
 from config.settings import PREFIX, WECOM_HOST, Settings, SettingsError, load
 
 SECRET_KEY_CHARACTERS = 32

@@ -1,0 +1,1 @@
+"""How the service is doing, and what keeps it running."""
