@@ -289,7 +289,7 @@ def _check_free(port: int) -> None:
 @click.argument("to", type=click.Path(path_type=Path))
 def backup(to: Path) -> None:
     """Write a backup into the new folder TO, while everybody works."""
-    from bot.backup import BackupError, make
+    from bot.backup.backup import BackupError, make
 
     loaded = terminal.load()
     key = terminal.data_key(loaded)
@@ -317,8 +317,8 @@ def backup(to: Path) -> None:
 @click.option("--replace", is_flag=True, help="What is in the database now may go.")
 def restore(folder: Path, replace: bool) -> None:
     """Put the backup FROM in the place of the database; web, worker and clock must not run."""
-    from bot.backup import BackupError, next_steps
-    from bot.backup import restore as put_back
+    from bot.backup.backup import BackupError, next_steps
+    from bot.backup.backup import restore as put_back
 
     loaded = terminal.load()
     try:

@@ -18,8 +18,8 @@ from bot.audit.log import AuditLog
 from bot.models import AuditEntry
 from bot.queue import Lane, Queue
 from bot.vault import Vault
+from tests.backup.test_backup import KEY
 from tests.conftest import POSTGRES_URL
-from tests.test_backup import KEY
 
 pytestmark = pytest.mark.postgres
 

@@ -13,7 +13,7 @@ import pytest
 from bot import db, migrations
 from bot.operations.supervisor import running
 from bot.queue import Lane, Queue
-from tests.test_backup import KEY, migrate_again, tool
+from tests.backup.test_backup import KEY, migrate_again, tool
 
 SECRETS = ("KEGUI_DATA_KEY", "KEGUI_SECRET_KEY", "KEGUI_APP_SECRET", "KEGUI_DATABASE_URL")
 

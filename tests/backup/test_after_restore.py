@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot import clock
-from bot.actions import after_restore
+from bot.backup import after_restore
 from bot.handover.plan import ALREADY_CONTACT
 from bot.models import (
     Effect,

@@ -12,11 +12,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from bot import clock, db, dumps, migrations, private
-from bot.actions import after_restore
-from bot.actions.after_restore import Marked
+from bot import clock, db, migrations, private
 from bot.audit.log import AuditLog, AuditUnwritable, Who
-from bot.dumps import DumpError, Store
+from bot.backup import after_restore, dumps
+from bot.backup.after_restore import Marked
+from bot.backup.dumps import DumpError, Store
 from bot.models import DataKey
 from bot.operations import data_keys as keys
 from bot.owner import UnsafeSchema
@@ -159,7 +159,7 @@ def restore(
     """Put a backup in the place of the database, and make it ready to go on.
 
     All that can be refused is refused before anything is touched. Afterwards the schema is
-    brought to this version's, and what was open is marked: see ``bot.actions.after_restore``. The
+    brought to this version's, and what was open is marked: see ``bot.backup.after_restore``. The
     audit log, which ends where the backup was taken, says that it was put back.
 
     Args:

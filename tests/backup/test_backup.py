@@ -17,9 +17,10 @@ import psycopg
 import pytest
 from peewee import IntegrityError
 
-from bot import backup, clock, db, migrations
+from bot import clock, db, migrations
 from bot.audit.log import AuditLog, AuditUnwritable, Who
-from bot.backup import BackupError
+from bot.backup import backup
+from bot.backup.backup import BackupError
 from bot.inbox import archive
 from bot.models import (
     AuditEnd,

@@ -1,0 +1,1 @@
+"""Backups, and what is done after one was restored."""
