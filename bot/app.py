@@ -9,7 +9,8 @@ from apiflask import APIFlask
 from flask import Response, request
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from bot import api, console, db, request_id
+from bot import api, console, db
+from bot.api import request_id
 from bot.inbox import callback
 from bot.operations import health, signed_tables
 from bot.queue import Queue

@@ -15,10 +15,10 @@ import click
 import structlog
 from peewee import PeeweeException
 
-from bot import db, migrations, private, terminal, wiring
+from bot import db, migrations, private, wiring
 from bot.audit.log import AuditLog, AuditUnwritable
 from bot.clock import now as utc_now
-from bot.commands import GROUPS
+from bot.commands import GROUPS, terminal
 from bot.effects import Busy
 from bot.kegui import Kegui
 from bot.operations import health, signed_tables

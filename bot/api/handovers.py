@@ -8,7 +8,8 @@ from pydantic.json_schema import SkipJsonSchema
 
 from bot.api import context, idempotency
 from bot.api.auth import READ, needs
-from bot.api.case_shapes import (
+from bot.api.field_errors import fault
+from bot.api.handover_fields import (
     CaseOut,
     CasesQuery,
     ItemsOut,
@@ -19,7 +20,6 @@ from bot.api.case_shapes import (
     look_at_case,
     show_case,
 )
-from bot.api.field_errors import fault
 from bot.api.paging import PageOut
 from bot.api.schemas import Asked, Member, Members, Userid, Words200, may_be_left_out
 from bot.handover import handovers

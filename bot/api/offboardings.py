@@ -9,7 +9,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from bot.api import context
 from bot.api.auth import READ, needs
-from bot.api.case_shapes import (
+from bot.api.handover_fields import (
     CaseOut,
     CasesQuery,
     ItemsOut,

@@ -6,7 +6,8 @@ from typing import IO
 import click
 from peewee import IntegrityError
 
-from bot import db, private, terminal
+from bot import db, private
+from bot.commands import terminal
 
 
 @click.group()

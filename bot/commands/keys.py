@@ -4,7 +4,8 @@ import time
 
 import click
 
-from bot import db, terminal
+from bot import db
+from bot.commands import terminal
 from bot.vault import READ_AGAIN_SECONDS, ROOT, Vault
 from config.settings import Settings
 

@@ -2,7 +2,8 @@
 
 import click
 
-from bot import clock, db, terminal, wiring
+from bot import clock, db, wiring
+from bot.commands import terminal
 from bot.identity import tokens
 from bot.kegui import Kegui
 from bot.models import ApiToken, Staff

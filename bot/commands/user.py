@@ -9,7 +9,8 @@ from typing import TextIO
 import click
 import segno
 
-from bot import clock, db, terminal, wiring
+from bot import clock, db, wiring
+from bot.commands import terminal
 from bot.identity import local_users, logins, roles, second_factors
 from bot.identity.access import LOCAL, meetings, not_of_the_firm, people_with_roles
 from bot.identity.rights import FROM_WECOM, Role

@@ -15,7 +15,7 @@ from bot.audit.log import without_phones
 from bot.audit.search import EXPORTED, Wanted
 from bot.audit.verify import public_hex
 from bot.console import csv_files, gate
-from bot.console.acts import (
+from bot.console.audit_words import (
     ACTS,
     act_name,
     detail,

@@ -11,7 +11,6 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from bot import alarms
-from bot.actions import sent_forms
 from bot.channels import contact_ways
 from bot.channels.by_channel import (
     customers_by_state,
@@ -20,7 +19,7 @@ from bot.channels.by_channel import (
     is_within,
     members_to_choose,
 )
-from bot.console import gate
+from bot.console import gate, sent_forms
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, kegui, page_number
 from bot.console.wecom_troubles import sentence

@@ -15,10 +15,10 @@ from bot import alarms, clock
 from bot.audit.search import as_kept
 from bot.console import gate
 from bot.console.gate import allow
+from bot.console.member_input import Unclear, account_of
 from bot.console.offboardings import MOST_LISTED
 from bot.console.pages import kegui
 from bot.console.reasons import reason
-from bot.console.typed import Unclear, account_of
 from bot.handover import handovers
 from bot.handover.progress import said_full, under_way
 from bot.identity.moved import NeedsProof

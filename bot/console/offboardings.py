@@ -12,9 +12,9 @@ from flask_babel import gettext as _
 from bot import alarms
 from bot.console import gate
 from bot.console.gate import allow
+from bot.console.member_input import Unclear, account_of, accounts_of
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.console.reasons import reason
-from bot.console.typed import Unclear, account_of, accounts_of
 from bot.handover import hand_work, handovers
 from bot.handover.progress import (
     BY_HAND,

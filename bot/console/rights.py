@@ -13,10 +13,10 @@ from markupsafe import Markup
 
 from bot import clock
 from bot.console import gate
-from bot.console.acts import who
+from bot.console.audit_words import who
 from bot.console.gate import allow
+from bot.console.member_input import Unclear, account_of
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
-from bot.console.typed import Unclear, account_of
 from bot.console.words import REACHES, RIGHTS, ROLES
 from bot.identity import logins, roles
 from bot.identity.access import LOCAL, humans_behind, meetings_among

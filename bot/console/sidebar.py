@@ -9,9 +9,8 @@ from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 
 from bot import alarms, clock
-from bot.actions import jssdk
 from bot.consent.gaps import open_gaps_with
-from bot.console import gate, pages
+from bot.console import gate, jssdk, pages
 from bot.console.gate import allow
 from bot.console.pages import kegui
 from bot.customers import conflicts

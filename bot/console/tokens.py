@@ -10,11 +10,10 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from bot import clock
-from bot.actions import sent_forms
-from bot.console import gate
+from bot.console import gate, sent_forms
 from bot.console.gate import allow
+from bot.console.member_input import Unclear, account_of
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
-from bot.console.typed import Unclear, account_of
 from bot.db import transaction
 from bot.identity import tokens
 from bot.identity.access import LOCAL

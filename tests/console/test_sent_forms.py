@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from bot import clock
-from bot.actions.sent_forms import is_first, new_key
+from bot.console.sent_forms import is_first, new_key
 from bot.jobs import api_access
 from bot.models import SentForm
 from tests.conftest import in_thread

@@ -9,7 +9,7 @@ from flask import Flask, abort
 from flask.testing import FlaskClient
 from structlog.testing import LogCapture
 
-from bot import request_id
+from bot.api import request_id
 
 log = structlog.get_logger("test")
 
