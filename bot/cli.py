@@ -134,6 +134,7 @@ def _establish_keys(loaded: Settings, applied: Sequence[str]) -> None:
     """Write down which master key the database is under, where nothing says so yet, and sign what
     an older version let people in by."""
     from bot.identity import access_rows
+    from bot.operations import data_keys
 
     if loaded.data_key is None:
         return

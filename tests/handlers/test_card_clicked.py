@@ -42,7 +42,7 @@ HR = Who("hr_wang")
 class FakeWeCom:
     """Keeps cards and what stands on them; ``troubles`` come first, one a call."""
 
-    approval_cards: list[tuple[str, Card]] = field(default_factory=list)
+    cards: list[tuple[str, Card]] = field(default_factory=list)
     answers: list[tuple[str, str, str]] = field(default_factory=list)
     troubles: list[WeComError] = field(default_factory=list)
 

@@ -10,8 +10,8 @@ OK, WARNING, FAILED, NOT_CHECKED = "ok", "warning", "failed", "not checked"
 class Finding:
     """One line of the report.
 
-    ``problem`` names the sentences of ``bot.operations.doctor.words``; ``facts`` fill them in and never hold
-    the value of a setting.
+    ``problem`` names the sentences of ``bot.operations.doctor.words``; ``facts`` fill them in and
+    never hold the value of a setting.
     """
 
     check: str

@@ -1,1 +1,0 @@
-"""Actions do: each is safe to repeat, and every act on the outside goes through effects."""

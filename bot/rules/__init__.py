@@ -1,1 +1,0 @@
-"""Rules decide: pure functions over plain values, each decision with its reason."""
