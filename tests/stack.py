@@ -267,9 +267,9 @@ class Stack:
     def _program(self, text: str) -> None:
         """Run some lines to their end in a process of Kegui's own, with ``kegui`` at hand."""
         program = (
-            "from bot import setup\nfrom config import logging, settings\n"
+            "from bot import wiring\nfrom config import logging, settings\n"
             "loaded = settings.load()\nlogging.configure(loaded.log_level)\n"
-            f"setup.connect(loaded)\nkegui = setup.make_kegui(loaded)\n{text}"
+            f"wiring.connect(loaded)\nkegui = wiring.make_kegui(loaded)\n{text}"
         )
         with self.log_file("jobs").open("ab") as log:
             subprocess.run(

@@ -80,7 +80,7 @@ def test_a_long_name_leaves_room_for_the_others_and_for_our_own_words(
 
 def test_messages_and_lists_are_built_where_what_people_wrote_becomes_data() -> None:
     """The doctor's one sentence to an operator has nothing in it that people wrote."""
-    bot = Path(__file__).resolve().parents[2] / "bot"
+    bot = Path(__file__).resolve().parents[1] / "bot"
     places: dict[str, set[str]] = {".send_message(": set(), "csv.writer(": set()}
     for path in bot.rglob("*.py"):
         for call, found in places.items():
@@ -88,7 +88,7 @@ def test_messages_and_lists_are_built_where_what_people_wrote_becomes_data() -> 
                 found.add(str(path.relative_to(bot)))
 
     assert places == {
-        ".send_message(": {"actions/messages.py", "doctor/platform.py"},
+        ".send_message(": {"messages.py", "operations/doctor/platform.py"},
         "csv.writer(": {"console/csv_files.py"},
     }
 

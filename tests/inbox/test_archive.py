@@ -166,7 +166,8 @@ def test_a_kill_between_two_tables_loses_nothing_and_doubles_nothing(store: str)
     code = f"""
 import os, signal
 from datetime import UTC, datetime
-from bot import db, inbox_archive
+from bot import db
+from bot.inbox import archive as inbox_archive
 from bot.models import InboxArchive, InboxEvent
 move, moves = inbox_archive._move, []
 

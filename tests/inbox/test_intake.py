@@ -109,7 +109,7 @@ def test_those_in_the_house_together_are_committed_together(
 ) -> None:
     monkeypatch.setattr("bot.inbox.intake.LINGER_SECONDS", 60)
     commits = Mock(wraps=inbox.put_all)
-    monkeypatch.setattr("bot.inbox.put_all", commits)
+    monkeypatch.setattr("bot.inbox.inbox.put_all", commits)
     intake = Intake(tell_nobody)
     for _ in range(3):
         intake.enter()

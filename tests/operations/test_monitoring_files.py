@@ -16,7 +16,7 @@ from bot.operations.metrics_page import Everything
 from bot.queue import Queue
 from tests.conftest import missing_service
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 DOC = ROOT / "docs" / "monitoring.md"
 DASHBOARD = ROOT / "deploy" / "grafana" / "kegui.json"
 ALERTS = ROOT / "deploy" / "prometheus" / "alerts.yml"
