@@ -348,7 +348,7 @@ def pauses_group() -> None:
 @pauses_group.command("list")
 def pauses_list() -> None:
     """Print each pause with its reason and its end."""
-    from bot.operations.pause_list import known
+    from bot.wecom.pause_list import known
 
     loaded = terminal.load()
     with db.connection():

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot import clock
-from bot.allocation.rules import Candidate, Decision, Rule, choose_owner, first_contact, rules_from
+from bot.allocation.rules import Decision, Rule, choose_owner, first_contact, rules_from
 from bot.customers.conflicts import open_conflict
 from bot.handover import handovers
 from bot.kegui import Kegui
@@ -13,6 +13,7 @@ from bot.models.conflict import RESOLVED
 from bot.models.customer import LIVE_RELATIONS
 from bot.router import Received
 from bot.staff import staff
+from bot.staff.candidate import Candidate
 from config import table
 
 KEPT = "kept"

@@ -6,6 +6,8 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any
 
+from bot.staff.candidate import Candidate
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -20,7 +22,7 @@ class Rule:
     def covers(self, channel: str) -> bool:
         return any(fnmatchcase(channel, pattern) for pattern in self.channels)
 
-    def allows(self, candidate: "Candidate") -> bool:
+    def allows(self, candidate: Candidate) -> bool:
         if not self.departments and not self.userids:
             return True
         return candidate.userid.lower() in self._named or bool(
@@ -31,27 +33,6 @@ class Rule:
     def _named(self) -> frozenset[str]:
         """WeCom does not tell upper from lower case in a userid; asked of every member in turn."""
         return frozenset(userid.lower() for userid in self.userids)
-
-
-@dataclass(frozen=True)
-class Candidate:
-    """A member who might own a customer. ``capacity`` None: WeCom's own limit decides."""
-
-    userid: str
-    departments: Sequence[int] = ()
-    customers: int = 0
-    capacity: int | None = None
-    # Why the member may own nobody now (left, on leave, ...), or "".
-    unfit: str = ""
-
-    @property
-    def has_room(self) -> bool:
-        return self.capacity is None or self.customers < self.capacity
-
-    @property
-    def exclusion(self) -> str:
-        """Why this member gets no customer, or ""."""
-        return self.unfit or ("" if self.has_room else "full")
 
 
 @dataclass(frozen=True)

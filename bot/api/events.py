@@ -15,7 +15,7 @@ from bot.api.schemas import Filter, MemberFilter, Shown, one_of
 from bot.inbox import inbox
 from bot.inbox.replay import replay as replay_event
 from bot.models import InboxEvent, InboxHistory
-from bot.reports.home import EVENT_COLUMNS
+from bot.models.inbox_event import EVENT_COLUMNS
 from bot.vault import VaultError
 
 SCOPE = "events"

@@ -12,7 +12,7 @@ from bot.api.problems import Problem
 from bot.api.schemas import Shown
 from bot.models import EndpointPause
 from bot.operations import pauses
-from bot.operations.pause_list import known
+from bot.wecom.pause_list import known
 
 # Whoever may replay events may also let them go on.
 SCOPE = "events"

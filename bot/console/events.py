@@ -15,9 +15,9 @@ from bot.identity.rights import Right
 from bot.inbox.inbox import open_event
 from bot.inbox.replay import replay as replay_event
 from bot.models import InboxHistory
-from bot.models.inbox_event import STATES
+from bot.models.inbox_event import EVENT_COLUMNS, STATES
 from bot.paging import page_of_query
-from bot.reports.home import EVENT_COLUMNS, inbox_by_state
+from bot.reports.home import inbox_by_state
 from bot.staff.names import names_of
 from bot.vault import VaultError
 

@@ -23,7 +23,6 @@ from bot.jobs import job_name, next_strike, timetable
 from bot.models import EndpointPause
 from bot.models.inbox_event import DEAD, OPEN_STATES
 from bot.operations import pauses
-from bot.operations.pause_list import OpenPause
 from bot.operations.state import (
     AUDIT_BROKEN,
     AUDIT_UNSEALED,
@@ -44,6 +43,7 @@ from bot.staff.names import Names
 from bot.sync.findings import WHAT_TO_DO, Report, latest
 from bot.wecom import what_to_do
 from bot.wecom.errors import GETTOKEN
+from bot.wecom.pause_list import OpenPause
 from bot.wecom.pausing import WRONG_SECRET
 from config.settings import Settings
 

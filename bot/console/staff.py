@@ -20,6 +20,7 @@ from bot.console.words import BUSY, GOOD, QUIET, ROLES, WARN, Word
 from bot.identity.rights import Right, Role
 from bot.models import Department, Staff
 from bot.models.handover import OFFBOARDING
+from bot.models.staff import departments_by_id, name_of, path_of
 from bot.paging import page_of_query
 from bot.staff import members
 from bot.staff import staff as terms
@@ -55,7 +56,7 @@ def index() -> str:
     text = request.args.get("q", "").strip()
     state = choice("state", ("", *members.STATES), "")
     scope = gate.scope(Right.SEE_STAFF)
-    known = members.departments()
+    known = departments_by_id()
     shown = _shown(known)
     department = _chosen(shown)
     within = None if department is None else members.with_below([department], known)
@@ -79,7 +80,7 @@ def index() -> str:
         department=department,
         options=members.flat(members.tree(known, shown)),
         states=STATES,
-        department_name=lambda number: members.name_of(number, known),
+        department_name=lambda number: name_of(number, known),
     )
 
 
@@ -87,7 +88,7 @@ def index() -> str:
 @allow(Right.SEE_STAFF)
 def departments() -> str:
     """The tree of the departments, with leaders and numbers of members."""
-    known = members.departments()
+    known = departments_by_id()
     places = members.tree(known, _shown(known))
     members.count(places)
     leaders = [userid for place in members.flat(places) for userid in place.leaders]
@@ -106,7 +107,7 @@ def show(userid: str) -> str:
     member = _visible(userid, Right.SEE_STAFF)
     gate.record_look("staff.look", f"staff {userid}")
     line = _line(member)
-    known = members.departments()
+    known = departments_by_id()
     led = [row for row in known.values() if userid in row.leaders]
     sees_handovers = _may_over(Right.SEE_OFFBOARDINGS, userid)
     sees_conflicts = _may_over(Right.SEE_CONFLICTS, userid)
@@ -115,8 +116,8 @@ def show(userid: str) -> str:
         line=line,
         states=STATES,
         account=ACCOUNTS.get(member.status, str(member.status)),
-        paths=[members.path_of(number, known) for number in member.departments],
-        led=[(row.id, members.name_of(row.id, known)) for row in led],
+        paths=[path_of(number, known) for number in member.departments],
+        led=[(row.id, name_of(row.id, known)) for row in led],
         roles=_roles(userid, known, led),
         handovers=members.open_handovers_of(userid) if sees_handovers else None,
         conflicts=members.open_conflicts_of(userid) if sees_conflicts else None,
@@ -298,10 +299,10 @@ def _roles(
     granted = [
         (
             ROLES[Role(row.role)],
-            "" if row.department_id is None else members.name_of(row.department_id, known),
+            "" if row.department_id is None else name_of(row.department_id, known),
             False,
         )
         for row in members.roles_of(userid)
     ]
-    leads = [(ROLES[Role.SALES_MANAGER], members.name_of(row.id, known), True) for row in led]
+    leads = [(ROLES[Role.SALES_MANAGER], name_of(row.id, known), True) for row in led]
     return [*granted, *leads]

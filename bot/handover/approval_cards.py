@@ -12,11 +12,11 @@ from bot.audit.log import Who
 from bot.db import transaction
 from bot.effects import AfterCrash, once
 from bot.handover import handovers
-from bot.handover.card_rules import MOST_CUSTOMERS, Outcome, is_small, refusal
+from bot.handover.card_rules import Outcome, refusal
 from bot.handover.progress import customers_now
 from bot.identity import moved, proposals
 from bot.identity.access import access_of
-from bot.identity.rights import Right
+from bot.identity.rights import MOST_CUSTOMERS, Right, is_small
 from bot.kegui import Kegui
 from bot.models import Effect, Handover, HandoverItem, Proposal, Staff
 from bot.models.data_key import CARD

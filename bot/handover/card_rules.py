@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-MOST_CUSTOMERS = 20
+from bot.identity.rights import is_small
 
 
 class Outcome(StrEnum):
@@ -15,11 +15,6 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
     CHANGED = "changed"
     TOO_MANY = "too_many"
-
-
-def is_small(customers: int) -> bool:
-    """A click proves only who clicked, so it decides no more than this; a page asks again."""
-    return customers <= MOST_CUSTOMERS
 
 
 def refusal(

@@ -9,10 +9,10 @@ from peewee import Expression, fn
 from bot import clock
 from bot.alarms import LEAVER_UNAPPROVED, raise_alarm
 from bot.audit.log import Who
-from bot.channels import contact_ways
 from bot.db import transaction
 from bot.effects import Busy
 from bot.handover import approval_cards, group_transfers, handovers, plan, transfers
+from bot.handover.contact_ways import replace_leaver
 from bot.handover.rules import Counts, starts_at
 from bot.identity import leavers_access
 from bot.kegui import Kegui
@@ -32,9 +32,9 @@ from bot.models.handover import (
     SCHEDULED,
 )
 from bot.models.staff import LEFT
-from bot.operations.pause_list import pause_of
 from bot.staff import staff
 from bot.wecom import Paused, WeComError
+from bot.wecom.pause_list import pause_of
 
 log = structlog.get_logger(__name__)
 
@@ -216,7 +216,7 @@ def _run(handover: Handover, kegui: Kegui) -> None:
     if Handover.get_by_id(handover.id).state != RUNNING:
         return
     if handover.kind == OFFBOARDING and handover.contact_ways_done_at is None:
-        contact_ways.replace_leaver(handover, kegui)
+        replace_leaver(handover, kegui)
         Handover.update(contact_ways_done_at=clock.now()).where(
             Handover.id == handover.id
         ).execute()

@@ -6,8 +6,8 @@ from typing import Any
 from bot import clock
 from bot.audit.log import Who
 from bot.db import locked
-from bot.handover.card_rules import is_small
 from bot.identity.access import logins_of
+from bot.identity.rights import is_small
 from bot.models import AuditEntry, LocalUser, Staff
 
 HOUR = timedelta(hours=1)

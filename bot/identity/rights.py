@@ -202,3 +202,12 @@ def below(departments: Iterable[int], parents: Mapping[int, int]) -> frozenset[i
             found.add(department)
             waiting += children.get(department, [])
     return frozenset(found)
+
+
+# So many customers may be moved without a second factor.
+MOST_CUSTOMERS = 20
+
+
+def is_small(customers: int) -> bool:
+    """A click proves only who clicked, so it decides no more than this; a page asks again."""
+    return customers <= MOST_CUSTOMERS

@@ -14,7 +14,7 @@ from bot.identity.roles import GRANT, REVOKE
 from bot.models import Department, LocalUser, Proposal, RoleGrant, SecondFactor
 from bot.models.granting import genuine
 from bot.models.proposal import OPEN
-from bot.staff.members import departments, path_of
+from bot.models.staff import departments_by_id, path_of
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def holders(today: date) -> list[Holder]:
 
 def department_paths() -> dict[int, str]:
     """Return every department as a person finds it, from the top: ``Sales / East``."""
-    known = departments()
+    known = departments_by_id()
     paths = {number: " / ".join(path_of(number, known)) for number in known}
     return dict(sorted(paths.items(), key=lambda item: item[1]))
 

@@ -1,5 +1,7 @@
 """An event that WeCom sent us, kept from before we answer until for ever."""
 
+from datetime import timedelta
+
 from peewee import SQL, BigAutoField, BlobField, CharField, IntegerField, TextField
 
 from bot.db import Model, UTCDateTimeField
@@ -85,4 +87,12 @@ InboxEvent.add_index(
         name="inbox_event_unsettled",
         where=UNSETTLED,
     )
+)
+
+
+# How long an event may wait for a worker before people are told.
+WORKER_PATIENCE = timedelta(minutes=1)
+# All of an event but its sealed payload, which no page shows.
+EVENT_COLUMNS = tuple(
+    column for column in InboxHistory._meta.sorted_fields if column is not InboxHistory.payload
 )

@@ -1,6 +1,6 @@
 """Staff and departments, as WeCom last showed them, and what managers set for them."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 
 from peewee import BooleanField, CharField, CompositeKey, IntegerField, JSONField, chunked, fn
@@ -150,3 +150,23 @@ class StaffDepartment(Model):
 
     class Meta:
         primary_key = CompositeKey("department_id", "userid")
+
+
+def departments_by_id() -> dict[int, Department]:
+    return {row.id: row for row in Department.select().order_by(Department.id)}
+
+
+def name_of(department_id: int, known: Mapping[int, Department]) -> str:
+    department = known.get(department_id)
+    return (department.name if department is not None else "") or str(department_id)
+
+
+def path_of(department_id: int, known: Mapping[int, Department]) -> list[str]:
+    """Return the names from the firm down to a department."""
+    names: list[str] = []
+    seen: set[int] = set()
+    while department_id in known and department_id not in seen:
+        seen.add(department_id)
+        names.insert(0, name_of(department_id, known))
+        department_id = known[department_id].parent_id
+    return names

@@ -24,12 +24,11 @@ from bot.models import (
     SyncRun,
 )
 from bot.models.handover import HANDOVER_OPEN, IN_SERVICE, ITEM_OPEN, OFFBOARDING
-from bot.models.inbox_event import CLAIMED, DEAD, OPEN_STATES, UNSETTLED
+from bot.models.inbox_event import CLAIMED, DEAD, OPEN_STATES, UNSETTLED, WORKER_PATIENCE
 from bot.models.sync_run import WHOLE
-from bot.operations.pause_list import OpenPause, open_pauses
 from bot.operations.timetable import Planned
 from bot.queue import Lane
-from bot.reports.home import WORKER_PATIENCE
+from bot.wecom.pause_list import OpenPause, open_pauses
 
 LATEST_DEAD = 5
 # The most frequent job is begun every 15 seconds.

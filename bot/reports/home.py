@@ -1,7 +1,7 @@
 """The state of the house in a few numbers, for whoever opens the console."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime, tzinfo
 from typing import Any
 
 from peewee import ModelSelect, Value, fn
@@ -26,23 +26,19 @@ from bot.models.handover import AWAITING_APPROVAL, HANDOVER_OPEN
 from bot.models.inbox_event import (
     CLAIMED,
     DEAD,
+    EVENT_COLUMNS,
     FAILED,
     SETTLED,
     STATES,
     UNSETTLED,
     WAITING,
+    WORKER_PATIENCE,
 )
 
-WORKER_PATIENCE = timedelta(minutes=1)
 # Whoever has more events in a day reads it as "more".
 MOST_COUNTED = 10_000
 # Of customers and what is open with them: 1,000 is shown as 1,000+.
 MOST_NUMBERED = 1_000
-
-# All of an event but its sealed payload, which no page shows.
-EVENT_COLUMNS = tuple(
-    column for column in InboxHistory._meta.sorted_fields if column is not InboxHistory.payload
-)
 
 
 @dataclass(frozen=True)

@@ -25,8 +25,8 @@ from bot.models import (
     TransferAttempt,
 )
 from bot.models.handover import CUSTOMER
+from bot.models.inbox_event import EVENT_COLUMNS
 from bot.models.notice import ARRIVED
-from bot.reports.home import EVENT_COLUMNS
 
 EVENT = "event"
 NOTICE = "notice"

@@ -21,7 +21,7 @@ from bot.models.conflict import OPEN
 from bot.models.customer import LIVE_RELATIONS
 from bot.models.granting import genuine
 from bot.models.handover import CANCELLED, HANDOVER_OPEN, OFFBOARDING
-from bot.models.staff import ACTIVE
+from bot.models.staff import ACTIVE, name_of
 from bot.models.staff import LEFT as GONE
 from bot.staff.staff import customers_owned
 
@@ -112,26 +112,6 @@ def state_of(member: Staff, is_leaving: bool) -> str:
     if member.on_leave or not member.on_duty:
         return ON_LEAVE
     return SERVING if member.serves else NOT_SERVING
-
-
-def departments() -> dict[int, Department]:
-    return {row.id: row for row in Department.select().order_by(Department.id)}
-
-
-def name_of(department_id: int, known: Mapping[int, Department]) -> str:
-    department = known.get(department_id)
-    return (department.name if department is not None else "") or str(department_id)
-
-
-def path_of(department_id: int, known: Mapping[int, Department]) -> list[str]:
-    """Return the names from the firm down to a department."""
-    names: list[str] = []
-    seen: set[int] = set()
-    while department_id in known and department_id not in seen:
-        seen.add(department_id)
-        names.insert(0, name_of(department_id, known))
-        department_id = known[department_id].parent_id
-    return names
 
 
 def with_below(departments: Iterable[int], known: Mapping[int, Department]) -> frozenset[int]:

@@ -10,14 +10,14 @@ import structlog
 from peewee import JOIN, fn
 
 from bot import clock
-from bot.allocation.rules import Candidate
 from bot.audit.log import Who
 from bot.db import locked, released, transaction
+from bot.events import SETTLING
 from bot.kegui import Kegui
 from bot.models import Department, FormerUserid, Handover, Ownership, Staff
 from bot.models.handover import CANCELLED, HANDOVER_OPEN, OFFBOARDING
 from bot.models.staff import ACTIVE, LEFT
-from bot.sync.rules import SETTLING
+from bot.staff.candidate import Candidate
 from bot.wecom import ABOUT_ONE, OUT_OF_RANGE, Refused, User
 
 log = structlog.get_logger(__name__)

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
+
+from bot.events import SETTLING
 
 # Of customers and their members.
 RELATION_UNKNOWN = "relation_unknown"
@@ -51,10 +53,6 @@ CONTACT_WAY_GONE = "contact_way_gone"
 CONTACT_WAY_CHANGED = "contact_way_changed"
 
 NOT_READABLE = (MEMBER_NOT_READABLE, GROUP_NOT_READABLE)
-
-# An event's time is WeCom's, and its lists lag behind its events: within this a list proves
-# nothing against an event.
-SETTLING = timedelta(minutes=10)
 
 ACTIVE, HALF, ENDED = "active", "half", "ended"
 DELETED_BY_CUSTOMER = "deleted_by_customer"

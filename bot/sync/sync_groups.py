@@ -8,6 +8,7 @@ from peewee import chunked
 from bot import clock
 from bot.customers import groups
 from bot.db import released
+from bot.events import SETTLING
 from bot.models import GroupChat, Staff
 from bot.sync.reading import CHUNK, Reading, what_was_answered
 from bot.sync.rules import (
@@ -16,7 +17,6 @@ from bot.sync.rules import (
     GROUP_NOT_READABLE,
     GROUP_OWNER_CHANGED,
     GROUP_UNKNOWN,
-    SETTLING,
     Difference,
 )
 from bot.wecom import ABOUT_ONE, Refused, Unreadable, WeComError

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.allocation.rules import Candidate, Decision, Rule, choose_owner, first_contact, rules_from
+from bot.allocation.rules import Decision, Rule, choose_owner, first_contact, rules_from
+from bot.staff.candidate import Candidate
 from config import table
 
 EVERYBODY = Rule("everybody")

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from bot.handover.card_rules import Outcome, is_small, refusal
+from bot.handover.card_rules import Outcome, refusal
+from bot.identity.rights import is_small
 
 FINE: dict[str, Any] = {
     "may_approve": True,

@@ -12,6 +12,7 @@ from bot.audit.log import Who
 from bot.channels import contact_ways
 from bot.db import connection
 from bot.handover import group_transfers, handovers, plan, run
+from bot.handover.contact_ways import replace_leaver
 from bot.handover.rules import assign
 from bot.identity.proposals import SamePerson
 from bot.kegui import Kegui
@@ -406,14 +407,14 @@ def test_two_leavers_who_share_a_contact_way_are_both_taken_out(
 
     def the_other_leaves() -> None:
         try:
-            contact_ways.replace_leaver(second, kegui)
+            replace_leaver(second, kegui)
         except contact_ways.Changed as busy:
             turned_away.append(busy)
 
     wecom.meanwhile = [the_other_leaves]
-    contact_ways.replace_leaver(first, kegui)
+    replace_leaver(first, kegui)
     assert turned_away
-    contact_ways.replace_leaver(second, kegui)
+    replace_leaver(second, kegui)
 
     assert ContactWay.get().userids == ["leaver"]
     assert wecom.ways == [["bert", "leaver"], ["leaver"]]
@@ -423,7 +424,7 @@ def test_a_contact_way_is_not_changed_by_who_has_not_seen_how_it_stands(
     kegui: Kegui, wecom: FakeWeCom
 ) -> None:
     read = way("shop", "anna", "bert")
-    contact_ways.replace_leaver(leaves("anna"), kegui)
+    replace_leaver(leaves("anna"), kegui)
 
     with pytest.raises(contact_ways.Changed):
         contact_ways.change(read, MANAGER, kegui, remark="new")
@@ -462,7 +463,7 @@ def test_a_contact_way_that_wecom_refuses_is_left_to_a_person(
     handover = leaves("anna")
     wecom.error = Refused("externalcontact/update_contact_way", 40096)
 
-    contact_ways.replace_leaver(handover, kegui)
+    replace_leaver(handover, kegui)
 
     assert ContactWay.get().userids == ["anna", "bert"]
 

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from bot import clock, events
-from bot.channels import contact_ways
+from bot.handover.contact_ways import replace_leaver
 from bot.inbox import inbox
 from bot.kegui import Kegui
 from bot.models import (
@@ -123,7 +123,7 @@ def test_a_leaver_is_taken_out_of_codes_and_named_where_a_person_must(
     leave = {"kind": "offboarding", "mode": "auto", "source": "test"}
     handover = Handover.create(userid="zhangsan", created_at=now, updated_at=now, **leave)
 
-    contact_ways.replace_leaver(handover, kegui)
+    replace_leaver(handover, kegui)
 
     assert ("update_contact_way", "ours", "lisi") in wecom.calls
     assert [row.subject for row in HandWork.select()] == ["foreign"]
