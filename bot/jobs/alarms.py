@@ -26,7 +26,6 @@ from bot.kegui import Kegui
 from bot.models import Alarm, Customer, EndpointRefusal, Handover, Staff
 from bot.models.alarm import WECOM_REFUSES
 from bot.models.handover import AWAITING_APPROVAL, PLANNED
-from bot.operations.pause_list import FORGOTTEN, is_any_silent, known, longest_outage
 from bot.operations.state import late_jobs
 from bot.operations.timetable import Outages
 from bot.wecom import (
@@ -39,6 +38,7 @@ from bot.wecom import (
     WeComError,
     what_to_do,
 )
+from bot.wecom.pause_list import FORGOTTEN, is_any_silent, known, longest_outage
 
 log = structlog.get_logger(__name__)
 

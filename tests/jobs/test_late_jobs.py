@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from bot import clock, jobs
-from bot.actions.alarms import end_alarm, raise_alarm
+from bot.alarms import end_alarm, raise_alarm
 from bot.effects import Busy
 from bot.jobs import job_name, timetable
 from bot.jobs.alarms import THIS_LOOK, look_for_late_jobs
@@ -19,9 +19,9 @@ from bot.models import Alarm, JobRun, PlannedJob, SyncProgress, SyncRun
 from bot.operations.metrics_page import Everything
 from bot.operations.status import show
 from bot.queue import Queue
-from bot.stores import DatabasePauseStore
 from bot.vault import Vault
 from bot.wecom import OperatorNeeded, Pause, Paused, Transient
+from bot.wecom.stores import DatabasePauseStore
 from config import settings
 
 KEGUI = Kegui(settings.load({}), cast(Any, None), cast(Any, None), Vault("A" * 43 + "="))
