@@ -83,7 +83,7 @@ def department_paths() -> dict[int, str]:
 
 def open_proposals() -> list[Proposal]:
     """Return what is proposed about roles and not decided, the oldest first."""
-    return list(_proposals().where(Proposal.state == OPEN).order_by(Proposal.id))
+    return list(open_ones().order_by(Proposal.id))
 
 
 def decided_proposals() -> "ModelSelect[Any]":
@@ -91,8 +91,13 @@ def decided_proposals() -> "ModelSelect[Any]":
     return _proposals().where(Proposal.state != OPEN).order_by(Proposal.id.desc())
 
 
+def open_ones() -> "ModelSelect[Any]":
+    """What is proposed about roles and not decided."""
+    return _proposals().where(Proposal.state == OPEN)
+
+
 def count_open() -> int:
-    return _proposals().where(Proposal.state == OPEN).count()
+    return open_ones().count()
 
 
 def proposal(number: int) -> Proposal | None:

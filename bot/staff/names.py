@@ -39,8 +39,12 @@ def names_of(
     known_customers = Customer.select(Customer.external_userid, Customer.name).where(
         Customer.external_userid.in_(_distinct(customers))
     )
-    known_groups = GroupChat.select(GroupChat.chat_id, GroupChat.name).where(
-        GroupChat.chat_id.in_(_distinct(groups))
+    chat_ids = _distinct(groups)
+    # Few pages name groups: where there are none, nothing is asked.
+    known_groups = (
+        GroupChat.select(GroupChat.chat_id, GroupChat.name).where(GroupChat.chat_id.in_(chat_ids))
+        if chat_ids
+        else ()
     )
     return Names(
         staff={userid: member.name for userid, member in members.items()},

@@ -293,7 +293,7 @@ def test_two_thousand_of_everything_take_no_more_queries(client: FlaskClient) ->
     }
     # The list of gaps is read in chunks of 500.
     assert queries_of(client, "/gaps") <= few["/gaps"] + 4
-    assert max(few.values()) < 42
+    assert max(few.values()) < 36
 
 
 def queries_of(client: FlaskClient, path: str) -> int:
