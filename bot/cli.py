@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from bot.effects import Busy
 from bot.kegui import Kegui
 from bot.operations import health, signed_tables
 from bot.owner import UnsafeSchema
-from bot.vault import Vault, WrongKey
+from bot.vault import WrongKey
 from bot.wecom import WeComError
 from config import logging
 from config.settings import Settings, SettingsError
@@ -102,52 +102,23 @@ def migrate(take_back: bool) -> None:
     loaded = terminal.load()
     terminal.connect_as_owner(loaded)
     try:
-        if take_back:
-            _give_keys_back(loaded)
-        applied = migrations.down() if take_back else migrations.up()
-        for name in applied:
+        for name in migrations.down() if take_back else migrations.up():
             click.echo(name)
         if not take_back:
-            _establish_keys(loaded, applied)
+            _establish_keys(loaded)
     except (migrations.WrongEncoding, UnsafeSchema) as error:
         raise click.ClickException(str(error)) from None
 
 
-def _give_keys_back(loaded: Settings) -> None:
-    """Before MACs and the table of the keys go, seal everything as the version before them did."""
-    from bot.identity import access_rows
-    from bot.operations import data_keys
-
-    # An authenticator app's secret is written with its MAC, as long as there is one.
-    if migrations.last() != access_rows.MIGRATION or loaded.data_key is None:
-        return
-    vault = wiring.open_vault(loaded)
-    try:
-        with db.connection():
-            if data_keys.established_at() is not None:
-                data_keys.unbind(loaded.data_key.get_secret_value(), vault)
-    except data_keys.NotPossible as error:
-        raise click.ClickException(str(error)) from None
-
-
-def _establish_keys(loaded: Settings, applied: Sequence[str]) -> None:
-    """Write down which master key the database is under, where nothing says so yet, and sign what
-    an older version let people in by."""
-    from bot.identity import access_rows
+def _establish_keys(loaded: Settings) -> None:
+    """Write down which master key the database is under, where nothing says so yet."""
     from bot.operations import data_keys
 
     if loaded.data_key is None:
         return
-    master_key = loaded.data_key.get_secret_value()
-    # A table that has just been made (anew) has lost no key.
-    vault = Vault(master_key) if data_keys.MIGRATION in applied else wiring.open_vault(loaded)
+    vault = wiring.open_vault(loaded)
     with db.connection(), db.transaction():
-        is_new = data_keys.establish(master_key, vault, terminal.whoever())
-        if not is_new and access_rows.MIGRATION not in applied:
-            return
-        for table, rows in access_rows.sign_old(vault, terminal.whoever()).items():
-            if rows:
-                click.echo(f"{table}: {rows} rows of the version before are signed")
+        data_keys.establish(loaded.data_key.get_secret_value(), vault, terminal.whoever())
 
 
 @main.command()

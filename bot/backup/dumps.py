@@ -33,7 +33,7 @@ COUNTED = (
 HISTORY = "schema_migration"
 # Wake-ups only: the rows are the truth, and workers look for due rows themselves.
 QUEUE = "kegui_queue"
-# Of migrations/0022_customer_search.py; a database's keeper may have indexes with others.
+# Of migrations/0008_customers.py; a database's keeper may have indexes with others.
 INDEX_FUNCTION = "bigrams(text)"
 LOCK_WAIT_SECONDS = 2
 # What pg_dump and pg_restore need: themselves, the folder of ~/.pgpass, words, libpq's settings.

@@ -89,7 +89,6 @@ ACTS: Mapping[str, LazyString] = {
     "keys.bind": _l("开始将加密内容绑定到所在记录"),
     "keys.bound": _l("加密内容已全部绑定到所在记录"),
     "keys.retire": _l("停用数据密钥"),
-    "access.sign": _l("为准入记录补上校验码"),
     "role.grant": _l("授予角色"),
     "role.grant.propose": _l("提议授予角色"),
     "role.grant.approve": _l("复核通过：授予角色"),

@@ -113,7 +113,7 @@ def _with(field: Field, text: str) -> "ModelSelect[Any]":
     query = Customer.select(Customer.external_userid).where(_has(field, text))
     pairs = _pairs(text) if isinstance(database.obj, PostgresqlDatabase) else []
     if pairs:
-        # The index of every two characters (migrations/0022_customer_search.py) finds them.
+        # The index of every two characters (migrations/0008_customers.py) finds them.
         indexed = fn.bigrams(field.collate('"C"'))
         query = query.where(Expression(indexed, "@>", Value(pairs, unpack=False)))
     return query

@@ -4,30 +4,13 @@ from collections.abc import Iterator
 
 from bot import clock
 from bot.alarms import end_alarm, raise_alarm
-from bot.audit.log import AuditLog, Who
-from bot.db import transaction
 from bot.identity.access import LOCAL
 from bot.kegui import Kegui
 from bot.models import Alarm, ApiToken, LocalUser, Login, RoleGrant, SecondFactor
 from bot.models.granting import Granting
-from bot.vault import Vault
 
-# With it came the MACs: what stands there when it is applied is Kegui's.
-MIGRATION = "0030_macs_of_access"
 FORGED = "access_row_forged"
 KINDS: tuple[type[Granting], ...] = (ApiToken, LocalUser, Login, RoleGrant, SecondFactor)
-
-
-def sign_old(vault: Vault, by: Who) -> dict[str, int]:
-    """Sign the rows of a version that knew of no MACs; returns how many, by table.
-
-    Whoever calls this must know that these rows were there before anybody looked for MACs.
-    """
-    with transaction():
-        signed = {model._meta.table_name: model.sign_unsigned() for model in KINDS}
-        if any(signed.values()):
-            AuditLog(vault).record(by, "access.sign", "rows that grant access", **signed)
-    return signed
 
 
 def look_for_forged(kegui: Kegui) -> None:

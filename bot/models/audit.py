@@ -6,7 +6,7 @@ from peewee import BigAutoField, BigIntegerField, CharField, IntegerField, JSONF
 
 from bot.db import Model, UTCDateTimeField
 
-# What nobody may change; migrations/0016_audit.py and 0024_audit_end.py see to that.
+# What nobody may change; migrations/0004_audit.py sees to that.
 ADD_ONLY = ("audit_entry", "audit_seal", "audit_anchor")
 
 

@@ -103,18 +103,6 @@ class Granting(Model):
         return len(rows)
 
     @classmethod
-    def sign_unsigned(cls) -> int:
-        """Sign the rows from before there were MACs; returns how many.
-
-        Whoever calls this must know that nobody but Kegui can have written them.
-        """
-        key = cls._meta.primary_key
-        rows = list(cls.select().where(cls.mac.is_null()))
-        for row in rows:
-            super().update(mac=row._right_mac()).where(key == row.get_id()).execute()
-        return len(rows)
-
-    @classmethod
     def signed(cls) -> list[str]:
         """Name the columns that the MAC covers."""
         meta: Any = cls._meta

@@ -143,7 +143,7 @@ class FormerUserid(Model):
 
 
 class StaffDepartment(Model):
-    """A member's departments, one row each: migrations/0019 lets them follow ``Staff``."""
+    """A member's departments, one row each: migrations/0006_staff.py lets them follow ``Staff``."""
 
     department_id = IntegerField()
     userid = CharField(max_length=64, index=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from peewee import SQL, Value, fn
@@ -27,8 +27,6 @@ from bot.vault import (
     WrongKey,
 )
 
-# With it came the table of the keys.
-MIGRATION = "0029_data_keys"
 ROWS_AT_ONCE = 500
 HEAD = 1 + ID_BYTES
 # By then no older version runs beside this one.
@@ -168,12 +166,6 @@ def begin_to_bind(master_key: str, vault: Vault, by: Who) -> bool:
     return True
 
 
-def established_at() -> datetime | None:
-    """Return since when the database says under which key it is."""
-    root = DataKey.get_or_none(DataKey.id == ROOT)
-    return root.created_at if root else None
-
-
 def reseal(vault: Vault, most: int | None = None) -> Resealed:
     """Seal anew, under the newest key and for its row, what is sealed in another way.
 
@@ -255,20 +247,6 @@ def tidy(master_key: str, vault: Vault, by: Who) -> list[int]:
             _say(master_key, ring, Binding.BOUND)
             AuditLog(vault).record(by, "keys.bound", "data keys")
     return idle
-
-
-def unbind(master_key: str, vault: Vault) -> None:
-    """Seal everything as the version before this one did, which knows neither keys nor rows.
-
-    Raises:
-        NotPossible: the keys were rotated, and that version has no word for it.
-    """
-    ring = vault.check()
-    if len(ring.keys) > 1 or ring.keys[ROOT] != vaults.raw(master_key):
-        raise NotPossible("the keys were rotated: the version before opens nothing of theirs")
-    with transaction():
-        _say(master_key, ring, Binding.BEFORE)
-    reseal(Vault(master_key, read=DataKey.all_wrapped))
 
 
 def _say(master_key: str, ring: Ring, binding: Binding) -> None:

@@ -15,7 +15,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 import bot
-from bot import clock, db, jobs, migrations
+from bot import clock, db, jobs
 from bot.app import create_app
 from bot.audit.log import Who
 from bot.identity import local_users, logins, roles, second_factors, tokens
@@ -26,7 +26,6 @@ from bot.models import (
     TABLES,
     Alarm,
     ApiToken,
-    AuditEntry,
     LocalUser,
     Login,
     RoleGrant,
@@ -438,33 +437,9 @@ def forged() -> list[Alarm]:
     return list(Alarm.select().where(Alarm.kind == "access_row_forged", Alarm.ended_at.is_null()))
 
 
-# ------------------------------------------------------------------------------- the upgrade
-
-
-def test_what_stood_there_before_is_signed_once(kegui: Command, app: APIFlask, token: str) -> None:
-    anna = browser_of(app, "anna")
-    while "0029_data_keys" not in migrations.down():
-        pass
-
-    upgrade = kegui("migrate")
-
-    assert upgrade.exit_code == 0, upgrade.output
-    assert "role_grant: 2 rows of the version before are signed" in upgrade.stdout
-    assert "login: 1 rows of the version before are signed" in upgrade.stdout
-    assert anna.get("/audit").status_code == 200
-    assert call(app, token).status_code == 200
-    with db.connection():
-        [entry] = AuditEntry.select().where(AuditEntry.act == "access.sign")
-    assert entry.details["role_grant"] == "2"
-
-    copy("role_grant", {"actor": "boss"}, actor="anna", mac=None)
-    again = kegui("migrate")
-
-    assert again.stdout == ""
-    assert anna.get(GRANTING).status_code == 403
-
-
-def test_nobody_makes_an_upgrade_sign_anew(kegui: Command, app: APIFlask) -> None:
+def test_without_the_keys_of_the_database_nothing_is_believed(
+    kegui: Command, app: APIFlask
+) -> None:
     assert kegui("migrate").exit_code == 0
     anna = browser_of(app, "anna")
     copy("role_grant", {"actor": "boss"}, actor="anna", mac=None)
@@ -474,21 +449,6 @@ def test_nobody_makes_an_upgrade_sign_anew(kegui: Command, app: APIFlask) -> Non
     assert kegui("migrate").exit_code == 1
 
     assert anna.get(GRANTING).status_code == 503
-
-
-def test_what_is_taken_back_and_brought_again_lets_in_as_before(
-    kegui: Command, app: APIFlask, token: str
-) -> None:
-    assert kegui("migrate").exit_code == 0
-    anna = browser_of(app, "anna")
-    while "0029_data_keys" not in (taken := kegui("migrate", "--down")).output:
-        assert taken.exit_code == 0, taken.output
-
-    again = kegui("migrate")
-
-    assert again.exit_code == 0, again.output
-    assert anna.get("/audit").status_code == 200
-    assert call(app, token).status_code == 200
 
 
 def test_the_lists_of_the_terminal_name_no_forged_role(

@@ -1,4 +1,4 @@
-"""Keep the inbox small: a table for what was settled long ago, and a view of both."""
+"""The inbox, a table for what was settled long ago, and a view of both."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ COLUMNS = (
 
 
 def up(migrator: Any, db: Any) -> None:
-    class InboxArchive(Model):
+    class StoredEvent(Model):
         id = BigAutoField()
         key = CharField(max_length=64, unique=True)
         source = CharField(max_length=16)
@@ -34,6 +34,17 @@ def up(migrator: Any, db: Any) -> None:
 
         class Meta:
             database = db
+
+    class InboxEvent(StoredEvent):
+        class Meta:
+            table_name = "inbox_event"
+            indexes = (
+                (("event", "change_type"), False),
+                (("userid", "external_userid"), False),
+            )
+
+    class InboxArchive(StoredEvent):
+        class Meta:
             table_name = "inbox_archive"
             indexes = (
                 (("state", "id"), False),
@@ -41,18 +52,21 @@ def up(migrator: Any, db: Any) -> None:
                 (("external_userid", "id"), False),
             )
 
-    db.create_tables([InboxArchive])
+    db.create_tables([InboxEvent, InboxArchive])
+    # Find the few unsettled events among years of settled ones.
+    db.execute_sql(
+        "CREATE INDEX inbox_event_unsettled ON inbox_event (lane, state, due_at)"
+        " WHERE state IN ('waiting', 'claimed', 'failed', 'dead')"
+    )
+    db.execute_sql("CREATE INDEX inbox_event_external_userid ON inbox_event (external_userid)")
     # The columns are named: a column that a later release adds must be added here by it.
     db.execute_sql(
         f"CREATE VIEW inbox_history AS SELECT {COLUMNS} FROM inbox_event"  # noqa: S608
         f" UNION ALL SELECT {COLUMNS} FROM inbox_archive"
     )
-    db.execute_sql("CREATE INDEX inbox_event_external_userid ON inbox_event (external_userid)")
 
 
 def down(migrator: Any, db: Any) -> None:
-    db.execute_sql("DROP INDEX inbox_event_external_userid")
     db.execute_sql("DROP VIEW inbox_history")
-    back = f"INSERT INTO inbox_event ({COLUMNS}) SELECT {COLUMNS} FROM inbox_archive"  # noqa: S608
-    db.execute_sql(back)
-    db.execute_sql("DROP TABLE inbox_archive")
+    for table in ("inbox_archive", "inbox_event"):
+        db.execute_sql(f"DROP TABLE {table}")

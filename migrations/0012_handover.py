@@ -1,8 +1,9 @@
-"""Handovers with their items, attempts and hand work."""
+"""Handovers with their items, attempts and work by hand."""
 
 from typing import Any
 
 from peewee import (
+    SQL,
     BigAutoField,
     CharField,
     DateField,
@@ -20,19 +21,21 @@ def up(migrator: Any, db: Any) -> None:
     class Handover(Model):
         id = BigAutoField()
         kind = CharField(max_length=16)
-        userid = CharField(index=True, max_length=64)
+        userid = CharField(max_length=64, index=True)
         last_day = DateField(null=True)
         mode = CharField(max_length=16)
-        state = CharField(index=True, max_length=24, default="planned")
-        reason = TextField(default="")
+        state = CharField(max_length=24, index=True)
+        reason = TextField()
         source = CharField(max_length=32)
-        successors = JSONField(default=list)
+        successors = JSONField()
         scope = JSONField(null=True)
-        full_userids = JSONField(default=list)
-        transfer_success_msg = TextField(default="")
-        approved_by = CharField(null=True, max_length=128)
+        full_userids = JSONField()
+        transfer_success_msg = TextField()
+        approved_by = CharField(max_length=128, null=True)
         approved_at = UTCDateTimeField(null=True)
         contact_ways_done_at = UTCDateTimeField(null=True)
+        waits_for = TextField(constraints=[SQL("DEFAULT ''")])
+        waits_until = UTCDateTimeField(null=True)
         created_at = UTCDateTimeField()
         updated_at = UTCDateTimeField()
 
@@ -45,9 +48,9 @@ def up(migrator: Any, db: Any) -> None:
         handover = ForeignKeyField(Handover)
         kind = CharField(max_length=16)
         subject = CharField(max_length=64)
-        state = CharField(max_length=16, default="planned")
-        takeover_userid = CharField(null=True, max_length=64)
-        reason = TextField(default="")
+        state = CharField(max_length=16)
+        takeover_userid = CharField(max_length=64, null=True)
+        reason = TextField()
         errcode = IntegerField(null=True)
         updated_at = UTCDateTimeField()
 
@@ -66,7 +69,7 @@ def up(migrator: Any, db: Any) -> None:
         number = IntegerField()
         takeover_userid = CharField(max_length=64)
         endpoint = CharField(max_length=64)
-        status = CharField(max_length=16, default="started")
+        status = CharField(max_length=16)
         errcode = IntegerField(null=True)
         submitted_at = UTCDateTimeField()
         takeover_time = UTCDateTimeField(null=True)
@@ -83,6 +86,8 @@ def up(migrator: Any, db: Any) -> None:
         kind = CharField(max_length=32)
         subject = CharField(max_length=128)
         text = TextField()
+        done_at = UTCDateTimeField(null=True)
+        done_by = CharField(max_length=128, null=True)
 
         class Meta:
             database = db
@@ -94,6 +99,15 @@ def up(migrator: Any, db: Any) -> None:
         "CREATE UNIQUE INDEX handover_one_open_offboarding ON handover (userid)"
         " WHERE kind = 'offboarding' AND state IN"
         " ('planned', 'awaiting_approval', 'scheduled', 'running')"
+    )
+    # A form that is sent twice moves customers once.
+    db.execute_sql(
+        "CREATE UNIQUE INDEX handover_one_of_a_form ON handover (userid, source)"
+        " WHERE substr(source, 1, 8) = 'console '"
+    )
+    db.execute_sql(
+        "CREATE INDEX handover_item_without_successor ON handover_item (handover_id)"
+        " WHERE takeover_userid IS NULL AND state = 'planned'"
     )
 
 

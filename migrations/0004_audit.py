@@ -6,6 +6,7 @@ from peewee import (
     BigAutoField,
     BigIntegerField,
     CharField,
+    IntegerField,
     JSONField,
     Model,
     PostgresqlDatabase,
@@ -15,12 +16,21 @@ from peewee import (
 from bot.db import UTCDateTimeField
 
 ADD_ONLY = ("audit_entry", "audit_seal", "audit_anchor")
-REFUSE = """
-CREATE FUNCTION audit_is_add_only() RETURNS trigger LANGUAGE plpgsql AS $$
+# Names are looked up in PostgreSQL's own schema: another one may hold operators of others.
+REFUSE_ON_POSTGRES = """
+CREATE FUNCTION audit_is_add_only() RETURNS trigger LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
   RAISE EXCEPTION 'the audit log is only added to' USING ERRCODE = 'insufficient_privilege';
 END $$
 """
+REFUSE_ON_SQLITE = "BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END"
+# What REPLACE would take a row away for: SQLite fires no trigger of the row that goes.
+UNIQUE = {
+    "audit_entry": "id = NEW.id OR (writer = NEW.writer AND number = NEW.number)",
+    "audit_seal": "position = NEW.position OR entry_id = NEW.entry_id",
+    "audit_anchor": "position = NEW.position",
+}
 
 
 def up(migrator: Any, db: Any) -> None:
@@ -32,9 +42,9 @@ def up(migrator: Any, db: Any) -> None:
         actor = CharField(max_length=160)
         act = CharField(max_length=64)
         subject = CharField(max_length=160)
-        purpose = TextField(default="")
-        origin = CharField(max_length=64, default="")
-        details = JSONField(default=dict)
+        purpose = TextField()
+        origin = CharField(max_length=64)
+        details = JSONField()
         mac = CharField(max_length=64)
 
         class Meta:
@@ -73,6 +83,16 @@ def up(migrator: Any, db: Any) -> None:
             database = db
             table_name = "audit_sealed"
 
+    class AuditEnd(Model):
+        id = IntegerField(primary_key=True)
+        position = BigIntegerField()
+        link = CharField(max_length=64)
+        mac = CharField(max_length=64)
+
+        class Meta:
+            database = db
+            table_name = "audit_end"
+
     class AuditAnchor(Model):
         position = BigIntegerField(primary_key=True)
         link = CharField(max_length=64)
@@ -83,7 +103,20 @@ def up(migrator: Any, db: Any) -> None:
             database = db
             table_name = "audit_anchor"
 
-    db.create_tables([AuditEntry, AuditWriter, AuditSeal, AuditSealed, AuditAnchor])
+    class AuditCheck(Model):
+        id = IntegerField(primary_key=True)
+        at = UTCDateTimeField()
+        sealed = BigIntegerField()
+        faults = IntegerField()
+        first = TextField()
+
+        class Meta:
+            database = db
+            table_name = "audit_check"
+
+    db.create_tables(
+        [AuditEntry, AuditWriter, AuditSeal, AuditSealed, AuditEnd, AuditAnchor, AuditCheck]
+    )
     if isinstance(db, PostgresqlDatabase):
         _protect_on_postgres(db)
     else:
@@ -91,7 +124,7 @@ def up(migrator: Any, db: Any) -> None:
 
 
 def down(migrator: Any, db: Any) -> None:
-    for table in (*ADD_ONLY, "audit_writer", "audit_sealed"):
+    for table in (*ADD_ONLY, "audit_writer", "audit_sealed", "audit_end", "audit_check"):
         db.execute_sql(f"DROP TABLE {table}")
     if isinstance(db, PostgresqlDatabase):
         db.execute_sql("DROP FUNCTION audit_is_add_only()")
@@ -100,7 +133,7 @@ def down(migrator: Any, db: Any) -> None:
 def _protect_on_postgres(db: Any) -> None:
     """Take from every role but the owner what would change a row; the trigger stops the owner's
     own mistakes, and the verifier finds what an owner does on purpose."""
-    db.execute_sql(REFUSE)
+    db.execute_sql(REFUSE_ON_POSTGRES)
     for table in ADD_ONLY:
         db.execute_sql(
             f"CREATE TRIGGER audit_is_add_only BEFORE UPDATE OR DELETE ON {table}"
@@ -123,5 +156,10 @@ def _protect_on_sqlite(db: Any) -> None:
         for what in ("UPDATE", "DELETE"):
             db.execute_sql(
                 f"CREATE TRIGGER {table}_no_{what.lower()} BEFORE {what} ON {table}"
-                " BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END"
+                f" {REFUSE_ON_SQLITE}"
             )
+        there = f"SELECT 1 FROM {table} WHERE {UNIQUE[table]}"  # noqa: S608 - our own words
+        db.execute_sql(
+            f"CREATE TRIGGER {table}_no_replace BEFORE INSERT ON {table} WHEN EXISTS ({there})"
+            f" {REFUSE_ON_SQLITE}"
+        )

@@ -10,12 +10,12 @@ from bot.db import UTCDateTimeField
 def up(migrator: Any, db: Any) -> None:
     class ContactWay(Model):
         id = BigAutoField()
-        config_id = CharField(unique=True, max_length=64)
-        qr_code = TextField(default="")
-        userids = JSONField(default=list)
-        state = CharField(index=True, max_length=30, default="")
-        remark = CharField(max_length=30, default="")
-        channel = CharField(max_length=64, default="")
+        config_id = CharField(max_length=64, unique=True)
+        qr_code = TextField()
+        userids = JSONField()
+        state = CharField(max_length=30, index=True)
+        remark = CharField(max_length=30)
+        channel = CharField(max_length=64)
         created_at = UTCDateTimeField()
         updated_at = UTCDateTimeField()
 
@@ -27,5 +27,4 @@ def up(migrator: Any, db: Any) -> None:
 
 
 def down(migrator: Any, db: Any) -> None:
-    for table in ("contact_way",):
-        db.execute_sql(f"DROP TABLE {table}")
+    db.execute_sql("DROP TABLE contact_way")

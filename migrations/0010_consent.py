@@ -18,7 +18,7 @@ def up(migrator: Any, db: Any) -> None:
         text_sha256 = CharField(max_length=64)
         state = CharField(max_length=24)
         errcode = IntegerField(null=True)
-        reason = TextField(default="")
+        reason = TextField()
         at = UTCDateTimeField()
 
         class Meta:
@@ -28,7 +28,7 @@ def up(migrator: Any, db: Any) -> None:
 
     class GapDigest(Model):
         id = BigAutoField()
-        userid = CharField(index=True, max_length=64)
+        userid = CharField(max_length=64, index=True)
         external_userid = CharField(max_length=64)
         added_at = UTCDateTimeField()
         told_at = UTCDateTimeField()
@@ -41,12 +41,12 @@ def up(migrator: Any, db: Any) -> None:
     class Consent(Model):
         id = BigAutoField()
         external_userid = CharField(max_length=64)
-        userid = CharField(null=True, max_length=64)
-        chat_id = CharField(null=True, max_length=64)
+        userid = CharField(max_length=64, null=True)
+        chat_id = CharField(max_length=64, null=True)
         state = CharField(max_length=16)
         since = UTCDateTimeField()
-        evidence = CharField()
-        event_id = BigIntegerField(unique=True, null=True)
+        evidence = CharField(max_length=255)
+        event_id = BigIntegerField(null=True, unique=True)
         recorded_at = UTCDateTimeField()
 
         class Meta:
@@ -55,6 +55,7 @@ def up(migrator: Any, db: Any) -> None:
             indexes = ((("external_userid", "userid", "since", "state"), True),)
 
     db.create_tables([Notice, GapDigest, Consent])
+    db.execute_sql("CREATE INDEX notice_state_userid ON notice (state, userid)")
 
 
 def down(migrator: Any, db: Any) -> None:
