@@ -37,9 +37,6 @@ def up() -> list[str]:
         done = list(_runner().up())
         if is_postgres:
             owner.make_queue_schema(database.connection())
-            if not done:
-                # Processes of the version before, which use them, have had their time.
-                owner.drop_old_queue(database.connection())
         return done
 
 

@@ -16,8 +16,6 @@ log = structlog.get_logger(__name__)
 
 # Of the application's role: the queue makes its tables here, and the owner never looks into it.
 QUEUE_SCHEMA = "kegui_queue"
-# Where the tables of the queue stood before.
-OLD_QUEUE = ("kegui_queue_kv", "kegui_queue_schedule", "kegui_queue_task", "kegui_queue_counter")
 MOST_NAMED = 5
 
 TRUSTED = """
@@ -35,7 +33,7 @@ OWNER_IF_STRANGE = f"""
 SELECT quote_ident(pg_get_userbyid(nspowner)) FROM pg_namespace
 WHERE nspname = %s AND nspowner NOT IN ({TRUSTED})
 """  # noqa: S608 - our own words
-# Indexes, row types and arrays belong to what they are of; nothing that the queue left is read.
+# Indexes, row types and arrays belong to what they are of.
 LEFT_THERE = f"""
 SELECT pg_describe_object(kind, object, 0), quote_ident(pg_get_userbyid(owner))
 FROM (
@@ -44,7 +42,6 @@ FROM (
   UNION ALL SELECT 'pg_operator'::regclass, oid, oprowner, oprnamespace FROM pg_operator
   UNION ALL SELECT 'pg_class'::regclass, oid, relowner, relnamespace FROM pg_class
     WHERE relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
-    AND NOT starts_with(relname, 'kegui_queue_')
   UNION ALL SELECT 'pg_type'::regclass, oid, typowner, typnamespace FROM pg_type
     WHERE typrelid = 0 AND typelem = 0
   UNION ALL SELECT 'pg_collation'::regclass, oid, collowner, collnamespace FROM pg_collation
@@ -107,13 +104,6 @@ def make_queue_schema(server: psycopg.Connection) -> None:
             _do(server, "CREATE SCHEMA {}", queue)
         for role in _names(server, APPLICATIONS, schema):
             _do(server, "GRANT USAGE, CREATE ON SCHEMA {} TO {}", queue, sql.SQL(role))
-
-
-def drop_old_queue(server: psycopg.Connection) -> None:
-    """Drop the tables in which an older version kept its queue: its messages only woke workers."""
-    with _asking(server) as schema:
-        for table in OLD_QUEUE:
-            _do(server, "DROP TABLE IF EXISTS {}", sql.Identifier(schema, table))
 
 
 @contextmanager

@@ -115,7 +115,7 @@ def roles(postgres_database: str) -> Iterator[TwoRoles]:
 
 
 def let_create(roles: TwoRoles) -> None:
-    """As an older docs/installation.md asked, for the queue."""
+    """As anybody may who gives out rights."""
     roles.run(roles.owner, f"GRANT CREATE ON SCHEMA public TO {roles.application_name}")
 
 
@@ -245,24 +245,8 @@ def test_a_queue_in_a_database_of_its_own_makes_its_schema(roles: TwoRoles) -> N
     queue.close()
 
 
-def test_an_installation_whose_queue_stood_beside_the_tables_goes_on(
-    roles: TwoRoles, tmp_path: Path
-) -> None:
-    let_create(roles)
-    for table in ("kv", "schedule", "task", "counter"):
-        roles.run(roles.application, f"CREATE TABLE kegui_queue_{table} (id bigserial)")
-
+def test_a_restore_makes_the_queue_a_schema_of_its_own(roles: TwoRoles, tmp_path: Path) -> None:
     assert roles.kegui("migrate").returncode == 0
-    # Old processes run on, until somebody exchanges them.
-    roles.run(roles.application, "INSERT INTO kegui_queue_task DEFAULT VALUES")
-
-    queue = Queue(roles.application)
-    queue.wake(Lane.WORK, "event:1")
-    assert queue.take(Lane.WORK) == ["event:1"]
-    queue.close()
-    assert roles.kegui("migrate").returncode == 0
-    with psycopg.connect(roles.owner) as server:
-        assert server.execute("SELECT to_regclass('public.kegui_queue_task')").fetchone() == (None,)
     make_token(roles)
     backup = str(tmp_path / "to")
     assert roles.kegui("backup", backup).returncode == 0

@@ -95,9 +95,7 @@ def _check_server(processes: Processes) -> list[Finding]:
         " FROM (SELECT tableowner,"
         " quote_ident(schemaname) || '.' || quote_ident(tablename) AS place,"
         " tablename = ANY(%s) AS add_only"
-        # What an older version's queue left there is dropped by the next `kegui migrate`.
-        " FROM pg_tables WHERE schemaname = current_schema()"
-        " AND NOT starts_with(tablename, 'kegui_queue_')) AS tables",
+        " FROM pg_tables WHERE schemaname = current_schema()) AS tables",
         (list(ADD_ONLY),),
     ).fetchone()
     [left] = db.database.execute_sql(LEFT_IN_SCHEMA).fetchone()
