@@ -33,10 +33,11 @@ run: .venv/.run ## play a business day against the sandbox, then leave the conso
 test: .venv/.dev ## run the whole test suite
 	@.venv/bin/python -m pytest -q --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
 
-check: .venv/.dev ## formatting, lint, types, migrations equal models
+check: .venv/.dev ## formatting, lint, types, the order of imports, migrations equal models
 	.venv/bin/ruff format --check .
 	.venv/bin/ruff check .
 	.venv/bin/mypy
+	.venv/bin/lint-imports
 	.venv/bin/python -m pytest -q tests/test_migrations.py
 
 format: .venv/.dev ## format the code
@@ -63,4 +64,4 @@ audit: .venv-tools/.made ## ask whether what the image installs has known weakne
 	@$(PYTHON) -m tests.supply.audit $(TOOLS)/pip-audit requirements.lock
 
 clean: ## remove the virtual environment and everything made at run time
-	rm -rf .venv .venv-tools var .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-tools var .import_linter_cache .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -132,7 +132,7 @@ def web() -> None:
             "-m",
             "gunicorn",
             "--config",
-            "python:config.gunicorn",
+            "python:bot.web_server",
             "bot.app:create_app()",
         ],
     )

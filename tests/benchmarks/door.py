@@ -190,7 +190,7 @@ def _serving(place: Place, application: str, folder: Path) -> Iterator[None]:
     command = (
         ["-m", "bot", "web"]
         if application == SHIPPED
-        else ["-m", "gunicorn", "--config", "python:config.gunicorn", application]
+        else ["-m", "gunicorn", "--config", "python:bot.web_server", application]
     )
     with (folder / f"{urlsplit(place.web_url).port}.log").open("wb") as log:
         process = subprocess.Popen(
