@@ -11,6 +11,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bot import api, console, db
 from bot.api import request_id
+from bot.capabilities import CAPABILITIES
 from bot.inbox import callback
 from bot.operations import health, signed_tables
 from bot.queue import Queue
@@ -81,8 +82,8 @@ def create_app(loaded: Settings | None = None) -> APIFlask:
     app.register_blueprint(callback.blueprint(loaded, queue, vault))
     app.register_blueprint(health.blueprint(loaded, queue))
     if kegui is not None:
-        api.register(app, kegui)
-        console.register(app, kegui)
+        api.register(app, kegui, CAPABILITIES)
+        console.register(app, kegui, CAPABILITIES)
     else:
         api.register_unconfigured(app, missing)
         console.register_unconfigured(app, missing, loaded.zone)

@@ -141,6 +141,7 @@ def web() -> None:
 @main.command()
 def worker() -> None:
     """Answer events and carry handovers forward."""
+    from bot.capabilities import CAPABILITIES
     from bot.operations import cpu_pinning
     from bot.worker import Worker
     from handlers import router
@@ -154,7 +155,7 @@ def worker() -> None:
     if kegui.settings.own_processor:
         crew = f"worker {kegui.settings.database_url.get_secret_value()}"
         processor = cpu_pinning.take_one(crew, from_the_last=True)
-    serving = Worker(kegui, router)
+    serving = Worker(kegui, router, CAPABILITIES)
     _on_stop(serving.stop)
     log.info("worker_started", processor=processor)
     serving.run()
@@ -164,6 +165,7 @@ def worker() -> None:
 @main.command()
 def clock() -> None:
     """Strike: polls, digests, readings. Any number may run; one leads."""
+    from bot.capabilities import JOBS
     from bot.jobs.leader import keep_time
 
     stopping = threading.Event()
@@ -172,7 +174,7 @@ def clock() -> None:
     if kegui is None:
         return
     log.info("clock_started")
-    keep_time(kegui, stopping)
+    keep_time(kegui, JOBS, stopping)
     log.info("clock_stopped")
 
 

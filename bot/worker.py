@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -14,30 +14,23 @@ from structlog.contextvars import bound_contextvars
 from bot import clock
 from bot.alarms import report
 from bot.audit.log import AuditUnwritable
-from bot.customers import conflicts
+from bot.capability import Capability
 from bot.db import connection
 from bot.effects import Busy
 from bot.events import Event
-from bot.handover import run as handover_run
 from bot.inbox import inbox
 from bot.inbox.inbox import Later, Lost
 from bot.kegui import Kegui
-from bot.models import FormerUserid, InboxEvent, Notice, Staff
-from bot.operations import pauses
+from bot.models import InboxEvent, Notice, Staff
 from bot.queue import Lane
 from bot.router import NOBODY, Received, Router
-from bot.staff import staff
 from bot.vault import WrongKey
 from bot.wecom import Paused, Refused, Throttled, WeComError
+from bot.wecom.pause_list import pause_of
 
 log = structlog.get_logger(__name__)
 
 WORK_THREADS = 8
-# What else a message may ask for, besides an event: each is safe at any moment.
-_CARRIED_FORWARD: dict[str, Callable[[int, Kegui], object]] = {
-    "handover": handover_run.advance,
-    "conflict": conflicts.tell_resolution,
-}
 LOOK_SECONDS = 1.0
 POLL_SECONDS = 0.05
 PATIENCE_SECONDS = 20
@@ -51,9 +44,14 @@ MEMBERS = ("UserID", "FromUserName")
 class Worker:
     """Serves both lanes until told to stop; any number of workers may run."""
 
-    def __init__(self, kegui: Kegui, router: Router) -> None:
+    def __init__(self, kegui: Kegui, router: Router, capabilities: Sequence[Capability]) -> None:
         self._kegui = kegui
         self._router = router
+        # What else a message may ask for, besides an event.
+        self._messages = {
+            kind: answer for one in capabilities for kind, answer in one.messages.items()
+        }
+        self._before_work = [prepare for one in capabilities for prepare in one.before_work]
         self._stopping = threading.Event()
         self._welcome_was_late_at = float("-inf")
 
@@ -143,9 +141,9 @@ class Worker:
         kind, _, number = message.partition(":")
         if kind == "event":
             self.answer(int(number), lane)
-        elif kind in _CARRIED_FORWARD:
+        elif kind in self._messages:
             try:
-                _CARRIED_FORWARD[kind](int(number), self._kegui)
+                self._messages[kind](int(number), self._kegui)
             except (WeComError, Busy) as error:
                 # The clock wakes it again; a pause is visible by itself.
                 report(error, self._kegui)
@@ -173,7 +171,8 @@ class Worker:
                 inbox.bury(row, now=clock.now(), error=f"without {', '.join(lacks)}")
                 return
             if lane == Lane.WORK:
-                self._ask_for_unknown(event)
+                for prepare in self._before_work:
+                    prepare(event, self._kegui)
             event = _as_spelled(event, row)
             if entry is None and lane == Lane.WORK:
                 self._ignore(row)
@@ -210,22 +209,6 @@ class Worker:
         else:
             inbox.finish(row, now=clock.now())
 
-    def _ask_for_unknown(self, event: Event) -> None:
-        """Read the member of a customer's event whom no reading has met, and how WeCom spells
-        them; where it cannot be asked, or does not show them, the event's spelling stays.
-
-        A former userid is asked about in every event: WeCom may have given it to somebody else.
-        """
-        if not event.userid or Staff.is_known(event.userid):
-            return
-        if not event.external_userid and not FormerUserid.among([event.userid]):
-            return
-        try:
-            staff.refresh(event.userid, self._kegui)
-        except WeComError as error:
-            report(error, self._kegui)
-            log.info("member_not_readable", errcode=error.errcode)
-
     def _ignore(self, row: InboxEvent) -> None:
         log.info(
             "event_ignored",
@@ -259,8 +242,9 @@ class Worker:
 
     def _due_after(self, error: WeComError, row: InboxEvent) -> datetime:
         if isinstance(error, Paused):
+            now = clock.now()
             # What refused the call was known for up to a second: it may have ended meanwhile.
-            return min(error.until, pauses.ends_at(error.endpoint) + LIFTED)
+            return min(error.until, (pause_of(error.endpoint, now) or now) + LIFTED)
         if isinstance(error, Throttled):
             return clock.now() + timedelta(seconds=error.wait_seconds)
         return self._next_try(row)

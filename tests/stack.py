@@ -256,12 +256,12 @@ class Stack:
         self.run_jobs(f"{module}.{job}")
 
     def run_jobs(self, *jobs: str) -> None:
-        """Run jobs of the schedule now, one after the other, by their modules and names."""
+        """Run jobs of the schedule now, one after the other, by their names."""
         self._program(
-            "from importlib import import_module\nfrom bot import jobs\n"
-            f"for job in {jobs!r}:\n"
-            "    module, _, name = job.partition('.')\n"
-            "    jobs.run_once(getattr(import_module(f'bot.jobs.{module}'), name), kegui)\n"
+            "from bot import jobs\nfrom bot.capabilities import JOBS\n"
+            "known = {job.name: job for job in JOBS}\n"
+            f"for name in {jobs!r}:\n"
+            "    jobs.run_once(known[name], kegui)\n"
         )
 
     def _program(self, text: str) -> None:

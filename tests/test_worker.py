@@ -15,6 +15,8 @@ from structlog.testing import LogCapture
 
 from bot import clock, db, events, worker
 from bot.audit.log import AuditUnwritable
+from bot.capabilities import CAPABILITIES
+from bot.capability import Capability
 from bot.effects import Busy
 from bot.inbox import inbox
 from bot.inbox.inbox import WELCOME_LEASE, WORK_LEASE, Later
@@ -115,7 +117,7 @@ def serving(kegui: Kegui, work: Handler, welcome: Handler | None = None) -> Work
     router.on(*ADDED)(work)
     if welcome is not None:
         router.on(*ADDED, lane=Lane.WELCOME)(welcome)
-    return Worker(kegui, router)
+    return Worker(kegui, router, CAPABILITIES)
 
 
 def put(kegui: Kegui, *, userid: str = "zhangsan", code: str = "", change_type: str = "") -> int:
@@ -450,7 +452,7 @@ def test_the_row_of_a_worker_that_hangs_goes_to_another_and_is_settled_once(
 
     router = Router()
     router.on(*ADDED, lane=lane)(hang)
-    Worker(kegui, router).answer(event_id, lane)
+    Worker(kegui, router, CAPABILITIES).answer(event_id, lane)
 
     assert len(other.got) == 1
     row = read(event_id)
@@ -480,9 +482,7 @@ def test_passing_trouble_raises_no_alarm(kegui: Kegui, time: Time) -> None:
     assert Alarm.select().count() == 0
 
 
-def test_a_handover_that_meets_trouble_waits_for_the_clock(
-    kegui: Kegui, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_handover_that_meets_trouble_waits_for_the_clock(kegui: Kegui) -> None:
     troubles = [NETWORK, Paused(ENDPOINT, NOW, "45009"), Busy("transfer")]
     asked: list[int] = []
 
@@ -490,10 +490,10 @@ def test_a_handover_that_meets_trouble_waits_for_the_clock(
         asked.append(number)
         raise troubles.pop()
 
-    monkeypatch.setitem(worker._CARRIED_FORWARD, "handover", advance)
+    capability = Capability("handover", messages={"handover": advance})
 
     for _ in range(3):
-        Worker(kegui, Router()).work_on(Lane.WORK, "handover:7")
+        Worker(kegui, Router(), [capability]).work_on(Lane.WORK, "handover:7")
 
     assert asked == [7] * 3
 
@@ -513,7 +513,7 @@ def run(kegui: Kegui, handled: threading.Event, *, until: Any) -> None:
     """Let a worker run until the event was handled, and end it as TERM does."""
     router = Router()
     router.on(*ADDED)(lambda _received, _kegui: handled.set())
-    serving = Worker(kegui, router)
+    serving = Worker(kegui, router, CAPABILITIES)
     thread = threading.Thread(target=serving.run)
     thread.start()
     try:
@@ -550,7 +550,7 @@ def test_while_welcomes_begin_late_other_work_waits(kegui: Kegui) -> None:
     handled = threading.Event()
     router = Router()
     router.on(*ADDED)(lambda _received, _kegui: handled.set())
-    serving = Worker(kegui, router)
+    serving = Worker(kegui, router, CAPABILITIES)
     late = put(kegui, code="CODE")
     InboxEvent.update(due_at=clock.now() - timedelta(seconds=3)).execute()
     serving.answer(late, Lane.WELCOME)
@@ -579,7 +579,7 @@ def test_what_was_begun_is_finished_before_the_worker_ends(kegui: Kegui) -> None
 
     router = Router()
     router.on(*ADDED)(slow)
-    serving = Worker(kegui, router)
+    serving = Worker(kegui, router, CAPABILITIES)
     thread = threading.Thread(target=serving.run)
     thread.start()
     assert begun.wait(20)
@@ -622,7 +622,7 @@ def test_all_lines_of_an_event_have_its_id_and_no_others_have(kegui: Kegui) -> N
 
     router = Router()
     router.on(*ADDED)(handle)
-    serving = Worker(kegui, router)
+    serving = Worker(kegui, router, CAPABILITIES)
     thread = threading.Thread(target=serving.run)
     structlog.configure(processors=[structlog.contextvars.merge_contextvars, capture])
     try:

@@ -5,48 +5,15 @@ from collections.abc import Sequence
 from apiflask import APIBlueprint, APIFlask
 from flask import Response, jsonify, request
 
-from bot.api import (
-    alarms,
-    allocations,
-    audit,
-    auth,
-    conflicts,
-    contact_ways,
-    context,
-    customers,
-    events,
-    gaps,
-    handovers,
-    idempotency,
-    offboardings,
-    openapi,
-    pauses,
-    problems,
-    staff,
-    sync_runs,
-)
+from bot.api import auth, context, idempotency, openapi, problems
+from bot.capability import Capability
 from bot.db import database
 from bot.kegui import Kegui
 
 PREFIX = "/api/v1"
-NOUNS = (
-    offboardings,
-    handovers,
-    customers,
-    conflicts,
-    allocations,
-    audit,
-    contact_ways,
-    events,
-    gaps,
-    alarms,
-    pauses,
-    staff,
-    sync_runs,
-)
 
 
-def register(app: APIFlask, kegui: Kegui) -> None:
+def register(app: APIFlask, kegui: Kegui, capabilities: Sequence[Capability]) -> None:
     """Add the API and its description to the application."""
     context.hold(app, kegui)
     problems.answer_for(app, "/api")
@@ -57,8 +24,9 @@ def register(app: APIFlask, kegui: Kegui) -> None:
     api.before_request(refuse_null_body)
     api.after_request(idempotency.remember)
     problems.translate(api)
-    for noun in NOUNS:
-        api.register_blueprint(noun.blueprint)
+    for capability in capabilities:
+        for endpoint in capability.endpoints:
+            api.register_blueprint(endpoint)
     app.register_blueprint(api)
     app.register_blueprint(_description(app))
     # Of the application: an address that is not there, and a body too large, reach no blueprint.

@@ -1,4 +1,4 @@
-"""The console: when a person clicks. One blueprint per screen, thin over reports and actions."""
+"""The console: when a person clicks. What every screen has; the capabilities bring theirs."""
 
 from collections.abc import Callable, Sequence
 from datetime import tzinfo
@@ -18,69 +18,18 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_excepti
 
 from bot import db
 from bot.audit.log import AuditUnwritable
-from bot.console import (
-    account,
-    alarms,
-    audit,
-    conflicts,
-    contact_ways,
-    customers,
-    events,
-    form_limits,
-    gaps,
-    gate,
-    home,
-    language,
-    login,
-    moves,
-    navigation,
-    offboardings,
-    operation,
-    pages,
-    purpose,
-    rights,
-    settings,
-    sidebar,
-    staff,
-    step_up,
-    theme,
-    tokens,
-    wording,
-)
+from bot.capability import Capability
+from bot.console import form_limits, gate, language, navigation, pages, theme
 from bot.identity.access import LOCAL
 from bot.identity.proposals import NotBound
 from bot.kegui import Kegui
 from bot.vault import WrongKey
 
-SCREENS = (
-    login,
-    step_up,
-    purpose,
-    account,
-    theme,
-    sidebar,
-    home,
-    customers,
-    moves,
-    conflicts,
-    gaps,
-    contact_ways,
-    offboardings,
-    staff,
-    audit,
-    rights,
-    wording,
-    alarms,
-    events,
-    operation,
-    tokens,
-    settings,
-)
 log = structlog.get_logger(__name__)
 TRANSLATIONS = Path(__file__).parent / "translations"
 
 
-def register(app: APIFlask, kegui: Kegui) -> None:
+def register(app: APIFlask, kegui: Kegui, capabilities: Sequence[Capability]) -> None:
     """Add the console's pages to the application."""
     app.config |= {
         "SESSION_COOKIE_NAME": "kegui",
@@ -94,14 +43,14 @@ def register(app: APIFlask, kegui: Kegui) -> None:
         "WTF_CSRF_TIME_LIMIT": None,
     }
     gate.csrf.init_app(app)
-    pages.hold(app, kegui)
+    pages.hold(app, kegui, capabilities)
     _dress(app, kegui.settings.zone)
     app.jinja_env.globals |= {
         "navigation": navigation.navigation,
         "person": navigation.person,
         "may": navigation.may,
     }
-    app.register_blueprint(_console())
+    app.register_blueprint(_console(capabilities))
     _answer_missing_pages(app, lambda: (render_template("not_found.html"), 404), is_open=True)
 
 
@@ -140,7 +89,7 @@ def _blueprint() -> APIBlueprint:
     )
 
 
-def _console() -> APIBlueprint:
+def _console(capabilities: Sequence[Capability]) -> APIBlueprint:
     console = _blueprint()
     console.before_request(pages.open_connection)
     console.before_request(gate.check)
@@ -154,8 +103,10 @@ def _console() -> APIBlueprint:
     console.register_error_handler(OperationalError, _refused)
     console.register_error_handler(MaxConnectionsExceeded, _no_connection_left)
     console.register_error_handler(WrongKey, _wrong_key)
-    for screen in SCREENS:
-        console.register_blueprint(screen.blueprint)
+    console.register_blueprint(theme.blueprint)
+    for capability in capabilities:
+        for page in capability.pages:
+            console.register_blueprint(page.blueprint)
     return console
 
 

@@ -13,13 +13,13 @@ from flask_babel import LazyString
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from bot import clock
+from bot import capability, clock
 from bot.console import gate
 from bot.console.gate import allow
-from bot.console.pages import kegui, lasting
+from bot.console.pages import capabilities, kegui, lasting
 from bot.console.words import word
 from bot.identity.rights import Right
-from bot.jobs import job_name, next_strike, timetable
+from bot.jobs import next_strike, timetable
 from bot.models import EndpointPause
 from bot.models.inbox_event import DEAD, OPEN_STATES
 from bot.operations import pauses
@@ -115,6 +115,7 @@ class JobLine:
     """A job of the schedule; ``run`` None: it was never begun."""
 
     name: str
+    title: str
     rhythm: str
     run: Job | None
     state: str
@@ -169,7 +170,7 @@ def _task(trouble: Trouble) -> tuple[str, str]:
         "number": trouble.number,
         "endpoint": trouble.subject,
         "lane": lane,
-        "job": word("job", trouble.subject).text if trouble.kind == JOB_LATE else "",
+        "job": _title(trouble.subject) if trouble.kind == JOB_LATE else "",
         "lasts": lasting(trouble.lasts),
     }
     return said, place or url_for("console.alarms.index")
@@ -211,11 +212,12 @@ def _pause(pause: OpenPause, state: str) -> PauseLine:
 def _jobs(operation: Operation, settings: Settings) -> list[JobLine]:
     runs = {run.name: run for run in operation.jobs}
     lines = []
-    for job, trigger in timetable(settings):
-        run = runs.get(job_name(job))
+    for job, trigger in timetable(_known_jobs(), settings):
+        run = runs.get(job.name)
         lines.append(
             JobLine(
-                job_name(job),
+                job.name,
+                str(job.title),
                 _rhythm(trigger, operation.at),
                 run,
                 _state(run, operation),
@@ -223,6 +225,15 @@ def _jobs(operation: Operation, settings: Settings) -> list[JobLine]:
             )
         )
     return lines
+
+
+def _known_jobs() -> list[capability.Job]:
+    return [job for one in capabilities() for job in one.jobs]
+
+
+def _title(name: str) -> str:
+    """What a job is called; one that no capability knows keeps its name."""
+    return next((str(job.title) for job in _known_jobs() if job.name == name), name)
 
 
 def _rhythm(trigger: BaseTrigger, now: datetime) -> str:

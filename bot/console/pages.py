@@ -1,7 +1,7 @@
 """What every page of the console has: its connection, its words, its headers."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, tzinfo
 from typing import cast
 
@@ -10,6 +10,7 @@ from flask_babel import format_timedelta
 from werkzeug.datastructures import MultiDict
 
 from bot.audit.log import without_phones
+from bot.capability import Capability
 from bot.console import form_limits, language
 from bot.console.reasons import actor, code, handover_number, reason
 from bot.console.troubles import trouble
@@ -33,13 +34,18 @@ HEADERS = {
 }
 
 
-def hold(app: Flask, kegui: Kegui) -> None:
-    """Let the pages of ``app`` know whom the process serves."""
+def hold(app: Flask, kegui: Kegui, capabilities: Sequence[Capability]) -> None:
+    """Let the pages of ``app`` know whom the process serves, and what it can do."""
     app.extensions["console"] = kegui
+    app.extensions["capabilities"] = capabilities
 
 
 def kegui() -> Kegui:
     return cast(Kegui, current_app.extensions["console"])
+
+
+def capabilities() -> Sequence[Capability]:
+    return cast(Sequence[Capability], current_app.extensions["capabilities"])
 
 
 def open_connection() -> None:

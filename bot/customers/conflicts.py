@@ -182,6 +182,12 @@ def untold() -> list[int]:
     return [conflict.id for conflict in query.order_by(Conflict.id)]
 
 
+def wake_untold(kegui: Kegui) -> None:
+    """Let a worker tell each settled conflict of which somebody has not heard yet."""
+    for conflict_id in untold():
+        kegui.queue.wake(Lane.WORK, f"conflict:{conflict_id}")
+
+
 def tell_resolution(conflict_id: int, kegui: Kegui) -> None:
     """Tell everybody concerned how the conflict was settled, each once.
 

@@ -32,6 +32,7 @@ from bot.models.handover import (
     SCHEDULED,
 )
 from bot.models.staff import LEFT
+from bot.queue import Lane
 from bot.staff import staff
 from bot.wecom import Paused, WeComError
 from bot.wecom.pause_list import pause_of
@@ -105,6 +106,12 @@ def first_of_each() -> list[int]:
     """Return one handover of each member of whom any is pending: who advances it does the rest."""
     query = Handover.select(fn.MIN(Handover.id)).where(_is_pending()).group_by(Handover.userid)
     return [number for (number,) in cast(Any, query.tuples())]
+
+
+def wake_pending(kegui: Kegui) -> None:
+    """Running handovers are asked for again and again, until each customer is settled."""
+    for handover_id in first_of_each():
+        kegui.queue.wake(Lane.WORK, f"handover:{handover_id}")
 
 
 def _is_pending() -> object:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import uuid4
 
@@ -11,6 +12,7 @@ from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
 from bot import clock
+from bot.capability import Job
 from bot.db import connection
 from bot.inbox import clock_set_back
 from bot.jobs import schedule
@@ -64,7 +66,7 @@ def _heal() -> bool:
         return clock_set_back.heal(clock.now())
 
 
-def keep_time(kegui: Kegui, stopping: threading.Event) -> None:
+def keep_time(kegui: Kegui, jobs: Sequence[Job], stopping: threading.Event) -> None:
     """Strike whenever we lead, until told to stop; a job that was begun is finished first."""
     leader = Leader()
     scheduler: BackgroundScheduler | None = None
@@ -76,7 +78,7 @@ def keep_time(kegui: Kegui, stopping: threading.Event) -> None:
                 scheduler.shutdown(wait=False)
                 scheduler = None
             if leads and scheduler is None:
-                scheduler = schedule(kegui, leader.leads)
+                scheduler = schedule(kegui, jobs, leader.leads)
                 scheduler.start()
                 log.info("clock_leads")
         except (PeeweeException, MaxConnectionsExceeded) as error:

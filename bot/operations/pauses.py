@@ -1,9 +1,5 @@
 """Pauses, lifted by hand: an operator has mended what WeCom refused."""
 
-from datetime import datetime
-
-from peewee import fn
-
 from bot import clock
 from bot.audit.log import Who
 from bot.db import transaction
@@ -30,13 +26,3 @@ def lift(pause: EndpointPause, by: Who, kegui: Kegui) -> int:
         ).execute()
         kegui.audit.record(by, "pause.lift", f"pause {pause.name}")
         return inbox.hasten(waits, now=now)
-
-
-def ends_at(endpoint: str) -> datetime:
-    """Return when nothing pauses an endpoint any more: now, if nothing does."""
-    last: datetime | None = (
-        EndpointPause.select(fn.MAX(EndpointPause.until))
-        .where(EndpointPause.endpoint.in_((endpoint, EVERY_ENDPOINT)))
-        .scalar()
-    )
-    return max(last, clock.now()) if last else clock.now()

@@ -10,15 +10,16 @@ import structlog
 from peewee import JOIN, fn
 
 from bot import clock
+from bot.alarms import report
 from bot.audit.log import Who
 from bot.db import locked, released, transaction
-from bot.events import SETTLING
+from bot.events import SETTLING, Event
 from bot.kegui import Kegui
 from bot.models import Department, FormerUserid, Handover, Ownership, Staff
 from bot.models.handover import CANCELLED, HANDOVER_OPEN, OFFBOARDING
 from bot.models.staff import ACTIVE, LEFT
 from bot.staff.candidate import Candidate
-from bot.wecom import ABOUT_ONE, OUT_OF_RANGE, Refused, User
+from bot.wecom import ABOUT_ONE, OUT_OF_RANGE, Refused, User, WeComError
 
 log = structlog.get_logger(__name__)
 
@@ -106,6 +107,23 @@ def refresh(userid: str, kegui: Kegui) -> User | None:
         with transaction():
             note_leader(department_id, user.userid, leads)
     return user
+
+
+def ask_for_unknown(event: Event, kegui: Kegui) -> None:
+    """Read the member of a customer's event whom no reading has met, and how WeCom spells
+    them; where it cannot be asked, or does not show them, the event's spelling stays.
+
+    A former userid is asked about in every event: WeCom may have given it to somebody else.
+    """
+    if not event.userid or Staff.is_known(event.userid):
+        return
+    if not event.external_userid and not FormerUserid.among([event.userid]):
+        return
+    try:
+        refresh(event.userid, kegui)
+    except WeComError as error:
+        report(error, kegui)
+        log.info("member_not_readable", errcode=error.errcode)
 
 
 def _end_former(userid: str, kegui: Kegui) -> None:

@@ -14,6 +14,7 @@ from werkzeug.test import TestResponse
 
 from bot import api, clock, db
 from bot.api.auth import create_token
+from bot.capabilities import CAPABILITIES
 from bot.kegui import Kegui
 from bot.models import Customer, Relation, Staff
 from bot.queue import Queue
@@ -105,7 +106,7 @@ def app(kegui: Kegui) -> APIFlask:
     """The application with the API alone on it; the test's own connection stays open."""
     app = APIFlask("bot.app", docs_path=None, spec_path=None)
     app.config["TESTING"] = True
-    api.register(app, kegui)
+    api.register(app, kegui, CAPABILITIES)
     return app
 
 

@@ -2,8 +2,9 @@
 
 import pytest
 
-from bot import jobs
 from bot.api.auth import create_token
+from bot.capabilities import CAPABILITIES
+from bot.customers import conflicts
 from bot.kegui import Kegui
 from bot.models import Conflict, Ownership, Relation
 from bot.queue import Lane
@@ -57,7 +58,7 @@ def test_the_decision_moves_the_customer_and_all_concerned_are_told(
     assert current is not None
     assert current.userid == "lihua"
     assert kegui.queue.take(Lane.WORK) == ["conflict:1"]
-    Worker(kegui, Router()).work_on(Lane.WORK, "conflict:1")
+    Worker(kegui, Router(), CAPABILITIES).work_on(Lane.WORK, "conflict:1")
     assert sorted(call[1] for call in wecom.calls) == ["lihua", "zhangsan"]
 
 
@@ -97,15 +98,15 @@ def test_news_that_wecom_cannot_bring_now_is_brought_later(
     call: Call, wecom: FakeWeCom, kegui: Kegui
 ) -> None:
     wecom.error = Transient("message/send", None, "time-out")
-    worker = Worker(kegui, Router())
+    worker = Worker(kegui, Router(), CAPABILITIES)
     call("POST", "/conflicts/1/resolve", DECISION)
     worker.work_on(Lane.WORK, *kegui.queue.take(Lane.WORK))
     assert Conflict.get().state == "resolved"
 
     wecom.error = None
-    jobs.conflicts.wake_untold(kegui)
+    conflicts.wake_untold(kegui)
     worker.work_on(Lane.WORK, *kegui.queue.take(Lane.WORK))
-    jobs.conflicts.wake_untold(kegui)
+    conflicts.wake_untold(kegui)
 
     assert sorted(call[1] for call in wecom.calls) == ["lihua", "zhangsan"]
     assert kegui.queue.take(Lane.WORK) == []

@@ -6,8 +6,8 @@ import pytest
 
 from bot import clock
 from bot.audit.log import AuditLog
-from bot.jobs import Job
 from bot.jobs.audit import look, seal, verify, verify_again
+from bot.kegui import Kegui
 from bot.models import Alarm, AuditSeal
 from bot.operations.status import show
 from tests.audit.test_log import acts, attack
@@ -19,7 +19,7 @@ __all__ = ["attack"]
 pytestmark = pytest.mark.usefixtures("store")
 
 
-def strike(*jobs: Job) -> None:
+def strike(*jobs: Callable[[Kegui], None]) -> None:
     for job in jobs:
         job(KEGUI)
 

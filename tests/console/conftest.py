@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from bot import clock, console, db
+from bot.capabilities import CAPABILITIES
 from bot.console import gate
 from bot.identity import logins
 from bot.identity.rights import Role
@@ -90,7 +91,7 @@ def app(database: str) -> APIFlask:
     app = APIFlask("bot.app", docs_path=None, spec_path=None)
     app.config["TESTING"] = True
     app.secret_key = "a secret of the tests"
-    console.register(app, Kegui(loaded, nobody, Queue(database), Vault(DATA_KEY)))
+    console.register(app, Kegui(loaded, nobody, Queue(database), Vault(DATA_KEY)), CAPABILITIES)
     return app
 
 

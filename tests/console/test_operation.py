@@ -10,14 +10,13 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 from bot import clock
+from bot.capabilities import JOBS
 from bot.console.words import WORDS
 from bot.db import database as current
-from bot.jobs import job_name, timetable
 from bot.models import EndpointPause, InboxEvent, JobRun, Lease, SyncCount, SyncRun
 from bot.queue import Lane, Queue
 from bot.reports import home
 from bot.sync import findings, rules
-from config import settings
 from tests.console.conftest import MORNING, add_event, add_troubles, set_queue
 
 pytestmark = pytest.mark.usefixtures("database")
@@ -259,9 +258,10 @@ def test_with_every_trouble_the_page_speaks_the_readers_language_only(
 
 
 def test_every_job_of_the_schedule_has_a_name() -> None:
-    names = {job_name(job) for job, _ in timetable(settings.load({}))}
+    titles = {str(job.title) for job in JOBS}
 
-    assert names == set(WORDS["job"])
+    assert len(titles) == len({job.name for job in JOBS}) == len(JOBS)
+    assert all(re.search("[\u4e00-\u9fff]", title) for title in titles)
 
 
 def test_every_difference_has_a_name_and_every_advice_an_english_one(client: FlaskClient) -> None:

@@ -9,7 +9,7 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.mofile import read_mo
 from babel.messages.pofile import read_po
 
-from bot import console
+import bot
 from bot.allocation import allocate
 from bot.console.reasons import SENTENCES
 from bot.console.words import WORDS
@@ -21,10 +21,10 @@ from bot.models.customer import LIVE_RELATIONS, RELATION_ENDED
 from bot.models.handover import HANDOVER_OPEN
 from bot.models.inbox_event import STATES
 
-FOLDER = Path(console.__file__).parent
-MESSAGES = FOLDER / "translations" / "en" / "LC_MESSAGES"
+FOLDER = Path(bot.__file__).parent
+MESSAGES = FOLDER / "console" / "translations" / "en" / "LC_MESSAGES"
 # The same as in translations/babel.cfg.
-MAPPING = [("**.py", "python"), ("templates/**.html", "jinja2")]
+MAPPING = [("**.py", "python"), ("console/templates/**.html", "jinja2")]
 KEYWORDS: dict[str, Any] = {
     **{"_": None, "gettext": None, "_l": None},
     **{"pgettext": ((1, "c"), 2), "_p": ((1, "c"), 2)},

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from bot import clock, events
+from bot.capabilities import CAPABILITIES
 from bot.inbox import inbox
 from bot.kegui import Kegui
 from bot.models import (
@@ -53,7 +54,7 @@ def answered(kegui: Kegui, **nodes: str) -> InboxEvent:
     event_id = inbox.put("customer", events.parse(body), body, vault=kegui.vault, now=clock.now())
     assert event_id is not None
     lane = Lane.WELCOME if "WelcomeCode" in nodes else Lane.WORK
-    Worker(kegui, router).answer(event_id, lane)
+    Worker(kegui, router, CAPABILITIES).answer(event_id, lane)
     return InboxEvent.get_by_id(event_id)
 
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 import pytest
 
 from bot import clock, db, events
+from bot.capabilities import CAPABILITIES
 from bot.handover import group_transfers, transfers
 from bot.inbox import inbox
 from bot.kegui import Kegui
@@ -101,7 +102,7 @@ def comes(kegui: Kegui, at: float, **nodes: str) -> int:
     body = xml(CreateTime=str(int(NOW.timestamp() + at)), **nodes)
     event_id = inbox.put("customer", events.parse(body), body, vault=kegui.vault, now=clock.now())
     assert event_id is not None
-    Worker(kegui, router).answer(event_id, Lane.WORK)
+    Worker(kegui, router, CAPABILITIES).answer(event_id, Lane.WORK)
     return event_id
 
 
@@ -249,7 +250,7 @@ def test_a_group_is_read_again_when_wecom_has_written_it(
     assert (row.state, GroupChat.get().owner) == (WAITING, "zhangsan")
     assert timedelta(seconds=2) < row.due_at - NOW < timedelta(seconds=10)
     time.pass_((row.due_at - NOW).total_seconds())
-    Worker(kegui, router).answer(event_id, Lane.WORK)
+    Worker(kegui, router, CAPABILITIES).answer(event_id, Lane.WORK)
     assert (InboxEvent.get_by_id(event_id).state, GroupChat.get().owner) == (DONE, "lisi")
 
 
@@ -263,7 +264,7 @@ def test_an_answer_without_owner_or_name_takes_nothing_away(
 
     event_id = comes(kegui, 0, Event=GROUPS, ChangeType="update", ChatId="wr_1")
     time.pass_(10)
-    Worker(kegui, router).answer(event_id, Lane.WORK)
+    Worker(kegui, router, CAPABILITIES).answer(event_id, Lane.WORK)
 
     group = GroupChat.get()
     assert (group.owner, group.name) == ("zhangsan", "客户群")
@@ -282,7 +283,7 @@ def test_an_answer_that_was_asked_for_earlier_overwrites_no_later_one(
     wecom.groups = [meanwhile]
     event_id = comes(kegui, 0, Event=GROUPS, ChangeType="update", ChatId="wr_1")
     time.pass_(10)
-    Worker(kegui, router).answer(event_id, Lane.WORK)
+    Worker(kegui, router, CAPABILITIES).answer(event_id, Lane.WORK)
 
     assert GroupChat.get().owner == "lisi"
 

@@ -18,9 +18,9 @@ import bot
 from bot import clock, db, jobs
 from bot.app import create_app
 from bot.audit.log import Who
+from bot.capabilities import JOBS
 from bot.identity import local_users, logins, roles, second_factors, tokens
 from bot.identity.rights import Role
-from bot.jobs import access
 from bot.kegui import Kegui
 from bot.models import (
     TABLES,
@@ -40,6 +40,7 @@ from tests.test_cli import Kegui as Command
 from tests.test_cli import environment, kegui, network
 
 __all__ = ["environment", "kegui", "network"]
+[LOOK] = [job for job in JOBS if job.name == "access.look_for_forged"]
 PASSWORD = "a lantern beneath nine bridges"
 TERMINAL = Who("cli:test")
 # An administrator has it, and no auditor.
@@ -413,7 +414,7 @@ def test_a_forged_row_is_an_alarm_until_it_is_taken_back(
     copy("local_user", {"name": "ops"}, name="evil")
     copy("second_factor", {"actor": "local:ops"}, actor="anna")
 
-    jobs.run_once(access.look_for_forged, house)
+    jobs.run_once(LOOK, house)
 
     with db.connection():
         told = {alarm.subject.split()[0] for alarm in forged()}
@@ -427,7 +428,7 @@ def test_a_forged_row_is_an_alarm_until_it_is_taken_back(
         assert local_users.disable("evil", TERMINAL, house)
         assert second_factors.remove("anna", TERMINAL, house)
 
-    jobs.run_once(access.look_for_forged, house)
+    jobs.run_once(LOOK, house)
 
     with db.connection():
         assert forged() == []

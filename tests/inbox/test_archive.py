@@ -15,6 +15,7 @@ import pytest
 from peewee import PostgresqlDatabase
 
 from bot import clock, db, events
+from bot.capabilities import JOBS
 from bot.inbox import archive as inbox_archive
 from bot.inbox import inbox
 from bot.jobs import schedule
@@ -102,7 +103,7 @@ def test_what_was_settled_is_moved_after_the_days_and_not_before() -> None:
 
 
 def test_the_clock_does_it_every_night() -> None:
-    job = schedule(KEGUI).get_job("inbox.archive")
+    job = schedule(KEGUI, JOBS).get_job("inbox.archive")
 
     struck = [
         job.trigger.get_next_fire_time(None, datetime(2026, 11, day, tzinfo=UTC))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any, cast
 
@@ -10,8 +11,9 @@ from prometheus_client import CollectorRegistry
 
 from bot import clock, jobs
 from bot.alarms import end_alarm, raise_alarm
+from bot.capabilities import JOBS
+from bot.capability import Job
 from bot.effects import Busy
-from bot.jobs import job_name, timetable
 from bot.jobs.alarms import THIS_LOOK, look_for_late_jobs
 from bot.kegui import Kegui
 from bot.metrics import Storing
@@ -41,16 +43,12 @@ class Act:
 @pytest.fixture
 def act(store: str) -> Act:
     """What a job does that is struck here, under its own name; the timetable is known."""
-    jobs.schedule(KEGUI)
+    jobs.schedule(KEGUI, JOBS)
     return Act()
 
 
-def strike(job: jobs.Job, act: Act) -> None:
-    def run(kegui: Kegui) -> None:
-        act(kegui)
-
-    run.__module__, run.__name__ = job.__module__, job.__name__
-    jobs.Strikes(KEGUI, lambda: True, JobRun.last()).strike(run)
+def strike(job: Job, act: Act) -> None:
+    jobs.Strikes(KEGUI, lambda: True, JobRun.last()).strike(replace(job, run=act))
 
 
 def pass_time(**time: float) -> None:
@@ -82,9 +80,9 @@ def look(queue_url: str) -> Look:
     return look
 
 
-EVERY_JOB = [job for job, _ in timetable(KEGUI.settings)]
+BY_NAME = {job.name: job for job in JOBS}
 # Of the look itself no look can tell, but `kegui status` does.
-WATCHED = [job for job in EVERY_JOB if job is not look_for_late_jobs]
+WATCHED = [job for job in JOBS if job.run is not look_for_late_jobs]
 
 
 def clock_strikes_the_look() -> None:
@@ -96,7 +94,7 @@ def test_a_look_that_fails_itself_is_told_by_the_command(act: Act, queue_url: st
     PlannedJob.update(well_at=clock.now()).where(PlannedJob.job != THIS_LOOK).execute()
     act.error = KeyError("a bug")
     with pytest.raises(KeyError):
-        strike(look_for_late_jobs, act)
+        strike(BY_NAME[THIS_LOOK], act)
 
     text, is_well = show(queue_url, as_json=False)
 
@@ -112,11 +110,11 @@ def test_after_a_time_without_a_clock_nothing_is_late_before_it_could_strike(act
     assert Alarm.select().count() == 0
 
 
-@pytest.mark.parametrize("job", WATCHED, ids=job_name)
+@pytest.mark.parametrize("job", WATCHED, ids=lambda job: job.name)
 def test_every_job_that_fails_for_twice_its_interval_is_an_alarm_until_it_goes_well(
-    act: Act, look: Look, job: jobs.Job
+    act: Act, look: Look, job: Job
 ) -> None:
-    name = job_name(job)
+    name = job.name
     act.error = Transient("externalcontact/get", None, "network")
     patience = timedelta(seconds=PlannedJob.get_by_id(name).patience)
     strike(job, act)
@@ -143,21 +141,21 @@ def test_every_job_that_fails_for_twice_its_interval_is_an_alarm_until_it_goes_w
     assert look() == ([], True)
 
 
-@pytest.mark.parametrize("job", WATCHED, ids=job_name)
-def test_a_job_that_is_never_begun_or_never_ends_is_late_too(act: Act, job: jobs.Job) -> None:
+@pytest.mark.parametrize("job", WATCHED, ids=lambda job: job.name)
+def test_a_job_that_is_never_begun_or_never_ends_is_late_too(act: Act, job: Job) -> None:
     pass_time(days=3)
 
     clock_strikes_the_look()
     look_for_late_jobs(KEGUI)
 
-    assert job_name(job) in {alarm.subject for alarm in Alarm.select()}
+    assert job.name in {alarm.subject for alarm in Alarm.select()}
 
 
 def test_a_bug_in_a_job_is_a_failure(act: Act) -> None:
     act.error = KeyError("a bug")
 
     with pytest.raises(KeyError):
-        strike(jobs.readings.unassigned, act)
+        strike(BY_NAME["readings.unassigned"], act)
 
     assert PlannedJob.get_by_id("readings.unassigned").failed_at is not None
 
@@ -167,7 +165,7 @@ def test_what_is_on_the_timetable_no_longer_is_never_late(act: Act) -> None:
     PlannedJob.create(job="old.job", patience=1, may_take=1, well_at=ago)
     JobRun.create(job="old.job", struck_at=ago, error="KeyError")
 
-    jobs.schedule(KEGUI)
+    jobs.schedule(KEGUI, JOBS)
     look_for_late_jobs(KEGUI)
 
     assert Alarm.select().count() == 0
@@ -176,7 +174,7 @@ def test_what_is_on_the_timetable_no_longer_is_never_late(act: Act) -> None:
 def test_who_begins_to_lead_forgets_nothing_of_what_fails(act: Act) -> None:
     pass_time(days=3)
 
-    jobs.schedule(KEGUI)
+    jobs.schedule(KEGUI, JOBS)
     clock_strikes_the_look()
     look_for_late_jobs(KEGUI)
 
@@ -188,7 +186,7 @@ def test_the_nightly_reading_went_well_whichever_job_or_command_ended_it(
 ) -> None:
     act.error = Transient("externalcontact/get", None, "network")
     pass_time(hours=49)
-    strike(jobs.readings.everything, act)
+    strike(BY_NAME["readings.everything"], act)
     PlannedJob.update(well_at=clock.now()).where(PlannedJob.job != "readings.everything").execute()
     assert look() == (["readings.everything"], False)
 
@@ -208,7 +206,7 @@ def test_a_first_import_that_goes_on_is_not_late_and_one_that_stands_still_is(
     ).execute()
     assert look() == ([], True)
 
-    strike(jobs.readings.first_import, act)
+    strike(BY_NAME["readings.first_import"], act)
     assert look() == (["readings.first_import"], False)
 
     SyncProgress.create(run="r", step="customers", subject="zhangsan", finished_at=clock.now())
@@ -225,14 +223,14 @@ OTHER_REASONS = (
     Busy("another process"),
     OperatorNeeded("message/send", 48002, what_to_do="..."),
 )
-DIGESTS = jobs.job_name(jobs.notices.send_digests)
+DIGESTS = "notices.send_digests"
 
 
 def late_in_an_outage(act: Act, error: Exception) -> None:
     """The digests have not been sent for three minutes: the last time they failed like this."""
     act.error = error
     pass_time(minutes=3)
-    strike(jobs.notices.send_digests, act)
+    strike(BY_NAME[DIGESTS], act)
     PlannedJob.update(well_at=clock.now()).where(PlannedJob.job != DIGESTS).execute()
 
 
@@ -281,7 +279,7 @@ def test_what_still_fails_after_the_outage_is_an_alarm_and_what_was_not_tried_is
     end_alarm("wecom_unreachable")
     assert late_alarms() == []
 
-    strike(jobs.notices.send_digests, act)
+    strike(BY_NAME[DIGESTS], act)
 
     assert late_alarms() == [DIGESTS]
 
@@ -292,11 +290,11 @@ def test_an_alarm_from_before_the_outage_stands_until_the_job_goes_well(act: Act
 
     told_of_an_outage()
     act.error = AWAY[0]
-    strike(jobs.notices.send_digests, act)
+    strike(BY_NAME[DIGESTS], act)
     assert late_alarms() == [DIGESTS]
 
     act.error = None
-    strike(jobs.notices.send_digests, act)
+    strike(BY_NAME[DIGESTS], act)
     assert late_alarms() == []
 
 
@@ -305,9 +303,7 @@ def test_late_jobs_are_told_to_programs_and_to_prometheus(act: Act, queue_url: s
 
     shown, _ = show(queue_url, as_json=True)
     late = {row["job"] for row in json.loads(shown)["planned"] if row["late"]}
-    assert late == {
-        job_name(job) for job in EVERY_JOB if PlannedJob.get_by_id(job_name(job)).patience < 10_000
-    }
+    assert late == {job.name for job in JOBS if PlannedJob.get_by_id(job.name).patience < 10_000}
 
     found = {
         sample.labels["job"]

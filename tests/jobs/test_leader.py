@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -17,8 +17,11 @@ from zoneinfo import ZoneInfo
 import pytest
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
+from flask_babel import LazyString
 
 from bot import clock, db, jobs
+from bot.capabilities import JOBS
+from bot.capability import Job, every
 from bot.jobs import leader as leaders
 from bot.jobs.leader import Leader
 from bot.kegui import Kegui
@@ -31,6 +34,11 @@ TAKEOVER_SECONDS = 15
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
+def job(run: Callable[[Kegui], None]) -> Job:
+    return Job(run.__name__, LazyString(str), run, every(60))
+
+
+@job
 def a_job(kegui: Kegui) -> None:
     cast(list[Kegui], kegui).append(kegui)
 
@@ -120,11 +128,12 @@ def test_how_a_job_ended_is_remembered(store: str) -> None:
     strikes([]).strike(a_job)
 
     [run] = JobRun.select()
-    assert (run.job, run.error) == ("test_leader.a_job", None)
+    assert (run.job, run.error) == ("a_job", None)
     assert run.finished_at >= run.struck_at
 
 
 def test_a_job_that_our_own_bug_ended_is_no_job_that_still_runs(store: str) -> None:
+    @job
     def a_bug(_kegui: Kegui) -> None:
         raise KeyError("zhangsan")
 
@@ -242,7 +251,7 @@ def test_when_the_leading_clock_falls_silent_the_other_takes_over_within_15_seco
 def test_the_schedule_can_be_made_from_what_was_struck_before(store: str) -> None:
     with db.connection():
         JobRun.create(job="notices.send_digests", struck_at=clock.now() - timedelta(hours=1))
-    scheduler = jobs.schedule(Kegui(settings.load({}), *([cast(Any, threading)] * 3)))
+    scheduler = jobs.schedule(Kegui(settings.load({}), *([cast(Any, threading)] * 3)), JOBS)
 
-    [late] = [job for job in scheduler.get_jobs() if job.id == "notices.send_digests"]
+    [late] = [one for one in scheduler.get_jobs() if one.id == "notices.send_digests"]
     assert late.next_run_time < clock.now()

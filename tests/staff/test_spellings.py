@@ -7,6 +7,7 @@ from typing import Any, cast
 import pytest
 
 from bot import clock, events
+from bot.capabilities import CAPABILITIES
 from bot.handover.contact_ways import replace_leaver
 from bot.inbox import inbox
 from bot.kegui import Kegui
@@ -141,7 +142,7 @@ def test_a_member_whom_nobody_knew_has_one_name_from_the_first_customer_on(
     event = events.parse(body)
     event_id = inbox.put("customer", event, body, vault=kegui.vault, now=clock.now())
     assert event_id is not None
-    worker = Worker(kegui, router)
+    worker = Worker(kegui, router, CAPABILITIES)
 
     worker.answer(event_id, Lane.WELCOME)
     assert wecom.calls == [("send_welcome_msg",)]

@@ -25,6 +25,7 @@ from peewee import (
 from bot import clock, events
 from bot.audit import search
 from bot.audit.log import Who
+from bot.capabilities import CAPABILITIES
 from bot.db import Model, UTCDateTimeField, transaction
 from bot.handover import handovers
 from bot.identity import logins, proposals, roles, second_factors, tokens
@@ -212,7 +213,7 @@ def comes(kegui: Kegui, at: datetime | None = None, **nodes: str) -> InboxEvent:
     body = xml(CreateTime=moment, **nodes)
     event_id = inbox.put("contacts", events.parse(body), body, vault=kegui.vault, now=clock.now())
     assert event_id is not None
-    Worker(kegui, router).answer(event_id, Lane.WORK)
+    Worker(kegui, router, CAPABILITIES).answer(event_id, Lane.WORK)
     return InboxEvent.get_by_id(event_id)
 
 
@@ -460,13 +461,13 @@ def test_a_welcome_that_was_begun_before_is_not_sent_again(kegui: Kegui, wecom: 
     body = xml(**nodes)
     event_id = inbox.put("customer", events.parse(body), body, vault=kegui.vault, now=clock.now())
     assert event_id is not None
-    Worker(kegui, router).answer(event_id, Lane.WELCOME)
+    Worker(kegui, router, CAPABILITIES).answer(event_id, Lane.WELCOME)
     assert wecom.welcomed == ["CODE"]
     Notice.delete().execute()
     InboxEvent.update(lane=Lane.WELCOME, state="waiting", due_at=clock.now()).execute()
 
     renamed(kegui)
-    Worker(kegui, router).answer(event_id, Lane.WELCOME)
+    Worker(kegui, router, CAPABILITIES).answer(event_id, Lane.WELCOME)
 
     assert wecom.welcomed == ["CODE"]
     assert [(one.userid, one.state) for one in Notice.select()] == [(NEW, "delivered")]
@@ -495,7 +496,7 @@ def test_who_was_told_nothing_under_the_former_userid_is_told_under_the_new_one(
         assert renamed(kegui).state == "failed"
         wecom.trouble = None
         InboxEvent.update(due_at=clock.now()).execute()
-        Worker(kegui, router).answer(
+        Worker(kegui, router, CAPABILITIES).answer(
             InboxEvent.select().order_by(-InboxEvent.id).get().id, Lane.WORK
         )
     else:
@@ -523,7 +524,7 @@ def test_a_retry_after_a_rename_tells_nobody_twice(kegui: Kegui, wecom: WeCom) -
     InboxEvent.update(state="waiting", due_at=clock.now()).where(
         InboxEvent.id == event.id
     ).execute()
-    Worker(kegui, router).answer(event.id, Lane.WORK)
+    Worker(kegui, router, CAPABILITIES).answer(event.id, Lane.WORK)
 
     assert wecom.told == told
 

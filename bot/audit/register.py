@@ -1,0 +1,35 @@
+"""What the audit log registers: sealing, signing, verifying, and reading it."""
+
+from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext as _p
+
+from bot.api import audit as api_audit
+from bot.capability import Capability, Entry, Job, Menu, Page, daily, every
+from bot.console import audit, purpose
+from bot.identity.rights import Right
+from bot.jobs import audit as audit_jobs
+
+CAPABILITY = Capability(
+    "audit",
+    jobs=(
+        Job("audit.seal", _l("为审计日志加封"), audit_jobs.seal, every(3)),
+        Job("audit.look", _l("检查审计日志是否按时加封"), audit_jobs.look, every(60)),
+        Job(
+            "audit.keep_anchors",
+            _l("在数据库之外保存审计日志的签名"),
+            audit_jobs.keep_anchors,
+            every(300),
+        ),
+        Job("audit.anchor", _l("每晚为审计日志签名"), audit_jobs.anchor, daily(0, 5)),
+        Job("audit.verify", _l("每晚校验审计日志"), audit_jobs.verify, daily(1, 20)),
+        Job("audit.verify_again", _l("复核有问题的审计日志"), audit_jobs.verify_again, every(3600)),
+    ),
+    endpoints=(api_audit.blueprint,),
+    pages=(
+        Page(purpose.blueprint),
+        Page(
+            audit.blueprint,
+            Entry(Menu.COMPLIANCE, 10, _p("screen", "审计日志"), "journal-check", Right.READ_AUDIT),
+        ),
+    ),
+)

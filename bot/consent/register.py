@@ -1,0 +1,34 @@
+"""What consent registers: the notices, and who was not told."""
+
+from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext as _p
+
+from bot.api import gaps as api_gaps
+from bot.capability import Capability, Entry, Job, Menu, Page, every
+from bot.consent import notices
+from bot.console import gaps, wording
+from bot.identity.rights import Right
+
+CAPABILITY = Capability(
+    "consent",
+    jobs=(
+        Job("notices.send_digests", _l("提醒成员人工告知客户"), notices.send_digests, every(15)),
+    ),
+    endpoints=(api_gaps.blueprint,),
+    pages=(
+        Page(
+            gaps.blueprint,
+            Entry(Menu.CUSTOMERS, 30, _p("screen", "告知缺口"), "chat-left-dots", Right.SEE_GAPS),
+        ),
+        Page(
+            wording.blueprint,
+            Entry(
+                Menu.COMPLIANCE,
+                30,
+                _p("screen", "合规签发的内容"),
+                "patch-check",
+                Right.SEE_WORDING,
+            ),
+        ),
+    ),
+)

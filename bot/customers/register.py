@@ -1,0 +1,34 @@
+"""What customers register: the list, and conflicts over them."""
+
+from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext as _p
+
+from bot.api import conflicts as api_conflicts
+from bot.api import customers as api_customers
+from bot.capability import Capability, Entry, Job, Menu, Page, every
+from bot.console import conflicts as conflict_pages
+from bot.console import customers
+from bot.customers import conflicts
+from bot.identity.rights import Right
+
+CAPABILITY = Capability(
+    "customers",
+    messages={"conflict": conflicts.tell_resolution},
+    jobs=(
+        Job("conflicts.wake_untold", _l("通知撞单的处理结果"), conflicts.wake_untold, every(15)),
+    ),
+    endpoints=(
+        api_customers.blueprint,
+        api_conflicts.blueprint,
+    ),
+    pages=(
+        Page(
+            customers.blueprint,
+            Entry(Menu.CUSTOMERS, 10, _p("screen", "客户"), "people", Right.SEE_CUSTOMERS),
+        ),
+        Page(
+            conflict_pages.blueprint,
+            Entry(Menu.CUSTOMERS, 20, _p("screen", "撞单"), "arrows-collapse", Right.SEE_CONFLICTS),
+        ),
+    ),
+)

@@ -1,0 +1,37 @@
+"""What handover registers: leavers, moves, and carrying them forward."""
+
+from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext as _p
+
+from bot.api import handovers, offboardings
+from bot.capability import Capability, Entry, Job, Menu, Page, every_setting
+from bot.console import moves
+from bot.console import offboardings as offboarding_pages
+from bot.handover import run
+from bot.identity.rights import Right
+
+CAPABILITY = Capability(
+    "handover",
+    messages={"handover": run.advance},
+    jobs=(
+        Job(
+            "handovers.wake_pending",
+            _l("跟进进行中的交接"),
+            run.wake_pending,
+            every_setting(lambda settings: settings.transfer_poll_seconds),
+        ),
+    ),
+    endpoints=(
+        offboardings.blueprint,
+        handovers.blueprint,
+    ),
+    pages=(
+        Page(moves.blueprint),
+        Page(
+            offboarding_pages.blueprint,
+            Entry(
+                Menu.PEOPLE, 10, _p("screen", "交接"), "arrow-left-right", Right.SEE_OFFBOARDINGS
+            ),
+        ),
+    ),
+)

@@ -1,0 +1,47 @@
+"""What identity registers: logins, roles, tokens, and what ends them."""
+
+from flask_babel import lazy_gettext as _l
+from flask_babel import lazy_pgettext as _p
+
+from bot.capability import Capability, Entry, Job, Menu, Page, daily, every
+from bot.console import account, login, rights, step_up, tokens
+from bot.identity import access_rows, leavers_access
+from bot.identity.rights import Right
+from bot.jobs import api_access
+
+CAPABILITY = Capability(
+    "identity",
+    jobs=(
+        Job(
+            "leavers.take_access",
+            _l("收回离职成员的登录、令牌与角色"),
+            leavers_access.take_from_all,
+            every(60),
+        ),
+        Job(
+            "access.look_for_forged",
+            _l("检查准入记录是否被绕过客规改动"),
+            access_rows.look_for_forged,
+            every(300),
+        ),
+        Job(
+            "api_access.forget_old_answers",
+            _l("清理过期的接口应答"),
+            api_access.forget_old_answers,
+            daily(4, 40),
+        ),
+    ),
+    pages=(
+        Page(login.blueprint),
+        Page(step_up.blueprint),
+        Page(account.blueprint),
+        Page(
+            rights.blueprint,
+            Entry(Menu.COMPLIANCE, 20, _p("screen", "角色与权限"), "key", Right.SEE_RIGHTS),
+        ),
+        Page(
+            tokens.blueprint,
+            Entry(Menu.OPERATION, 40, _p("screen", "接口令牌"), "plug", Right.SEE_TOKENS),
+        ),
+    ),
+)
