@@ -13,6 +13,7 @@ from bot.identity.register import CAPABILITY as IDENTITY
 from bot.inbox.register import CAPABILITY as INBOX
 from bot.operations.register import CAPABILITY as OPERATIONS
 from bot.reports.register import CAPABILITY as REPORTS
+from bot.rights import Right
 from bot.staff.register import CAPABILITY as STAFF
 from bot.sync.register import CAPABILITY as SYNC
 
@@ -31,4 +32,5 @@ CAPABILITIES: Sequence[Capability] = (
     REPORTS,
 )
 
+RIGHTS: Sequence[Right] = tuple(right for one in CAPABILITIES for right in one.rights)
 JOBS: Sequence[Job] = tuple(job for one in CAPABILITIES for job in one.jobs)

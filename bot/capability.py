@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 
 from apiflask import APIBlueprint
 from apscheduler.triggers.base import BaseTrigger
@@ -11,8 +10,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 from flask_babel import LazyString
 
 from bot.events import Event
-from bot.identity.rights import Right
 from bot.kegui import Kegui
+from bot.rights import Right, Topic
 from config.settings import Settings
 
 # Is given the number that the message carries, and is safe at any moment.
@@ -53,16 +52,6 @@ def daily(hour: int, minute: int) -> When:
     return lambda settings: CronTrigger(hour=hour, minute=minute, timezone=settings.zone)
 
 
-class Menu(StrEnum):
-    """The groups of the console's menu, in their order."""
-
-    TODAY = "today"
-    CUSTOMERS = "customers"
-    PEOPLE = "people"
-    COMPLIANCE = "compliance"
-    OPERATION = "operation"
-
-
 @dataclass(frozen=True)
 class Entry:
     """A line of the menu: it leads to a view of its page, and is shown to whoever has the right.
@@ -71,7 +60,7 @@ class Entry:
     who is signed in.
     """
 
-    group: Menu
+    group: Topic
     place: int
     title: LazyString
     icon: str
@@ -96,6 +85,7 @@ class Capability:
     """
 
     name: str
+    rights: Sequence[Right] = ()
     before_work: Sequence[Prepare] = ()
     messages: Mapping[str, Answer] = field(default_factory=dict)
     jobs: Sequence[Job] = ()

@@ -20,9 +20,10 @@ def test_every_folder_with_a_register_is_on_the_list() -> None:
     assert sorted(one.name for one in CAPABILITIES) == sorted(folders)
 
 
-def test_no_two_capabilities_take_one_message_or_job() -> None:
+def test_no_two_capabilities_take_one_message_job_or_right() -> None:
     assert doubles(kind for one in CAPABILITIES for kind in one.messages) == []
     assert doubles(job.name for job in JOBS) == []
+    assert doubles(right.name for one in CAPABILITIES for right in one.rights) == []
     # What wakes a worker for an event is the inbox's own.
     assert all("event" not in one.messages for one in CAPABILITIES)
 

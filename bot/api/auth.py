@@ -10,7 +10,7 @@ from bot import clock
 from bot.api import context
 from bot.api.problems import Problem
 from bot.identity.access import access_of
-from bot.identity.rights import Right
+from bot.identity.rights import CHANGE_TOKENS
 from bot.identity.tokens import ADMIN, READ, SCOPES, TERMINAL, create_token, digest
 from bot.models import ApiToken
 
@@ -114,7 +114,7 @@ def _has_lost_its_maker(token: ApiToken) -> bool:
     if not token.maker or token.maker.startswith(TERMINAL):
         return False
     maker = access_of(token.maker, _today())
-    return maker is None or not maker.may(Right.CHANGE_TOKENS)
+    return maker is None or not maker.may(CHANGE_TOKENS)
 
 
 def _today() -> date:

@@ -4,13 +4,15 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext as _p
 
 from bot.api import audit as api_audit
-from bot.capability import Capability, Entry, Job, Menu, Page, daily, every
+from bot.audit.rights import READ_AUDIT
+from bot.capability import Capability, Entry, Job, Page, daily, every
 from bot.console import audit, purpose
-from bot.identity.rights import Right
 from bot.jobs import audit as audit_jobs
+from bot.rights import Topic
 
 CAPABILITY = Capability(
     "audit",
+    rights=(READ_AUDIT,),
     jobs=(
         Job("audit.seal", _l("为审计日志加封"), audit_jobs.seal, every(3)),
         Job("audit.look", _l("检查审计日志是否按时加封"), audit_jobs.look, every(60)),
@@ -29,7 +31,7 @@ CAPABILITY = Capability(
         Page(purpose.blueprint),
         Page(
             audit.blueprint,
-            Entry(Menu.COMPLIANCE, 10, _p("screen", "审计日志"), "journal-check", Right.READ_AUDIT),
+            Entry(Topic.COMPLIANCE, 10, _p("screen", "审计日志"), "journal-check", READ_AUDIT),
         ),
     ),
 )

@@ -13,10 +13,10 @@ from bot import clock, db, wiring
 from bot.commands import terminal
 from bot.identity import local_users, logins, roles, second_factors
 from bot.identity.access import LOCAL, meetings, not_of_the_firm, people_with_roles
-from bot.identity.rights import FROM_WECOM, Role
 from bot.identity.token_list import live_tokens_of
 from bot.kegui import Kegui
 from bot.models import LocalUser, Staff
+from bot.rights import FROM_WECOM, Role
 from config.settings import Settings
 
 TRIES = 3

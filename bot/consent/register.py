@@ -4,13 +4,18 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext as _p
 
 from bot.api import gaps as api_gaps
-from bot.capability import Capability, Entry, Job, Menu, Page, every
+from bot.capability import Capability, Entry, Job, Page, every
 from bot.consent import notices
+from bot.consent.rights import SEE_GAPS, SEE_WORDING
 from bot.console import gaps, wording
-from bot.identity.rights import Right
+from bot.rights import Topic
 
 CAPABILITY = Capability(
     "consent",
+    rights=(
+        SEE_GAPS,
+        SEE_WORDING,
+    ),
     jobs=(
         Job("notices.send_digests", _l("提醒成员人工告知客户"), notices.send_digests, every(15)),
     ),
@@ -18,16 +23,16 @@ CAPABILITY = Capability(
     pages=(
         Page(
             gaps.blueprint,
-            Entry(Menu.CUSTOMERS, 30, _p("screen", "告知缺口"), "chat-left-dots", Right.SEE_GAPS),
+            Entry(Topic.CUSTOMERS, 30, _p("screen", "告知缺口"), "chat-left-dots", SEE_GAPS),
         ),
         Page(
             wording.blueprint,
             Entry(
-                Menu.COMPLIANCE,
+                Topic.COMPLIANCE,
                 30,
                 _p("screen", "合规签发的内容"),
                 "patch-check",
-                Right.SEE_WORDING,
+                SEE_WORDING,
             ),
         ),
     ),

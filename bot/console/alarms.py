@@ -6,8 +6,8 @@ from flask import render_template
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, page_number
 from bot.console.troubles import members_in
-from bot.identity.rights import Right
 from bot.models import Alarm
+from bot.operations.rights import SEE_ALARMS
 from bot.paging import page_of_query
 from bot.reports.home import open_alarms
 from bot.staff.names import names_of
@@ -16,7 +16,7 @@ blueprint = APIBlueprint("alarms", __name__, url_prefix="/alarms", enable_openap
 
 
 @blueprint.get("")
-@allow(Right.SEE_ALARMS)
+@allow(SEE_ALARMS)
 def index() -> str:
     """The open alarms, then those that are over."""
     opened = open_alarms()

@@ -12,6 +12,7 @@ from bot import clock
 from bot.audit import search
 from bot.audit.chain import Anchor, is_signed
 from bot.audit.log import without_phones
+from bot.audit.rights import READ_AUDIT
 from bot.audit.search import EXPORTED, Wanted
 from bot.audit.verify import public_hex
 from bot.console import csv_files, gate
@@ -29,7 +30,6 @@ from bot.console.audit_words import (
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, kegui
 from bot.console.purpose import PURPOSES
-from bot.identity.rights import Right
 from bot.models import AuditEntry
 from bot.staff.names import names_of
 
@@ -43,7 +43,7 @@ blueprint = APIBlueprint("audit", __name__, url_prefix="/audit", enable_openapi=
 
 
 @blueprint.get("")
-@allow(Right.READ_AUDIT, shows_customers=True)
+@allow(READ_AUDIT, shows_customers=True)
 def index() -> str:
     """The entries, the latest first: the first of all is that of this reading."""
     asked = {name: request.args.get(name, "").strip() for name in FIELDS}
@@ -85,7 +85,7 @@ def index() -> str:
 
 
 @blueprint.post("/export")
-@allow(Right.READ_AUDIT, step_up=True, shows_customers=True)
+@allow(READ_AUDIT, step_up=True, shows_customers=True)
 def export() -> Response:
     """The filtered list as a CSV file."""
     asked = {name: request.form.get(name, "").strip() for name in FIELDS}

@@ -8,12 +8,17 @@ from flask import url_for
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
+from bot.channels.rights import SEE_CONTACT_WAYS
 from bot.console import gate
 from bot.console.reasons import actor, reason
+from bot.customers.rights import SEE_CUSTOMERS
+from bot.handover.rights import SEE_OFFBOARDINGS
 from bot.identity.access import LOCAL
-from bot.identity.rights import Right
+from bot.inbox.rights import SEE_EVENTS
 from bot.models import AuditEntry
+from bot.rights import Right
 from bot.staff.names import Names
+from bot.staff.rights import SEE_STAFF
 
 ACTS: Mapping[str, LazyString] = {
     "offboarding.open": _l("发起离职交接"),
@@ -133,12 +138,12 @@ PROOF = re.compile(r"step-up of (\S+)")
 
 # The page of a subject: its right, its endpoint, and what the endpoint calls it.
 PAGES: Mapping[str, tuple[Right, str, str]] = {
-    "offboarding": (Right.SEE_OFFBOARDINGS, "console.offboardings.show", "handover_id"),
-    "handover": (Right.SEE_OFFBOARDINGS, "console.offboardings.show", "handover_id"),
-    "customer": (Right.SEE_CUSTOMERS, "console.customers.show", "external_userid"),
-    "staff": (Right.SEE_STAFF, "console.staff.show", "userid"),
-    "event": (Right.SEE_EVENTS, "console.events.show", "event_id"),
-    "contact way": (Right.SEE_CONTACT_WAYS, "console.contact_ways.show", "way_id"),
+    "offboarding": (SEE_OFFBOARDINGS, "console.offboardings.show", "handover_id"),
+    "handover": (SEE_OFFBOARDINGS, "console.offboardings.show", "handover_id"),
+    "customer": (SEE_CUSTOMERS, "console.customers.show", "external_userid"),
+    "staff": (SEE_STAFF, "console.staff.show", "userid"),
+    "event": (SEE_EVENTS, "console.events.show", "event_id"),
+    "contact way": (SEE_CONTACT_WAYS, "console.contact_ways.show", "way_id"),
 }
 NUMBERED = ("offboarding", "handover", "event", "contact way")
 

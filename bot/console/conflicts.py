@@ -12,8 +12,8 @@ from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.customers import conflicts
 from bot.customers.by_consent import contacts_of
+from bot.customers.rights import RESOLVE_CONFLICTS, SEE_CONFLICTS
 from bot.identity.moved import NeedsProof
-from bot.identity.rights import Right
 from bot.models import Conflict
 from bot.models.conflict import OPEN, RESOLVED
 from bot.paging import page_of_query
@@ -24,11 +24,11 @@ blueprint = APIBlueprint("conflicts", __name__, url_prefix="/conflicts", enable_
 
 
 @blueprint.get("")
-@allow(Right.SEE_CONFLICTS, shows_customers=True)
+@allow(SEE_CONFLICTS, shows_customers=True)
 def index() -> str:
     """The open conflicts, or the settled ones with how they were settled."""
     state = choice("state", (OPEN, RESOLVED), OPEN)
-    query = gate.scope(Right.SEE_CONFLICTS).of_customers(
+    query = gate.scope(SEE_CONFLICTS).of_customers(
         Conflict.select().where(Conflict.state == state), Conflict.external_userid
     )
     page = page_of_query(query.order_by(Conflict.id.desc()), page_number(), PAGE_SIZE)
@@ -52,10 +52,10 @@ def index() -> str:
 
 def resolvable(shown: Iterable[Conflict]) -> set[int]:
     """The numbers of those of these conflicts that the asker may settle."""
-    if not gate.me().may(Right.RESOLVE_CONFLICTS):
+    if not gate.me().may(RESOLVE_CONFLICTS):
         return set()
     shown = list(shown)
-    within = gate.scope(Right.RESOLVE_CONFLICTS).within(one.owner for one in shown if one.owner)
+    within = gate.scope(RESOLVE_CONFLICTS).within(one.owner for one in shown if one.owner)
     return {one.id for one in shown if one.owner is None or one.owner in within}
 
 
@@ -66,10 +66,10 @@ def settled_by(conflict: Conflict) -> str | None:
 
 
 @blueprint.route("/<int(max=9223372036854775807):conflict_id>/resolve", methods=["GET", "POST"])
-@allow(Right.RESOLVE_CONFLICTS, shows_customers=True)
+@allow(RESOLVE_CONFLICTS, shows_customers=True)
 def resolve(conflict_id: int) -> ResponseReturnValue:
     """Choose whose customer it is, of those in contact; all concerned are told."""
-    within = gate.scope(Right.RESOLVE_CONFLICTS)
+    within = gate.scope(RESOLVE_CONFLICTS)
     found = Conflict.select().where(Conflict.id == conflict_id)
     conflict = within.of_customers(found, Conflict.external_userid).first()
     # Whoever is after another department's customer asks the owner's manager.

@@ -19,14 +19,16 @@ from bot.channels.by_channel import (
     is_within,
     members_to_choose,
 )
+from bot.channels.rights import CHANGE_CONTACT_WAYS, SEE_CONTACT_WAYS
 from bot.console import gate, sent_forms
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, kegui, page_number
 from bot.console.wecom_troubles import sentence
+from bot.customers.rights import SEE_CUSTOMERS
 from bot.db import released
-from bot.identity.rights import Right
 from bot.models import ContactWay, Staff
 from bot.paging import page_of_query
+from bot.rights import Right
 from bot.staff.names import names_of
 from bot.wecom import Refused, WeComError
 from bot.wecom.contact_ways import MEMBERS_OF_ONE
@@ -61,11 +63,11 @@ class Typed:
 
 
 @blueprint.get("")
-@allow(Right.SEE_CONTACT_WAYS)
+@allow(SEE_CONTACT_WAYS)
 def index() -> str:
     """The ways that lead to nobody but members over whom the asker's right goes."""
     text = request.args.get("q", "").strip()
-    scope = gate.scope(Right.SEE_CONTACT_WAYS)
+    scope = gate.scope(SEE_CONTACT_WAYS)
     page = page_of_query(find_ways(text, scope), page_number(), PAGE_SIZE)
     ways: list[ContactWay] = list(page.rows)
     latest = _looked_at(LATEST_IN_LIST)
@@ -83,10 +85,10 @@ def index() -> str:
 
 
 @blueprint.get(WAY)
-@allow(Right.SEE_CONTACT_WAYS)
+@allow(SEE_CONTACT_WAYS)
 def show(way_id: int) -> str:
     """One way: its code to scan, whom it leads to, and how many came."""
-    way = _visible(way_id, Right.SEE_CONTACT_WAYS)
+    way = _visible(way_id, SEE_CONTACT_WAYS)
     latest = _looked_at(LATEST_OF_ONE)
     return render_template(
         "contact_ways/show.html",
@@ -100,10 +102,10 @@ def show(way_id: int) -> str:
 
 
 @blueprint.get(f"{WAY}/qr")
-@allow(Right.SEE_CONTACT_WAYS)
+@allow(SEE_CONTACT_WAYS)
 def qr(way_id: int) -> Response:
     """The image to scan, or to print; WeCom's own address is asked by the server alone."""
-    image = _image(_visible(way_id, Right.SEE_CONTACT_WAYS))
+    image = _image(_visible(way_id, SEE_CONTACT_WAYS))
     if image is None:
         abort(404)
     answer = Response(image.content, mimetype=image.type)
@@ -115,14 +117,14 @@ def qr(way_id: int) -> Response:
 
 
 @blueprint.get("/new")
-@allow(Right.CHANGE_CONTACT_WAYS)
+@allow(CHANGE_CONTACT_WAYS)
 def new() -> str:
     """The form for a new way."""
     return _form(Typed(), None)
 
 
 @blueprint.post("/new")
-@allow(Right.CHANGE_CONTACT_WAYS)
+@allow(CHANGE_CONTACT_WAYS)
 def create() -> ResponseReturnValue:
     """Make a way in WeCom."""
     typed = _typed()
@@ -147,18 +149,18 @@ def create() -> ResponseReturnValue:
 
 
 @blueprint.get(f"{WAY}/edit")
-@allow(Right.CHANGE_CONTACT_WAYS)
+@allow(CHANGE_CONTACT_WAYS)
 def edit(way_id: int) -> str:
     """The form of a way's members and remark."""
-    way = _visible(way_id, Right.CHANGE_CONTACT_WAYS)
+    way = _visible(way_id, CHANGE_CONTACT_WAYS)
     return _form(_as_it_is(way), way)
 
 
 @blueprint.post(f"{WAY}/edit")
-@allow(Right.CHANGE_CONTACT_WAYS)
+@allow(CHANGE_CONTACT_WAYS)
 def change(way_id: int) -> ResponseReturnValue:
     """Change a way in WeCom and here."""
-    way = _visible(way_id, Right.CHANGE_CONTACT_WAYS)
+    way = _visible(way_id, CHANGE_CONTACT_WAYS)
     typed = _typed()
     typed.state, typed.channel = way.state, way.channel
     typed.seen = request.form.get("seen", "")
@@ -177,7 +179,7 @@ def change(way_id: int) -> ResponseReturnValue:
     try:
         contact_ways.change(way, gate.who(), kegui(), userids=userids, remark=remark)
     except contact_ways.Changed:
-        return _changed_meanwhile(_visible(way_id, Right.CHANGE_CONTACT_WAYS))
+        return _changed_meanwhile(_visible(way_id, CHANGE_CONTACT_WAYS))
     except WeComError as error:
         alarms.report(error, kegui())
         typed.errors["wecom"] = sentence(error)
@@ -203,21 +205,21 @@ def _changed_meanwhile(way: ContactWay) -> ResponseReturnValue:
 
 
 @blueprint.get(f"{WAY}/remove")
-@allow(Right.CHANGE_CONTACT_WAYS)
+@allow(CHANGE_CONTACT_WAYS)
 def confirm_removal(way_id: int) -> str:
     """Ask for a yes: what is printed leads nowhere afterwards."""
-    return _removal(_visible(way_id, Right.CHANGE_CONTACT_WAYS), "")
+    return _removal(_visible(way_id, CHANGE_CONTACT_WAYS), "")
 
 
 @blueprint.post(f"{WAY}/remove")
-@allow(Right.CHANGE_CONTACT_WAYS)
+@allow(CHANGE_CONTACT_WAYS)
 def remove(way_id: int) -> ResponseReturnValue:
     """Delete a way in WeCom and here."""
-    way = _visible(way_id, Right.CHANGE_CONTACT_WAYS)
+    way = _visible(way_id, CHANGE_CONTACT_WAYS)
     try:
         contact_ways.remove(way, gate.who(), kegui())
     except contact_ways.Changed:
-        way = _visible(way_id, Right.CHANGE_CONTACT_WAYS)
+        way = _visible(way_id, CHANGE_CONTACT_WAYS)
         return _removal(way, _("它正被其他人修改，请稍后再试。")), 409
     except WeComError as error:
         alarms.report(error, kegui())
@@ -227,7 +229,7 @@ def remove(way_id: int) -> ResponseReturnValue:
 
 
 def _form(typed: Typed, way: ContactWay | None) -> str:
-    scope = gate.scope(Right.CHANGE_CONTACT_WAYS)
+    scope = gate.scope(CHANGE_CONTACT_WAYS)
     found = members_to_choose(typed.search, scope, typed.userids, CHOICES + 1)
     return render_template(
         "contact_ways/form.html",
@@ -286,7 +288,7 @@ def _too_long(typed: Typed) -> dict[str, str]:
 def _outside(userids: Sequence[str]) -> list[str]:
     """Those whom the asker may not name; whether they can have customers is for WeCom to say."""
     named = Staff.select(Staff.userid).where(Staff.userid.in_(userids))
-    allowed = gate.scope(Right.CHANGE_CONTACT_WAYS).of_members(named, Staff.userid)
+    allowed = gate.scope(CHANGE_CONTACT_WAYS).of_members(named, Staff.userid)
     known = {row.userid for row in allowed}
     return [userid for userid in userids if userid not in known]
 
@@ -301,18 +303,18 @@ def _visible(way_id: int, right: Right) -> ContactWay:
 
 def _looked_at(latest: int) -> int | None:
     """Among how many of a channel's latest customers the asker's are counted; None: of all."""
-    return None if gate.scope(Right.SEE_CUSTOMERS).is_firm else latest
+    return None if gate.scope(SEE_CUSTOMERS).is_firm else latest
 
 
 def _met(states: Sequence[str], latest: int | None, most: int | None = None) -> dict[str, int]:
     """How many customers came by each, of those whom the asker may see."""
     if latest is None:
         return customers_by_state(states, most)
-    return customers_within_by_state(states, gate.scope(Right.SEE_CUSTOMERS), latest)
+    return customers_within_by_state(states, gate.scope(SEE_CUSTOMERS), latest)
 
 
 def _may_change(way: ContactWay) -> bool:
-    right = Right.CHANGE_CONTACT_WAYS
+    right = CHANGE_CONTACT_WAYS
     return gate.me().may(right) and is_within(way, gate.scope(right))
 
 

@@ -19,9 +19,10 @@ from bot.console.words import QUIET, word
 from bot.customers import phones as phone_acts
 from bot.customers.by_consent import with_consent
 from bot.customers.directory import entries, find_customers
+from bot.customers.rights import REVEAL_PHONES, SEE_CUSTOMERS
 from bot.db import released
+from bot.handover.rights import MOVE_CUSTOMERS, OPEN_OFFBOARDINGS
 from bot.identity import saved_views
-from bot.identity.rights import Right
 from bot.models import Allocation, Conflict, Customer, HandoverItem
 from bot.models.conflict import OPEN
 from bot.paging import page_of_list, page_of_query
@@ -49,14 +50,14 @@ blueprint = APIBlueprint("customers", __name__, url_prefix="/customers", enable_
 
 
 @blueprint.get("")
-@allow(Right.SEE_CUSTOMERS, shows_customers=True)
+@allow(SEE_CUSTOMERS, shows_customers=True)
 def index() -> str:
     """Customers by name, id or owner, those met last first."""
     text = request.args.get("q", "").strip()
     owner = request.args.get("owner", "")
     channel = request.args.get("channel", "").strip()
     consent = choice("consent", ("", *CONSENTS), "")
-    query = find_customers(text, owner, gate.scope(Right.SEE_CUSTOMERS))
+    query = find_customers(text, owner, gate.scope(SEE_CUSTOMERS))
     if consent:
         query = with_consent(query, consent)
     if channel:
@@ -82,17 +83,15 @@ def index() -> str:
         consent=consent,
         channel=channel,
         views=saved_views.of(gate.me().actor, SCREEN),
-        names=names_of(
-            staff=[*members, owner if gate.scope(Right.SEE_CUSTOMERS).has(owner) else None]
-        ),
+        names=names_of(staff=[*members, owner if gate.scope(SEE_CUSTOMERS).has(owner) else None]),
     )
 
 
 @blueprint.post("/<external_userid>/phones")
-@allow(Right.REVEAL_PHONES, shows_customers=True)
+@allow(REVEAL_PHONES, shows_customers=True)
 def phones(external_userid: str) -> ResponseReturnValue:
     """Ask WeCom for the phone numbers that members noted, and show them once; none is kept."""
-    if not gate.me().may_see_customer(external_userid, Right.REVEAL_PHONES):
+    if not gate.me().may_see_customer(external_userid, REVEAL_PHONES):
         abort(404)
     back = url_for("console.customers.show", external_userid=external_userid)
     try:
@@ -111,7 +110,7 @@ def phones(external_userid: str) -> ResponseReturnValue:
         alarms.report(error, kegui())
         flash(_("企业微信暂时没有答复，请稍后重试。"), "bad")
         return redirect(back)
-    within = gate.scope(Right.REVEAL_PHONES).within(found)
+    within = gate.scope(REVEAL_PHONES).within(found)
     return render_template(
         "customers/phones.html",
         phones={userid: found[userid] for userid in sorted(within) if found[userid]},
@@ -122,7 +121,7 @@ def phones(external_userid: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/views")
-@allow(Right.SEE_CUSTOMERS)
+@allow(SEE_CUSTOMERS)
 def save_view() -> ResponseReturnValue:
     """Keep the filters of the list under a name."""
     query = request.form.get("query", "")
@@ -135,7 +134,7 @@ def save_view() -> ResponseReturnValue:
 
 
 @blueprint.post("/views/<int(max=9223372036854775807):view_id>/forget")
-@allow(Right.SEE_CUSTOMERS)
+@allow(SEE_CUSTOMERS)
 def forget_view(view_id: int) -> ResponseReturnValue:
     """Remove one of the asker's views."""
     if not saved_views.forget(gate.me().actor, view_id):
@@ -145,17 +144,17 @@ def forget_view(view_id: int) -> ResponseReturnValue:
 
 
 @blueprint.get("/<external_userid>")
-@allow(Right.SEE_CUSTOMERS, shows_customers=True)
+@allow(SEE_CUSTOMERS, shows_customers=True)
 def show(external_userid: str) -> str:
     """What happened to one customer, step by step, and why."""
-    if not gate.me().may_see_customer(external_userid):
+    if not gate.me().may_see_customer(external_userid, SEE_CUSTOMERS):
         abort(404)
     gate.record_look("customer.look", f"customer {external_userid}")
     journey = journey_of(external_userid)
     if journey is None:
         abort(404)
     owner = journey.owner.userid if journey.owner else None
-    within = gate.scope(Right.MOVE_CUSTOMERS)
+    within = gate.scope(MOVE_CUSTOMERS)
     needless = journey.needless_notices()
     moving = journey.under_way()
     names = _names_in(journey)
@@ -163,7 +162,7 @@ def show(external_userid: str) -> str:
         owner is not None
         and moving is None
         and names.has_left(owner)
-        and gate.scope(Right.OPEN_OFFBOARDINGS).has(owner)
+        and gate.scope(OPEN_OFFBOARDINGS).has(owner)
     )
     return render_template(
         "customers/show.html",

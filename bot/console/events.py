@@ -11,9 +11,9 @@ from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.events import MalformedEvent, redacted
-from bot.identity.rights import Right
 from bot.inbox.inbox import open_event
 from bot.inbox.replay import replay as replay_event
+from bot.inbox.rights import REPLAY_EVENTS, SEE_EVENTS
 from bot.models import InboxHistory
 from bot.models.inbox_event import EVENT_COLUMNS, STATES
 from bot.paging import page_of_query
@@ -28,7 +28,7 @@ blueprint = APIBlueprint("events", __name__, url_prefix="/events", enable_openap
 
 
 @blueprint.get("")
-@allow(Right.SEE_EVENTS, shows_customers=True)
+@allow(SEE_EVENTS, shows_customers=True)
 def index() -> str:
     """Events by state, the latest first, with the error of those that went wrong."""
     state = choice("state", ("", *STATES), "")
@@ -56,7 +56,7 @@ def index() -> str:
 
 
 @blueprint.get("/<int(max=9223372036854775807):event_id>")
-@allow(Right.SEE_EVENTS, shows_customers=True)
+@allow(SEE_EVENTS, shows_customers=True)
 def show(event_id: int) -> str:
     """One event: what came, what became of it, and what can be done; never codes or contents."""
     event = _found(event_id)
@@ -71,7 +71,7 @@ def show(event_id: int) -> str:
 
 
 @blueprint.post("/<int(max=9223372036854775807):event_id>/replay")
-@allow(Right.REPLAY_EVENTS)
+@allow(REPLAY_EVENTS)
 def replay(event_id: int) -> ResponseReturnValue:
     """Let the workers answer the event again."""
     event = _found(event_id)

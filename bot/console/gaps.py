@@ -13,10 +13,10 @@ from bot.consent.gaps import (
     never_told,
     open_gaps,
 )
+from bot.consent.rights import SEE_GAPS
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, page_number, upto
-from bot.identity.rights import Right
 from bot.paging import page_of_list, page_of_query
 from bot.staff.names import names_of
 
@@ -27,10 +27,10 @@ blueprint = APIBlueprint("gaps", __name__, url_prefix="/gaps", enable_openapi=Fa
 
 
 @blueprint.get("")
-@allow(Right.SEE_GAPS, shows_customers=True)
+@allow(SEE_GAPS, shows_customers=True)
 def index() -> str:
     """The gaps with their reasons, those that are open longest first."""
-    within = gate.scope(Right.SEE_GAPS)
+    within = gate.scope(SEE_GAPS)
     page = page_of_list(open_gaps(clock.now(), within), page_number(), PAGE_SIZE)
     if page.rows:
         gate.record_look("gap.list", "gaps", page=page.number)
@@ -50,11 +50,11 @@ def index() -> str:
 
 
 @blueprint.get("/never-told")
-@allow(Right.SEE_GAPS, shows_customers=True)
+@allow(SEE_GAPS, shows_customers=True)
 def untold() -> str:
     """The contacts that a reading or a handover brought, of whom nobody was ever told."""
     came_by = choice("came_by", tuple(SOURCES), READING)
-    within = gate.scope(Right.SEE_GAPS)
+    within = gate.scope(SEE_GAPS)
     page = page_of_query(never_told(came_by, within), page_number(), PAGE_SIZE, MOST_LISTED)
     if page.rows:
         gate.record_look("gap.list", "gaps", came_by=came_by, page=page.number)

@@ -12,11 +12,12 @@ from bot import clock
 from bot.audit.log import Who
 from bot.console import language
 from bot.console.pages import kegui
+from bot.customers.rights import SEE_CUSTOMERS
 from bot.db import transaction
 from bot.identity import logins, moved
 from bot.identity.access import Access, Scope, access_of, humans_behind
-from bot.identity.rights import Extent, Right
 from bot.models import Customer, Login
+from bot.rights import Extent, Right
 
 PUBLIC = "public"
 SIGNED_IN = "signed in"
@@ -114,9 +115,9 @@ def record_look(act: str, subject: str, /, **details: object) -> None:
 def customers_shown(external_userids: Iterable[str | None]) -> list[str]:
     """Those of these customers whom the asker may know by name."""
     asked = [one for one in external_userids if one]
-    if not me().may(Right.SEE_CUSTOMERS):
+    if not me().may(SEE_CUSTOMERS):
         return []
-    within = scope(Right.SEE_CUSTOMERS)
+    within = scope(SEE_CUSTOMERS)
     if within.is_firm:
         return asked
     found = Customer.select(Customer.external_userid).where(Customer.external_userid.in_(asked))
@@ -181,7 +182,7 @@ def to_step_up(back: str = "") -> ResponseReturnValue:
 
 
 def _must_say_what_for() -> bool:
-    return not session.get(PURPOSE) and scope(Right.SEE_CUSTOMERS).is_firm
+    return not session.get(PURPOSE) and scope(SEE_CUSTOMERS).is_firm
 
 
 def _view() -> Any:

@@ -10,18 +10,24 @@ from flask_babel import lazy_gettext as _l
 
 from bot import clock
 from bot.consent.gaps import MOST_NEVER_TOLD
+from bot.consent.rights import SEE_GAPS
 from bot.console import gate
 from bot.console.conflicts import resolvable
 from bot.console.gate import SIGNED_IN, allow
 from bot.console.pages import kegui, upto
 from bot.console.troubles import members_in
 from bot.customers.directory import LEAVERS, NOBODY
+from bot.customers.rights import RESOLVE_CONFLICTS, SEE_CONFLICTS, SEE_CUSTOMERS
 from bot.handover.progress import running_cases
-from bot.identity.rights import Right
+from bot.handover.rights import APPROVE_OFFBOARDINGS, MOVE_CUSTOMERS, SEE_OFFBOARDINGS
+from bot.identity.rights import DECIDE_ROLES
+from bot.inbox.rights import REPLAY_EVENTS, SEE_EVENTS
 from bot.models.handover import AWAITING_APPROVAL
 from bot.models.inbox_event import DEAD
+from bot.operations.rights import SEE_ALARMS, SEE_OPERATION
 from bot.reports import home
 from bot.reports.home import Numbers, Scopes
+from bot.rights import Right
 from bot.staff.names import names_of
 
 RECENT_EVENTS = 15
@@ -46,64 +52,64 @@ TASKS = (
         _l("事件无人处理，请检查后台进程是否在运行"),
         "operation.index",
         {},
-        Right.SEE_OPERATION,
+        SEE_OPERATION,
     ),
     Task(
         "dead",
         _l("事件处理失败，请查明原因后重放"),
         "events.index",
         {"state": DEAD},
-        Right.REPLAY_EVENTS,
+        REPLAY_EVENTS,
     ),
     Task(
         "approvals",
         _l("离职交接等待审批"),
         "offboardings.index",
         {"kind": AWAITING_APPROVAL},
-        Right.APPROVE_OFFBOARDINGS,
+        APPROVE_OFFBOARDINGS,
     ),
     Task(
         "conflicts",
         _l("撞单等待确定归属"),
         "conflicts.index",
         {},
-        Right.RESOLVE_CONFLICTS,
+        RESOLVE_CONFLICTS,
     ),
     Task(
         "without_owner",
         _l("客户没有归属成员"),
         "customers.index",
         {"owner": NOBODY},
-        Right.MOVE_CUSTOMERS,
+        MOVE_CUSTOMERS,
     ),
     Task(
         "left_behind",
         _l("客户的归属成员已离职，没有进行中的交接"),
         "customers.index",
         {"owner": LEAVERS},
-        Right.MOVE_CUSTOMERS,
+        MOVE_CUSTOMERS,
     ),
     Task(
         "without_successor",
         _l("客户或客户群没有可接替的成员，请在交接中另选接替成员"),
         "offboardings.index",
         {"kind": "without_successor"},
-        Right.SEE_OFFBOARDINGS,
+        SEE_OFFBOARDINGS,
     ),
-    Task("gaps", _l("客户没有收到存档告知"), "gaps.index", {}, Right.SEE_GAPS),
+    Task("gaps", _l("客户没有收到存档告知"), "gaps.index", {}, SEE_GAPS),
     Task(
         "hand_work",
         _l("交接事项需要人工处理"),
         "offboardings.index",
         {"kind": "by_hand"},
-        Right.SEE_OFFBOARDINGS,
+        SEE_OFFBOARDINGS,
     ),
     Task(
         "proposals",
         _l("角色变更等待另一人复核"),
         "rights.index",
         {},
-        Right.DECIDE_ROLES,
+        DECIDE_ROLES,
     ),
 )
 
@@ -124,10 +130,10 @@ def show() -> str:
     """What waits for the asker, counts that lead to lists, and what runs or came in last."""
     me = gate.me()
     numbers = home.numbers(clock.now(), kegui().settings.zone, _scopes())
-    alarms = home.open_alarms() if me.may(Right.SEE_ALARMS) else []
-    events = home.recent_events(RECENT_EVENTS) if me.may(Right.SEE_EVENTS) else []
-    conflicts = home.open_conflicts(SHOWN, gate.scope(Right.SEE_CONFLICTS))
-    cases = running_cases(SHOWN, gate.scope(Right.SEE_OFFBOARDINGS))
+    alarms = home.open_alarms() if me.may(SEE_ALARMS) else []
+    events = home.recent_events(RECENT_EVENTS) if me.may(SEE_EVENTS) else []
+    conflicts = home.open_conflicts(SHOWN, gate.scope(SEE_CONFLICTS))
+    cases = running_cases(SHOWN, gate.scope(SEE_OFFBOARDINGS))
     members = [
         *(event.userid for event in events),
         *(case.handover.userid for case in cases),
@@ -160,10 +166,10 @@ def show() -> str:
 
 def _scopes() -> Scopes:
     return Scopes(
-        customers=gate.scope(Right.SEE_CUSTOMERS),
-        conflicts=gate.scope(Right.SEE_CONFLICTS),
-        gaps=gate.scope(Right.SEE_GAPS),
-        handovers=gate.scope(Right.SEE_OFFBOARDINGS),
+        customers=gate.scope(SEE_CUSTOMERS),
+        conflicts=gate.scope(SEE_CONFLICTS),
+        gaps=gate.scope(SEE_GAPS),
+        handovers=gate.scope(SEE_OFFBOARDINGS),
     )
 
 

@@ -21,9 +21,9 @@ from bot.console.pages import kegui
 from bot.console.reasons import reason
 from bot.handover import handovers
 from bot.handover.progress import said_full, under_way
+from bot.handover.rights import MOVE_CUSTOMERS
 from bot.identity.moved import NeedsProof
 from bot.identity.people import listed, serving_members
-from bot.identity.rights import Right
 from bot.models import Handover, Ownership, Staff
 from bot.staff.names import Names, names_of
 from bot.staff.staff import candidates
@@ -41,7 +41,7 @@ blueprint = APIBlueprint("moves", __name__, url_prefix="/moves", enable_openapi=
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
-@allow(Right.MOVE_CUSTOMERS, shows_customers=True)
+@allow(MOVE_CUSTOMERS, shows_customers=True)
 def new() -> ResponseReturnValue:
     """Choose who takes over the customers that the address names, or all of one owner's."""
     asked = list(dict.fromkeys(request.values.getlist("external_userid")))
@@ -99,7 +99,7 @@ def new() -> ResponseReturnValue:
 
 def _by_owner(asked: Sequence[str], owner: str) -> dict[str, list[str]]:
     """The customers to move, by whose they are; 404 for any outside the asker's reach."""
-    within = gate.scope(Right.MOVE_CUSTOMERS)
+    within = gate.scope(MOVE_CUSTOMERS)
     owned = Ownership.select(Ownership.external_userid, Ownership.userid).where(
         Ownership.until.is_null()
     )
@@ -184,7 +184,7 @@ def _move(by_owner: dict[str, list[str]], takeover: str, source: str) -> tuple[l
 def _heirs(by_owner: Collection[str]) -> list[tuple[str, str]]:
     """Who may be chosen from a list: members within the asker's reach who can take over, with how
     many customers they have; nobody where they are too many, then one types a name."""
-    members = listed(serving_members(gate.scope(Right.MOVE_CUSTOMERS)), MOST_LISTED)
+    members = listed(serving_members(gate.scope(MOVE_CUSTOMERS)), MOST_LISTED)
     known = {one.userid: one for one in candidates(kegui(), [one.userid for one in members])}
     full = said_full(clock.now() - FULL_LASTS)
     only_owner = set(by_owner) if len(by_owner) == 1 else set()
@@ -215,7 +215,7 @@ def _chosen(takeover: str) -> str | None:
         Unclear: several members are called so.
     """
     userid = account_of(takeover) if takeover else None
-    members = serving_members(gate.scope(Right.MOVE_CUSTOMERS)).where(Staff.userid == userid)
+    members = serving_members(gate.scope(MOVE_CUSTOMERS)).where(Staff.userid == userid)
     return userid if userid and members.exists() else None
 
 

@@ -8,11 +8,11 @@ from flask import current_app, request
 from flask_babel import LazyString
 from flask_babel import lazy_pgettext as _p
 
-from bot.capability import Entry, Menu, Page
+from bot.capability import Entry, Page
 from bot.console import gate
-from bot.console.pages import capabilities
+from bot.console.pages import capabilities, known_rights
 from bot.console.words import ROLES
-from bot.identity.rights import RIGHTS, Right, Role
+from bot.rights import Right, Role, Topic
 
 
 @dataclass(frozen=True)
@@ -35,12 +35,12 @@ class Person(NamedTuple):
     is_local: bool
 
 
-GROUPS: Mapping[Menu, LazyString] = {
-    Menu.TODAY: _p("menu", "今日"),
-    Menu.CUSTOMERS: _p("menu", "客户"),
-    Menu.PEOPLE: _p("menu", "人员"),
-    Menu.COMPLIANCE: _p("menu", "合规"),
-    Menu.OPERATION: _p("menu", "运维"),
+GROUPS: Mapping[Topic, LazyString] = {
+    Topic.TODAY: _p("menu", "今日"),
+    Topic.CUSTOMERS: _p("menu", "客户"),
+    Topic.PEOPLE: _p("menu", "人员"),
+    Topic.COMPLIANCE: _p("menu", "合规"),
+    Topic.OPERATION: _p("menu", "运维"),
 }
 
 
@@ -62,17 +62,18 @@ def person() -> Person | None:
 
 def may(right: str) -> bool:
     """Whether the asker has a right, by its name: a page shows no button that would be refused."""
-    return gate.is_signed_in() and gate.me().may(Right(right))
+    return gate.is_signed_in() and gate.me().may(known_rights()[right])
 
 
 def roles_that_may() -> list[LazyString]:
     """The roles that may do what was just refused."""
     view = current_app.view_functions.get(request.endpoint or "")
-    may_do = RIGHTS.get(getattr(view, "needed", None), {})  # type: ignore[arg-type]
+    needed = getattr(view, "needed", None)
+    may_do = needed.roles if isinstance(needed, Right) else {}
     return [ROLES[role] for role in Role if role in may_do]
 
 
-def _screens(group: Menu) -> Iterator[Screen]:
+def _screens(group: Topic) -> Iterator[Screen]:
     here = (request.endpoint or "").rpartition(".")[0]
     for entry, page in sorted(_entries(group), key=lambda found: found[0].place):
         if entry.right is None or gate.me().may(entry.right):
@@ -80,7 +81,7 @@ def _screens(group: Menu) -> Iterator[Screen]:
             yield Screen(f"{screen}.{entry.view}", entry.title, entry.icon, screen == here)
 
 
-def _entries(group: Menu) -> Iterator[tuple[Entry, Page]]:
+def _entries(group: Topic) -> Iterator[tuple[Entry, Page]]:
     for capability in capabilities():
         for page in capability.pages:
             if page.entry is not None and page.entry.group is group:

@@ -15,6 +15,7 @@ from bot.console.gate import allow
 from bot.console.member_input import Unclear, account_of, accounts_of
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.console.reasons import reason
+from bot.customers.rights import SEE_CUSTOMERS
 from bot.handover import hand_work, handovers
 from bot.handover.progress import (
     BY_HAND,
@@ -28,13 +29,18 @@ from bot.handover.progress import (
     with_hand_work,
     with_plans_for_nobody,
 )
+from bot.handover.rights import (
+    APPROVE_OFFBOARDINGS,
+    MOVE_CUSTOMERS,
+    OPEN_OFFBOARDINGS,
+    SEE_OFFBOARDINGS,
+)
 from bot.handover.rules import LastDay, judge_last_day
 from bot.handover.run import begins_at
 from bot.identity.access import Scope
 from bot.identity.moved import NeedsProof
 from bot.identity.people import listed, serving_members
 from bot.identity.proposals import SamePerson, humans_of, open_one, proposer_of
-from bot.identity.rights import Right
 from bot.models import Department, Handover, HandoverItem, HandWork, Staff
 from bot.models.handover import (
     APPROVE,
@@ -47,6 +53,7 @@ from bot.models.handover import (
     RUNNING,
 )
 from bot.paging import page_of_query
+from bot.rights import Right
 from bot.staff.names import names_of
 from bot.staff.staff import candidates
 from bot.wecom import WeComError
@@ -73,11 +80,11 @@ blueprint = APIBlueprint("offboardings", __name__, url_prefix="/offboardings", e
 
 
 @blueprint.get("")
-@allow(Right.SEE_OFFBOARDINGS)
+@allow(SEE_OFFBOARDINGS)
 def index() -> str:
     """All cases, the latest first; or only some of them: those that are open, for example."""
     kind = choice("kind", KINDS, "")
-    query = gate.scope(Right.SEE_OFFBOARDINGS).of_members(Handover.select(), Handover.userid)
+    query = gate.scope(SEE_OFFBOARDINGS).of_members(Handover.select(), Handover.userid)
     if kind == "open":
         query = query.where(Handover.state.in_(HANDOVER_OPEN))
     elif kind == AWAITING_APPROVAL:
@@ -104,7 +111,7 @@ def index() -> str:
 
 
 @blueprint.get("/<int(max=9223372036854775807):handover_id>")
-@allow(Right.SEE_OFFBOARDINGS, shows_customers=True)
+@allow(SEE_OFFBOARDINGS, shows_customers=True)
 def show(handover_id: int) -> str:
     """One case: who, when, how far, each customer and group, and what is left to do by hand."""
     handover = _visible(handover_id)
@@ -114,7 +121,7 @@ def show(handover_id: int) -> str:
     attempts = attempts_of(items)
     proposer = proposer_of(handover.kind, handover.subject) or opened_by(handover)
     by_hand = hand_work_of(handover)
-    sees_customers = gate.scope(Right.SEE_CUSTOMERS).has(handover.userid)
+    sees_customers = gate.scope(SEE_CUSTOMERS).has(handover.userid)
     by_successor = [] if sees_customers else counts_by_successor(handover, state)
     members = [
         proposer,
@@ -132,13 +139,13 @@ def show(handover_id: int) -> str:
     # Those whom HR does not see are none: the log says who saw the customers, not only the leaver.
     _record_look(handover, customers=len(shown))
     is_own = gate.who().is_person(handover.userid)
-    may_cancel = gate.scope(Right.OPEN_OFFBOARDINGS).has(handover.userid) and not is_own
+    may_cancel = gate.scope(OPEN_OFFBOARDINGS).has(handover.userid) and not is_own
     return render_template(
         "offboardings/show.html",
-        may_approve=gate.scope(Right.APPROVE_OFFBOARDINGS).has(handover.userid),
+        may_approve=gate.scope(APPROVE_OFFBOARDINGS).has(handover.userid),
         is_own=is_own,
         may_cancel=may_cancel,
-        may_open=gate.scope(Right.OPEN_OFFBOARDINGS).has(handover.userid) and not is_own,
+        may_open=gate.scope(OPEN_OFFBOARDINGS).has(handover.userid) and not is_own,
         may_change=may_cancel and (handover.state != RUNNING or _may_move(handover.userid)),
         case=cases([handover])[0],
         begins_at=begins_at(handover, kegui()),
@@ -161,14 +168,14 @@ def show(handover_id: int) -> str:
 
 
 @blueprint.route("/new", methods=["GET", "POST"])
-@allow(Right.OPEN_OFFBOARDINGS)
+@allow(OPEN_OFFBOARDINGS)
 def new() -> ResponseReturnValue:
     """Say that somebody leaves; another person approves."""
     form: Form = dict(request.form if request.method == "POST" else request.args)
     errors: Errors = {}
     doubtful: date | None = None
     if request.method == "POST":
-        userid, day, errors = _read_form(form, gate.scope(Right.OPEN_OFFBOARDINGS))
+        userid, day, errors = _read_form(form, gate.scope(OPEN_OFFBOARDINGS))
         successors = _read_successors(form, errors)
         doubtful = None if errors else _doubtful(day, form)
         if not errors and day is not None and doubtful is None:
@@ -180,17 +187,17 @@ def new() -> ResponseReturnValue:
         form=form,
         errors=errors,
         doubtful=doubtful,
-        members=listed(serving_members(gate.scope(Right.OPEN_OFFBOARDINGS)), MOST_LISTED),
+        members=listed(serving_members(gate.scope(OPEN_OFFBOARDINGS)), MOST_LISTED),
         heirs=listed(serving_members(), MOST_LISTED),
     )
     return page, 422 if errors or doubtful else 200
 
 
 @blueprint.route("/<int(max=9223372036854775807):handover_id>/approve", methods=["GET", "POST"])
-@allow(Right.APPROVE_OFFBOARDINGS)
+@allow(APPROVE_OFFBOARDINGS)
 def approve(handover_id: int) -> ResponseReturnValue:
     """Let the case begin; over twenty customers need a fresh proof of who approves."""
-    handover = _visible(handover_id, Right.APPROVE_OFFBOARDINGS)
+    handover = _visible(handover_id, APPROVE_OFFBOARDINGS)
     # In this order: a page never shows older terms than those of the proposal that it names.
     proposal = open_one(handover.kind, handover.subject)
     case = cases([Handover.get_by_id(handover_id)])[0]
@@ -237,10 +244,10 @@ def approve(handover_id: int) -> ResponseReturnValue:
 
 
 @blueprint.route("/<int(max=9223372036854775807):handover_id>/cancel", methods=["GET", "POST"])
-@allow(Right.OPEN_OFFBOARDINGS)
+@allow(OPEN_OFFBOARDINGS)
 def cancel(handover_id: int) -> ResponseReturnValue:
     """Stop what is not submitted yet."""
-    handover = _visible(handover_id, Right.OPEN_OFFBOARDINGS)
+    handover = _visible(handover_id, OPEN_OFFBOARDINGS)
     back = url_for("console.offboardings.show", handover_id=handover.id)
     if request.method == "POST":
         try:
@@ -261,11 +268,11 @@ def cancel(handover_id: int) -> ResponseReturnValue:
 
 
 @blueprint.route("/<int(max=9223372036854775807):handover_id>/change", methods=["GET", "POST"])
-@allow(Right.OPEN_OFFBOARDINGS)
+@allow(OPEN_OFFBOARDINGS)
 def change(handover_id: int) -> ResponseReturnValue:
     """Another last day or other successors, for what is not submitted yet; nobody approves again
     what runs, so that over twenty customers need the fresh proof here."""
-    handover = _visible(handover_id, Right.OPEN_OFFBOARDINGS)
+    handover = _visible(handover_id, OPEN_OFFBOARDINGS)
     if handover.kind != OFFBOARDING:
         abort(404)
     if handover.state == RUNNING and not _may_move(handover.userid):
@@ -327,10 +334,10 @@ def change(handover_id: int) -> ResponseReturnValue:
 @blueprint.post(
     "/<int(max=9223372036854775807):handover_id>/hand-work/<int(max=9223372036854775807):work_id>"
 )
-@allow(Right.APPROVE_OFFBOARDINGS)
+@allow(APPROVE_OFFBOARDINGS)
 def mark_hand_work(handover_id: int, work_id: int) -> ResponseReturnValue:
     """Say that something which no API can do is done, or take that back."""
-    handover = _visible(handover_id, Right.APPROVE_OFFBOARDINGS)
+    handover = _visible(handover_id, APPROVE_OFFBOARDINGS)
     work = HandWork.get_or_none(HandWork.id == work_id, HandWork.handover == handover)
     if work is None:
         abort(404)
@@ -443,10 +450,10 @@ def _unfit(unfit: handovers.UnfitSuccessor) -> str:
 def _may_move(userid: str) -> bool:
     """Whether the asker may move this member's customers by their own word: what runs is not
     approved again."""
-    return gate.me().may(Right.MOVE_CUSTOMERS) and gate.scope(Right.MOVE_CUSTOMERS).has(userid)
+    return gate.me().may(MOVE_CUSTOMERS) and gate.scope(MOVE_CUSTOMERS).has(userid)
 
 
-def _visible(handover_id: int, right: Right = Right.SEE_OFFBOARDINGS) -> Handover:
+def _visible(handover_id: int, right: Right = SEE_OFFBOARDINGS) -> Handover:
     """The handover, if the asker's right goes over its member."""
     handover = Handover.get_or_none(Handover.id == handover_id)
     if handover is None or not gate.scope(right).has(handover.userid):

@@ -18,11 +18,11 @@ from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import capabilities, kegui, lasting
 from bot.console.words import word
-from bot.identity.rights import Right
 from bot.jobs import next_strike, timetable
 from bot.models import EndpointPause
 from bot.models.inbox_event import DEAD, OPEN_STATES
 from bot.operations import pauses
+from bot.operations.rights import LIFT_PAUSES, SEE_OPERATION
 from bot.operations.state import (
     AUDIT_BROKEN,
     AUDIT_UNSEALED,
@@ -123,7 +123,7 @@ class JobLine:
 
 
 @blueprint.get("")
-@allow(Right.SEE_OPERATION)
+@allow(SEE_OPERATION)
 def index() -> str:
     """What needs an operator; queue, pauses, dead events, readings, jobs."""
     sizes = _sizes(kegui().queue)
@@ -144,7 +144,7 @@ def index() -> str:
 
 
 @blueprint.post("/pauses/lift")
-@allow(Right.LIFT_PAUSES)
+@allow(LIFT_PAUSES)
 def lift() -> ResponseReturnValue:
     """End a pause, after its cause was mended."""
     pause = EndpointPause.get_or_none(EndpointPause.name == request.form.get("name", ""))

@@ -17,6 +17,7 @@ from bot.console.troubles import trouble
 from bot.console.words import event_name, word
 from bot.db import database
 from bot.kegui import Kegui
+from bot.rights import Right
 
 PAGE_SIZE = 50
 SHOWN_OF_IDENTIFIER = 5
@@ -46,6 +47,11 @@ def kegui() -> Kegui:
 
 def capabilities() -> Sequence[Capability]:
     return cast(Sequence[Capability], current_app.extensions["capabilities"])
+
+
+def known_rights() -> dict[str, Right]:
+    """Return the rights of all capabilities, by their names."""
+    return {right.name: right for one in capabilities() for right in one.rights}
 
 
 def open_connection() -> None:

@@ -16,13 +16,19 @@ from bot.console import gate
 from bot.console.audit_words import who
 from bot.console.gate import allow
 from bot.console.member_input import Unclear, account_of
-from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
-from bot.console.words import REACHES, RIGHTS, ROLES
+from bot.console.pages import PAGE_SIZE, choice, kegui, known_rights, page_number
+from bot.console.words import REACHES, ROLES
 from bot.identity import logins, roles
 from bot.identity.access import LOCAL, humans_behind, meetings_among
 from bot.identity.proposals import AlreadyProposed, NotOpen, SamePerson, humans_of
-from bot.identity.rights import FROM_WECOM, OVER_DEPARTMENTS, Right, Role
-from bot.identity.rights import RIGHTS as TABLE
+from bot.identity.rights import (
+    DECIDE_ROLES,
+    END_LOGINS,
+    PROPOSE_ROLES,
+    SEE_LOGINS,
+    SEE_RIGHTS,
+    SEE_TOKENS,
+)
 from bot.identity.role_list import (
     Holder,
     count_open,
@@ -37,18 +43,18 @@ from bot.identity.token_list import live_tokens_of
 from bot.models import Login, Proposal
 from bot.models.proposal import OPEN
 from bot.paging import page_of_list, page_of_query
+from bot.rights import FROM_WECOM, OVER_DEPARTMENTS, Right, Role, Topic
 from bot.staff.names import Names, names_of
 
 NUMBER = "int(max=9223372036854775807)"
 UNFIT_FOR_THIS = 422
 GRANTABLE = tuple(role for role in Role if role not in FROM_WECOM)
 
-# The rights by what they are about: the first word of their names.
-TOPICS: Mapping[LazyString, tuple[str, ...]] = {
-    _l("客户与渠道"): ("customers", "phones", "conflicts", "gaps", "contact_ways", "sidebar"),
-    _l("成员与交接"): ("offboardings", "staff"),
-    _l("合规与权限"): ("audit", "rights", "roles", "logins", "wording"),
-    _l("系统运维"): ("alarms", "events", "operation", "pauses", "tokens", "settings"),
+TOPICS: Mapping[Topic, LazyString] = {
+    Topic.CUSTOMERS: _l("客户与渠道"),
+    Topic.PEOPLE: _l("成员与交接"),
+    Topic.COMPLIANCE: _l("合规与权限"),
+    Topic.OPERATION: _l("系统运维"),
 }
 MEANINGS: Mapping[Role, LazyString] = {
     Role.ADMINISTRATOR: _l("运维本系统，看不到任何客户"),
@@ -89,7 +95,7 @@ blueprint = APIBlueprint("rights", __name__, url_prefix="/rights", enable_openap
 
 
 @blueprint.get("")
-@allow(Right.SEE_RIGHTS)
+@allow(SEE_RIGHTS)
 def index() -> str:
     """Everybody with a role, and the local administrators; or those with one role."""
     chosen = choice("role", ("", *GRANTABLE), "")
@@ -115,13 +121,12 @@ def index() -> str:
 
 
 @blueprint.get("/table")
-@allow(Right.SEE_RIGHTS)
+@allow(SEE_RIGHTS)
 def table() -> str:
     """The whole table of rights, as the gate reads it."""
     return render_template(
         "rights/table.html",
-        topics=list(_topics()),
-        rights=RIGHTS,
+        topics=_topics(),
         roles=ROLES,
         reaches=REACHES,
         meanings=MEANINGS,
@@ -130,7 +135,7 @@ def table() -> str:
 
 
 @blueprint.get("/logins")
-@allow(Right.SEE_LOGINS)
+@allow(SEE_LOGINS)
 def open_logins() -> str:
     """Who is in now, where and since when: everybody, or one person."""
     text = request.args.get("q", "").strip()
@@ -153,7 +158,7 @@ def open_logins() -> str:
 
 
 @blueprint.get("/logins/<actor>/end")
-@allow(Right.END_LOGINS, step_up=True)
+@allow(END_LOGINS, step_up=True)
 def ending_of_logins(actor: str) -> ResponseReturnValue:
     """What it means to end all logins of somebody."""
     if actor == gate.me().actor:
@@ -167,7 +172,7 @@ def ending_of_logins(actor: str) -> ResponseReturnValue:
 
 
 @blueprint.post("/logins/<actor>/end")
-@allow(Right.END_LOGINS, step_up=True)
+@allow(END_LOGINS, step_up=True)
 def end_logins(actor: str) -> ResponseReturnValue:
     """End all logins of somebody else; one's own are ended on the page of the account."""
     if actor == gate.me().actor:
@@ -181,7 +186,7 @@ def end_logins(actor: str) -> ResponseReturnValue:
 
 
 @blueprint.get("/proposals")
-@allow(Right.SEE_RIGHTS)
+@allow(SEE_RIGHTS)
 def proposals() -> str:
     """What is proposed, and what was decided by whom and why."""
     waiting = open_proposals()
@@ -201,14 +206,14 @@ def proposals() -> str:
 
 
 @blueprint.get("/proposals/new")
-@allow(Right.PROPOSE_ROLES)
+@allow(PROPOSE_ROLES)
 def new() -> str:
     """The form of a proposal, filled in with what the address says."""
     return _form(request.args, {})
 
 
 @blueprint.post("/proposals")
-@allow(Right.PROPOSE_ROLES)
+@allow(PROPOSE_ROLES)
 def propose() -> ResponseReturnValue:
     """Propose to give a role or to take it back; another person decides."""
     typed = request.form
@@ -242,7 +247,7 @@ def propose() -> ResponseReturnValue:
 
 
 @blueprint.get(f"/proposals/<{NUMBER}:number>/decision")
-@allow(Right.DECIDE_ROLES, step_up=True)
+@allow(DECIDE_ROLES, step_up=True)
 def decision(number: int) -> ResponseReturnValue:
     """What would change, to be approved or rejected with a reason."""
     proposal = _known(number)
@@ -253,7 +258,7 @@ def decision(number: int) -> ResponseReturnValue:
 
 
 @blueprint.post(f"/proposals/<{NUMBER}:number>/decision")
-@allow(Right.DECIDE_ROLES, step_up=True)
+@allow(DECIDE_ROLES, step_up=True)
 def decide(number: int) -> ResponseReturnValue:
     """Approve or reject a proposal of somebody else about somebody else."""
     proposal = _known(number)
@@ -281,7 +286,7 @@ def decide(number: int) -> ResponseReturnValue:
 
 
 @blueprint.post(f"/proposals/<{NUMBER}:number>/withdrawal")
-@allow(Right.PROPOSE_ROLES)
+@allow(PROPOSE_ROLES)
 def withdraw(number: int) -> ResponseReturnValue:
     """Take one's own proposal back."""
     try:
@@ -307,22 +312,19 @@ def _tell_of_tokens(actor: str) -> None:
         "对方仍是 %(number)s 个有效接口令牌的负责人。令牌的权限不随角色变化，不再需要的请作废。",
         number=number,
     )
-    if gate.me().may(Right.SEE_TOKENS):
+    if gate.me().may(SEE_TOKENS):
         text = Markup('{} <a href="{}">{}</a>').format(
             text, url_for("console.tokens.index"), _("查看接口令牌")
         )
     flash(text, "warn")
 
 
-def _topics() -> Any:
-    """The rights under their topics; what belongs to none stands at the end."""
-    left = list(Right)
-    for title, words in TOPICS.items():
-        of_topic = [right for right in left if right.value.partition(".")[0] in words]
-        left = [right for right in left if right not in of_topic]
-        yield title, [(right, TABLE.get(right, {})) for right in of_topic]
-    if left:
-        yield _("其他"), [(right, TABLE.get(right, {})) for right in left]
+def _topics() -> list[tuple[LazyString, list[Right]]]:
+    """The rights under their topics."""
+    return [
+        (title, [right for right in known_rights().values() if right.topic is topic])
+        for topic, title in TOPICS.items()
+    ]
 
 
 def _form(typed: Mapping[str, str], errors: Mapping[str, str]) -> str:

@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from bot.console.gate import allow
 from bot.console.pages import kegui
-from bot.identity.rights import Right
 from bot.operations.installation import installation
+from bot.operations.rights import SEE_SETTINGS
 from bot.staff.names import Names, names_of
 from config.settings import PREFIX, Settings
 
@@ -161,7 +161,7 @@ class Shown:
 
 
 @blueprint.get("")
-@allow(Right.SEE_SETTINGS)
+@allow(SEE_SETTINGS)
 def index() -> str:
     """Every setting, its value and whether it is the default."""
     settings = kegui().settings

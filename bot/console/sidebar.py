@@ -16,10 +16,10 @@ from bot.console.pages import kegui
 from bot.customers import conflicts
 from bot.customers.by_consent import in_contact, whole_customers
 from bot.effects import Busy
-from bot.identity.rights import Right
 from bot.models import Conflict, Customer, HandoverItem, Ownership
 from bot.models.conflict import OPEN
 from bot.models.handover import CUSTOMER, ITEM_OPEN
+from bot.reports.rights import SIDEBAR
 from bot.staff.names import names_of
 from bot.wecom import WeComError
 
@@ -39,7 +39,7 @@ def allow_sdk(response: Response) -> Response:
 
 
 @blueprint.get("")
-@allow(Right.SIDEBAR)
+@allow(SIDEBAR)
 def show() -> str:
     """Ask WeCom's client whose chat this is, then show that customer."""
     settings = kegui().settings
@@ -52,7 +52,7 @@ def show() -> str:
 
 
 @blueprint.get("/signature")
-@allow(Right.SIDEBAR)
+@allow(SIDEBAR)
 def signature() -> ResponseReturnValue:
     """Sign one of our own pages for the client."""
     url, identity = request.args.get("url", ""), request.args.get("as", "")
@@ -71,7 +71,7 @@ def signature() -> ResponseReturnValue:
 
 
 @blueprint.get("/customers/<external_userid>")
-@allow(Right.SIDEBAR)
+@allow(SIDEBAR)
 def customer(external_userid: str) -> str:
     """Whose customer, what they agreed to, and what is open; the id comes from the browser."""
     known = _visible(external_userid)
@@ -107,7 +107,7 @@ def customer(external_userid: str) -> str:
 
 
 @blueprint.post("/customers/<external_userid>/conflict")
-@allow(Right.SIDEBAR)
+@allow(SIDEBAR)
 def report(external_userid: str) -> ResponseReturnValue:
     """Say that two members are after this customer; the manager decides."""
     _visible(external_userid)
@@ -129,6 +129,6 @@ def report(external_userid: str) -> ResponseReturnValue:
 
 def _visible(external_userid: str) -> Customer:
     known = Customer.get_or_none(Customer.external_userid == external_userid)
-    if known is None or not gate.me().may_see_customer(external_userid, Right.SIDEBAR):
+    if known is None or not gate.me().may_see_customer(external_userid, SIDEBAR):
         abort(make_response(render_template("sidebar/unknown.html"), 404))
     return known

@@ -17,15 +17,18 @@ from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.console.words import BUSY, GOOD, QUIET, ROLES, WARN, Word
-from bot.identity.rights import Right, Role
+from bot.customers.rights import SEE_CONFLICTS, SEE_CUSTOMERS
+from bot.handover.rights import SEE_OFFBOARDINGS
 from bot.models import Department, Staff
 from bot.models.handover import OFFBOARDING
 from bot.models.staff import departments_by_id, name_of, path_of
 from bot.paging import page_of_query
+from bot.rights import Right, Role
 from bot.staff import members
 from bot.staff import staff as terms
 from bot.staff.members import Line
 from bot.staff.names import names_of
+from bot.staff.rights import CHANGE_STAFF, SEE_STAFF
 
 TERMS = ("capacity", "licences", "on_duty", "on_leave")
 MOST_CUSTOMERS = 1_000_000
@@ -50,12 +53,12 @@ blueprint = APIBlueprint("staff", __name__, url_prefix="/staff", enable_openapi=
 
 
 @blueprint.get("")
-@allow(Right.SEE_STAFF)
+@allow(SEE_STAFF)
 def index() -> str:
     """The members over whom the asker's right goes, by name, department or state."""
     text = request.args.get("q", "").strip()
     state = choice("state", ("", *members.STATES), "")
-    scope = gate.scope(Right.SEE_STAFF)
+    scope = gate.scope(SEE_STAFF)
     known = departments_by_id()
     shown = _shown(known)
     department = _chosen(shown)
@@ -85,7 +88,7 @@ def index() -> str:
 
 
 @blueprint.get("/departments")
-@allow(Right.SEE_STAFF)
+@allow(SEE_STAFF)
 def departments() -> str:
     """The tree of the departments, with leaders and numbers of members."""
     known = departments_by_id()
@@ -101,16 +104,16 @@ def departments() -> str:
 
 
 @blueprint.get("/members/<userid>")
-@allow(Right.SEE_STAFF)
+@allow(SEE_STAFF)
 def show(userid: str) -> str:
     """One member: where, under whom, how many customers, what is under way."""
-    member = _visible(userid, Right.SEE_STAFF)
+    member = _visible(userid, SEE_STAFF)
     gate.record_look("staff.look", f"staff {userid}")
     line = _line(member)
     known = departments_by_id()
     led = [row for row in known.values() if userid in row.leaders]
-    sees_handovers = _may_over(Right.SEE_OFFBOARDINGS, userid)
-    sees_conflicts = _may_over(Right.SEE_CONFLICTS, userid)
+    sees_handovers = _may_over(SEE_OFFBOARDINGS, userid)
+    sees_conflicts = _may_over(SEE_CONFLICTS, userid)
     return render_template(
         "staff/show.html",
         line=line,
@@ -121,26 +124,26 @@ def show(userid: str) -> str:
         roles=_roles(userid, known, led),
         handovers=members.open_handovers_of(userid) if sees_handovers else None,
         conflicts=members.open_conflicts_of(userid) if sees_conflicts else None,
-        sees_customers=gate.me().may(Right.SEE_CUSTOMERS),
-        may_change=_may_over(Right.CHANGE_STAFF, userid),
-        sees_leader=_may_over(Right.SEE_STAFF, member.direct_leader),
+        sees_customers=gate.me().may(SEE_CUSTOMERS),
+        may_change=_may_over(CHANGE_STAFF, userid),
+        sees_leader=_may_over(SEE_STAFF, member.direct_leader),
         names=names_of(staff=[userid, member.direct_leader]),
     )
 
 
 @blueprint.get("/members/<userid>/edit")
-@allow(Right.CHANGE_STAFF)
+@allow(CHANGE_STAFF)
 def edit(userid: str) -> str:
     """The form of what managers set."""
-    member = _visible(userid, Right.CHANGE_STAFF)
+    member = _visible(userid, CHANGE_STAFF)
     return _form(member, _kept(member), {})
 
 
 @blueprint.post("/members/<userid>/edit")
-@allow(Right.CHANGE_STAFF)
+@allow(CHANGE_STAFF)
 def change(userid: str) -> ResponseReturnValue:
     """Set capacity, licences, duty and leave; what stays the same is not written."""
-    member = _visible(userid, Right.CHANGE_STAFF)
+    member = _visible(userid, CHANGE_STAFF)
     typed = {
         "capacity": request.form.get("capacity", ""),
         "licences": request.form.get("licences", ""),
@@ -275,7 +278,7 @@ def _may_over(right: Right, userid: str | None) -> bool:
 
 def _shown(known: Mapping[int, Department]) -> list[int]:
     """The departments over which the asker's right goes."""
-    goes = gate.me().extent(Right.SEE_STAFF)
+    goes = gate.me().extent(SEE_STAFF)
     if goes.is_firm:
         return list(known)
     within = members.with_below(goes.departments, known)

@@ -17,7 +17,7 @@ from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.db import transaction
 from bot.identity import tokens
 from bot.identity.access import LOCAL
-from bot.identity.rights import Right
+from bot.identity.rights import CHANGE_TOKENS, SEE_TOKENS
 from bot.identity.token_list import EXPIRES_SOON
 from bot.identity.token_list import LIVE as STATES_OF_THE_LIVE
 from bot.identity.token_list import tokens as all_tokens
@@ -55,7 +55,7 @@ blueprint = APIBlueprint("tokens", __name__, url_prefix="/tokens", enable_openap
 
 
 @blueprint.get("")
-@allow(Right.SEE_TOKENS)
+@allow(SEE_TOKENS)
 def index() -> str:
     """The tokens that may call, the first to expire before the others; or those that ended."""
     state = choice("state", (LIVE, ENDED), LIVE)
@@ -77,14 +77,14 @@ def index() -> str:
 
 
 @blueprint.get("/new")
-@allow(Right.CHANGE_TOKENS, step_up=True)
+@allow(CHANGE_TOKENS, step_up=True)
 def new() -> str:
     """The form of a new token."""
     return _form({"days": str(DAYS), "owner": gate.me().actor}, [], {})
 
 
 @blueprint.post("/new")
-@allow(Right.CHANGE_TOKENS, step_up=True)
+@allow(CHANGE_TOKENS, step_up=True)
 def make() -> ResponseReturnValue:
     """Make a token and show it, the only time; the same form makes no second."""
     typed, scopes = request.form, request.form.getlist("scopes")
@@ -122,7 +122,7 @@ def make() -> ResponseReturnValue:
 
 
 @blueprint.get(f"/<{NUMBER}:number>/revocation")
-@allow(Right.CHANGE_TOKENS, step_up=True)
+@allow(CHANGE_TOKENS, step_up=True)
 def revocation(number: int) -> ResponseReturnValue:
     """What it means to let a token call no more."""
     token = _known(number)
@@ -134,7 +134,7 @@ def revocation(number: int) -> ResponseReturnValue:
 
 
 @blueprint.post(f"/<{NUMBER}:number>/revocation")
-@allow(Right.CHANGE_TOKENS, step_up=True)
+@allow(CHANGE_TOKENS, step_up=True)
 def revoke(number: int) -> ResponseReturnValue:
     """Let a token call no more."""
     token = _known(number)

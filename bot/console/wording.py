@@ -10,8 +10,8 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from bot.allocation.rules import rules_from
+from bot.consent.rights import SEE_WORDING
 from bot.console.gate import allow
-from bot.identity.rights import Right
 from bot.models import Department
 from bot.staff.names import names_of
 from config import table
@@ -46,7 +46,7 @@ blueprint = APIBlueprint("wording", __name__, url_prefix="/settings/tables", ena
 
 
 @blueprint.get("")
-@allow(Right.SEE_WORDING)
+@allow(SEE_WORDING)
 def index() -> str:
     """What customers and staff are told, and who gets a new customer, with the versions."""
     rules = rules_from(table("allocation"))

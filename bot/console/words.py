@@ -6,7 +6,7 @@ from typing import NamedTuple
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
-from bot.identity.rights import Reach, Right, Role
+from bot.rights import Reach, Role
 
 GOOD, BUSY, BAD, WARN, QUIET = "good", "busy", "bad", "warn", "quiet"
 
@@ -278,38 +278,6 @@ ROLES: Mapping[Role, LazyString] = {
     Role.HR: _l("人事"),
     Role.AUDITOR: _l("审计"),
     Role.STAFF: _l("客户经理"),
-}
-
-RIGHTS: Mapping[Right, LazyString] = {
-    Right.SEE_CUSTOMERS: _l("查看客户"),
-    Right.REVEAL_PHONES: _l("查看完整手机号"),
-    Right.MOVE_CUSTOMERS: _l("在职转接客户"),
-    Right.SEE_CONFLICTS: _l("查看撞单"),
-    Right.RESOLVE_CONFLICTS: _l("裁定撞单"),
-    Right.SEE_GAPS: _l("查看告知缺口"),
-    Right.SEE_OFFBOARDINGS: _l("查看交接"),
-    Right.OPEN_OFFBOARDINGS: _l("发起离职交接"),
-    Right.APPROVE_OFFBOARDINGS: _l("审批离职交接"),
-    Right.SEE_STAFF: _l("查看成员与部门"),
-    Right.CHANGE_STAFF: _l("调整成员容量、资质与状态"),
-    Right.SEE_CONTACT_WAYS: _l("查看渠道活码"),
-    Right.CHANGE_CONTACT_WAYS: _l("新建与修改渠道活码"),
-    Right.SEE_ALARMS: _l("查看告警"),
-    Right.SEE_EVENTS: _l("查看事件"),
-    Right.REPLAY_EVENTS: _l("重放事件"),
-    Right.SEE_OPERATION: _l("查看运行状况"),
-    Right.LIFT_PAUSES: _l("解除接口暂停"),
-    Right.READ_AUDIT: _l("查阅审计日志"),
-    Right.SEE_RIGHTS: _l("查看角色与权限"),
-    Right.PROPOSE_ROLES: _l("提议角色变更"),
-    Right.DECIDE_ROLES: _l("复核角色变更"),
-    Right.SEE_LOGINS: _l("查看所有人的登录"),
-    Right.END_LOGINS: _l("结束他人的登录"),
-    Right.SEE_TOKENS: _l("查看接口令牌"),
-    Right.CHANGE_TOKENS: _l("新建与作废接口令牌"),
-    Right.SEE_SETTINGS: _l("查看设置"),
-    Right.SEE_WORDING: _l("查看合规签发的内容"),
-    Right.SIDEBAR: _l("使用聊天侧边栏"),
 }
 
 REACHES: Mapping[Reach, LazyString] = {

@@ -5,14 +5,21 @@ from flask_babel import lazy_pgettext as _p
 
 from bot.api import conflicts as api_conflicts
 from bot.api import customers as api_customers
-from bot.capability import Capability, Entry, Job, Menu, Page, every
+from bot.capability import Capability, Entry, Job, Page, every
 from bot.console import conflicts as conflict_pages
 from bot.console import customers
 from bot.customers import conflicts
-from bot.identity.rights import Right
+from bot.customers.rights import RESOLVE_CONFLICTS, REVEAL_PHONES, SEE_CONFLICTS, SEE_CUSTOMERS
+from bot.rights import Topic
 
 CAPABILITY = Capability(
     "customers",
+    rights=(
+        SEE_CUSTOMERS,
+        REVEAL_PHONES,
+        SEE_CONFLICTS,
+        RESOLVE_CONFLICTS,
+    ),
     messages={"conflict": conflicts.tell_resolution},
     jobs=(
         Job("conflicts.wake_untold", _l("通知撞单的处理结果"), conflicts.wake_untold, every(15)),
@@ -24,11 +31,11 @@ CAPABILITY = Capability(
     pages=(
         Page(
             customers.blueprint,
-            Entry(Menu.CUSTOMERS, 10, _p("screen", "客户"), "people", Right.SEE_CUSTOMERS),
+            Entry(Topic.CUSTOMERS, 10, _p("screen", "客户"), "people", SEE_CUSTOMERS),
         ),
         Page(
             conflict_pages.blueprint,
-            Entry(Menu.CUSTOMERS, 20, _p("screen", "撞单"), "arrows-collapse", Right.SEE_CONFLICTS),
+            Entry(Topic.CUSTOMERS, 20, _p("screen", "撞单"), "arrows-collapse", SEE_CONFLICTS),
         ),
     ),
 )

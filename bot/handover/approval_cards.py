@@ -14,9 +14,9 @@ from bot.effects import AfterCrash, once
 from bot.handover import handovers
 from bot.handover.card_rules import Outcome, refusal
 from bot.handover.progress import customers_now
+from bot.handover.rights import APPROVE_OFFBOARDINGS
 from bot.identity import moved, proposals
 from bot.identity.access import access_of
-from bot.identity.rights import MOST_CUSTOMERS, Right, is_small
 from bot.kegui import Kegui
 from bot.models import Effect, Handover, HandoverItem, Proposal, Staff
 from bot.models.data_key import CARD
@@ -29,6 +29,7 @@ from bot.models.handover import (
     OFFBOARDING,
     PLANNED,
 )
+from bot.rights import MOST_CUSTOMERS, is_small
 from bot.router import Received
 from bot.staff import staff
 from bot.wecom import Button, Card
@@ -238,7 +239,7 @@ def _may_approve(userid: str, handover: Handover, kegui: Kegui) -> bool:
     return (
         access is not None
         and userid != handover.userid
-        and access.scope(Right.APPROVE_OFFBOARDINGS).has(handover.userid)
+        and access.scope(APPROVE_OFFBOARDINGS).has(handover.userid)
     )
 
 

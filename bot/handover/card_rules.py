@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-from bot.identity.rights import is_small
+from bot.rights import is_small
 
 
 class Outcome(StrEnum):

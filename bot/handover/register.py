@@ -4,14 +4,26 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext as _p
 
 from bot.api import handovers, offboardings
-from bot.capability import Capability, Entry, Job, Menu, Page, every_setting
+from bot.capability import Capability, Entry, Job, Page, every_setting
 from bot.console import moves
 from bot.console import offboardings as offboarding_pages
 from bot.handover import run
-from bot.identity.rights import Right
+from bot.handover.rights import (
+    APPROVE_OFFBOARDINGS,
+    MOVE_CUSTOMERS,
+    OPEN_OFFBOARDINGS,
+    SEE_OFFBOARDINGS,
+)
+from bot.rights import Topic
 
 CAPABILITY = Capability(
     "handover",
+    rights=(
+        MOVE_CUSTOMERS,
+        SEE_OFFBOARDINGS,
+        OPEN_OFFBOARDINGS,
+        APPROVE_OFFBOARDINGS,
+    ),
     messages={"handover": run.advance},
     jobs=(
         Job(
@@ -29,9 +41,7 @@ CAPABILITY = Capability(
         Page(moves.blueprint),
         Page(
             offboarding_pages.blueprint,
-            Entry(
-                Menu.PEOPLE, 10, _p("screen", "交接"), "arrow-left-right", Right.SEE_OFFBOARDINGS
-            ),
+            Entry(Topic.PEOPLE, 10, _p("screen", "交接"), "arrow-left-right", SEE_OFFBOARDINGS),
         ),
     ),
 )

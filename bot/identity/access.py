@@ -10,7 +10,6 @@ from peewee import Field, ModelSelect, fn
 
 from bot.audit.log import NOT_PEOPLE
 from bot.db import is_one_of
-from bot.identity.rights import Extent, Grant, Right, Role, below, extent, roles_apart
 from bot.models import (
     Customer,
     Department,
@@ -26,6 +25,7 @@ from bot.models.customer import LIVE_RELATIONS
 from bot.models.granting import genuine
 from bot.models.handover import CANCELLED, IS_DECIDED, OFFBOARDING
 from bot.models.staff import LEFT
+from bot.rights import Extent, Grant, Right, Role, below, extent, roles_apart
 from config import table
 
 LOCAL = "local:"
@@ -140,7 +140,7 @@ class Access:
         departments = below(goes.departments, _parents()) if goes.departments else frozenset()
         return Scope(departments=departments, userid=self.userid if goes.is_own else None)
 
-    def may_see_customer(self, external_userid: str, right: Right = Right.SEE_CUSTOMERS) -> bool:
+    def may_see_customer(self, external_userid: str, right: Right) -> bool:
         """Whether the right goes over the customer's owner or one of their contacts."""
         if not self.may(right):
             return False

@@ -5,9 +5,9 @@ from bot.audit.log import Who
 from bot.db import locked, transaction
 from bot.identity import local_users, logins, roles, second_factors, tokens
 from bot.identity.access import LOCAL, logins_of, who_left
-from bot.identity.rights import Role
 from bot.kegui import Kegui
 from bot.models import ApiToken, Department, LocalUser, RoleGrant, SecondFactor
+from bot.rights import Role
 
 WHY = "has left"
 

@@ -13,9 +13,9 @@ from bot.db import transaction
 from bot.identity import logins, roles, second_factors, tokens
 from bot.identity.access import LOCAL, people_with_roles
 from bot.identity.passwords import SHORTEST, Weakness, weakness
-from bot.identity.rights import Role
 from bot.kegui import Kegui
 from bot.models import LocalUser, Login, Staff
+from bot.rights import Role
 from config import common_passwords
 
 DISABLED = "is disabled"

@@ -7,8 +7,8 @@ from bot import clock
 from bot.audit.log import Who
 from bot.db import locked
 from bot.identity.access import logins_of
-from bot.identity.rights import is_small
 from bot.models import AuditEntry, LocalUser, Staff
+from bot.rights import is_small
 
 HOUR = timedelta(hours=1)
 # The acts that move customers; ``MOVED`` in their entries says how many.

@@ -6,8 +6,8 @@ from datetime import date
 from peewee import ModelSelect
 
 from bot.identity.access import EVERYBODY, Access, Scope, access_of, people_with_roles
-from bot.identity.rights import Role
 from bot.models import Department, LocalUser, Staff
+from bot.rights import Role
 
 SHOWN_STAFF = 3
 

@@ -3,14 +3,32 @@
 from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext as _p
 
-from bot.capability import Capability, Entry, Job, Menu, Page, daily, every
+from bot.capability import Capability, Entry, Job, Page, daily, every
 from bot.console import account, login, rights, step_up, tokens
 from bot.identity import access_rows, leavers_access
-from bot.identity.rights import Right
+from bot.identity.rights import (
+    CHANGE_TOKENS,
+    DECIDE_ROLES,
+    END_LOGINS,
+    PROPOSE_ROLES,
+    SEE_LOGINS,
+    SEE_RIGHTS,
+    SEE_TOKENS,
+)
 from bot.jobs import api_access
+from bot.rights import Topic
 
 CAPABILITY = Capability(
     "identity",
+    rights=(
+        SEE_RIGHTS,
+        PROPOSE_ROLES,
+        DECIDE_ROLES,
+        SEE_LOGINS,
+        END_LOGINS,
+        SEE_TOKENS,
+        CHANGE_TOKENS,
+    ),
     jobs=(
         Job(
             "leavers.take_access",
@@ -37,11 +55,11 @@ CAPABILITY = Capability(
         Page(account.blueprint),
         Page(
             rights.blueprint,
-            Entry(Menu.COMPLIANCE, 20, _p("screen", "角色与权限"), "key", Right.SEE_RIGHTS),
+            Entry(Topic.COMPLIANCE, 20, _p("screen", "角色与权限"), "key", SEE_RIGHTS),
         ),
         Page(
             tokens.blueprint,
-            Entry(Menu.OPERATION, 40, _p("screen", "接口令牌"), "plug", Right.SEE_TOKENS),
+            Entry(Topic.OPERATION, 40, _p("screen", "接口令牌"), "plug", SEE_TOKENS),
         ),
     ),
 )

@@ -9,12 +9,12 @@ from peewee import ModelSelect
 
 from bot.identity import logins
 from bot.identity.access import LOCAL, not_of_the_firm, people_with_roles
-from bot.identity.rights import Role
 from bot.identity.roles import GRANT, REVOKE
 from bot.models import Department, LocalUser, Proposal, RoleGrant, SecondFactor
 from bot.models.granting import genuine
 from bot.models.proposal import OPEN
 from bot.models.staff import departments_by_id, path_of
+from bot.rights import Role
 
 
 @dataclass(frozen=True)

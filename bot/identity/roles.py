@@ -11,12 +11,13 @@ from bot.audit.log import Who
 from bot.db import database, locked, transaction
 from bot.identity import proposals, second_factors, tokens
 from bot.identity.access import LOCAL, access_of, apart_from, humans_behind
-from bot.identity.rights import FROM_WECOM, OVER_DEPARTMENTS, RIGHTS, Right, Role
+from bot.identity.rights import CHANGE_TOKENS
 from bot.kegui import Kegui
 from bot.models import Department, Proposal, RoleGrant, Staff
 from bot.models.granting import genuine
+from bot.rights import FROM_WECOM, OVER_DEPARTMENTS, Role
 
-MAKES_TOKENS = tuple(RIGHTS[Right.CHANGE_TOKENS])
+MAKES_TOKENS = tuple(CHANGE_TOKENS.roles)
 GRANT = "role.grant"
 REVOKE = "role.revoke"
 

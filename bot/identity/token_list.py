@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from bot.identity.access import not_of_the_firm
-from bot.identity.rights import RIGHTS, Right
+from bot.identity.rights import CHANGE_TOKENS
 from bot.identity.tokens import ADMIN, TERMINAL
 from bot.models import ApiToken, RoleGrant
 from bot.models.granting import genuine
@@ -103,7 +103,7 @@ def _ended_with(rows: Collection[ApiToken], today: date) -> tuple[set[str], set[
 
 def _administrators() -> set[str]:
     granted = RoleGrant.select().where(
-        RoleGrant.role.in_([str(role) for role in RIGHTS[Right.CHANGE_TOKENS]]),
+        RoleGrant.role.in_([str(role) for role in CHANGE_TOKENS.roles]),
         RoleGrant.revoked_at.is_null(),
     )
     return {row.actor for row in genuine(granted)}

@@ -5,14 +5,21 @@ from flask_babel import lazy_pgettext as _p
 
 from bot.api import alarms as api_alarms
 from bot.api import pauses
-from bot.capability import Capability, Entry, Job, Menu, Page, every
+from bot.capability import Capability, Entry, Job, Page, every
 from bot.console import alarms, operation, settings
-from bot.identity.rights import Right
 from bot.jobs import alarms as alarm_jobs
 from bot.jobs import keys
+from bot.operations.rights import LIFT_PAUSES, SEE_ALARMS, SEE_OPERATION, SEE_SETTINGS
+from bot.rights import Topic
 
 CAPABILITY = Capability(
     "operations",
+    rights=(
+        SEE_ALARMS,
+        SEE_OPERATION,
+        LIFT_PAUSES,
+        SEE_SETTINGS,
+    ),
     jobs=(
         Job(
             "alarms.look_for_outages",
@@ -54,15 +61,15 @@ CAPABILITY = Capability(
     pages=(
         Page(
             alarms.blueprint,
-            Entry(Menu.OPERATION, 10, _p("screen", "告警"), "bell", Right.SEE_ALARMS),
+            Entry(Topic.OPERATION, 10, _p("screen", "告警"), "bell", SEE_ALARMS),
         ),
         Page(
             operation.blueprint,
-            Entry(Menu.OPERATION, 30, _p("screen", "运行"), "activity", Right.SEE_OPERATION),
+            Entry(Topic.OPERATION, 30, _p("screen", "运行"), "activity", SEE_OPERATION),
         ),
         Page(
             settings.blueprint,
-            Entry(Menu.OPERATION, 50, _p("screen", "设置"), "sliders", Right.SEE_SETTINGS),
+            Entry(Topic.OPERATION, 50, _p("screen", "设置"), "sliders", SEE_SETTINGS),
         ),
     ),
 )

@@ -2,14 +2,17 @@
 
 from flask_babel import lazy_pgettext as _p
 
-from bot.capability import Capability, Entry, Menu, Page
+from bot.capability import Capability, Entry, Page
 from bot.console import home, sidebar
+from bot.reports.rights import SIDEBAR
+from bot.rights import Topic
 
 CAPABILITY = Capability(
     "reports",
+    rights=(SIDEBAR,),
     pages=(
         Page(
-            home.blueprint, Entry(Menu.TODAY, 10, _p("screen", "概览"), "house", None, view="show")
+            home.blueprint, Entry(Topic.TODAY, 10, _p("screen", "概览"), "house", None, view="show")
         ),
         Page(sidebar.blueprint),
     ),

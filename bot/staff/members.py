@@ -7,7 +7,6 @@ from typing import Any
 from peewee import JOIN, ModelSelect
 
 from bot.identity.access import Scope
-from bot.identity.rights import below
 from bot.models import (
     Conflict,
     Department,
@@ -23,6 +22,7 @@ from bot.models.granting import genuine
 from bot.models.handover import CANCELLED, HANDOVER_OPEN, OFFBOARDING
 from bot.models.staff import ACTIVE, name_of
 from bot.models.staff import LEFT as GONE
+from bot.rights import below
 from bot.staff.staff import customers_owned
 
 # What a member is now; the first that holds.

@@ -3,19 +3,24 @@
 from flask_babel import lazy_pgettext as _p
 
 from bot.api import staff as api_staff
-from bot.capability import Capability, Entry, Menu, Page
+from bot.capability import Capability, Entry, Page
 from bot.console import staff as staff_pages
-from bot.identity.rights import Right
+from bot.rights import Topic
 from bot.staff import staff
+from bot.staff.rights import CHANGE_STAFF, SEE_STAFF
 
 CAPABILITY = Capability(
     "staff",
+    rights=(
+        SEE_STAFF,
+        CHANGE_STAFF,
+    ),
     before_work=(staff.ask_for_unknown,),
     endpoints=(api_staff.blueprint,),
     pages=(
         Page(
             staff_pages.blueprint,
-            Entry(Menu.PEOPLE, 20, _p("screen", "成员与部门"), "diagram-3", Right.SEE_STAFF),
+            Entry(Topic.PEOPLE, 20, _p("screen", "成员与部门"), "diagram-3", SEE_STAFF),
         ),
     ),
 )

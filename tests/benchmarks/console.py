@@ -23,8 +23,8 @@ from bot import clock, db, migrations, wiring
 from bot.app import create_app
 from bot.console import gate
 from bot.identity import logins
-from bot.identity.rights import Role
 from bot.models import Login, RoleGrant
+from bot.rights import Role
 from config import settings
 from tests.benchmarks.places import storage
 from tests.queries import counted_queries

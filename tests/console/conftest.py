@@ -16,7 +16,6 @@ from bot import clock, console, db
 from bot.capabilities import CAPABILITIES
 from bot.console import gate
 from bot.identity import logins
-from bot.identity.rights import Role
 from bot.kegui import Kegui
 from bot.models import (
     Alarm,
@@ -44,6 +43,7 @@ from bot.models import (
     TransferAttempt,
 )
 from bot.queue import Queue
+from bot.rights import Role
 from bot.vault import Vault
 from config import settings
 

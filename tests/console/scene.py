@@ -19,7 +19,6 @@ from bot.app import create_app
 from bot.audit.log import Who
 from bot.console import gate
 from bot.identity import logins
-from bot.identity.rights import Role
 from bot.kegui import Kegui
 from bot.models import (
     Allocation,
@@ -40,6 +39,7 @@ from bot.models import (
     SavedView,
     Staff,
 )
+from bot.rights import Role
 from config import settings
 from tests.console.conftest import (
     COMPLETE,

@@ -17,8 +17,8 @@ from bot.audit import search
 from bot.audit.log import AuditLog, Who
 from bot.console.audit_words import ACTS
 from bot.db import database, transaction
-from bot.identity.rights import Role
 from bot.models import AuditAnchor, AuditEntry, Ownership, Staff
+from bot.rights import Role
 from bot.vault import Vault
 from tests.console.conftest import DATA_KEY, MORNING, add_person, at, log_in, submit
 from tests.queries import counted_queries

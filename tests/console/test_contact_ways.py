@@ -13,7 +13,6 @@ from flask.testing import FlaskClient
 
 from bot import clock
 from bot.console import contact_ways
-from bot.identity.rights import Role
 from bot.models import (
     Alarm,
     AuditEntry,
@@ -24,6 +23,7 @@ from bot.models import (
     Ownership,
     Staff,
 )
+from bot.rights import Role
 from bot.wecom import (
     ContactWayMade,
     OperatorNeeded,

@@ -11,7 +11,6 @@ from werkzeug.test import TestResponse
 
 from bot import clock
 from bot.console import moves, offboardings
-from bot.identity.rights import Role
 from bot.models import (
     AuditEntry,
     Department,
@@ -22,6 +21,7 @@ from bot.models import (
     Staff,
     TransferAttempt,
 )
+from bot.rights import Role
 from tests.console.conftest import MORNING, add_person, log_in, submit
 
 BY_HAND = "/offboardings?kind=by_hand"

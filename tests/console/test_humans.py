@@ -14,7 +14,6 @@ from werkzeug.test import TestResponse
 from bot import clock, db
 from bot.audit.log import Who
 from bot.identity import leavers_access, local_users, roles, tokens
-from bot.identity.rights import Role
 from bot.models import (
     ApiToken,
     AuditEntry,
@@ -25,6 +24,7 @@ from bot.models import (
     RoleGrant,
     Staff,
 )
+from bot.rights import Role
 from tests import leavers
 from tests.console.conftest import MORNING, add_person, in_days
 from tests.console.test_tokens import hidden, secret_in

@@ -25,8 +25,8 @@ from bot import clock, db, migrations
 from bot.audit.log import Who
 from bot.console import gate
 from bot.identity import local_users, second_factors
-from bot.identity.rights import Role
 from bot.models import TABLES, Alarm, AuditEntry, Login, Staff
+from bot.rights import Role
 from bot.wecom import Refused, Transient
 from bot.wecom.errors import classify
 from bot.wecom.logins import Identity

@@ -17,7 +17,6 @@ from bot.audit.log import Who
 from bot.identity import roles, second_factors
 from bot.identity.access import access_of
 from bot.identity.proposals import open_one
-from bot.identity.rights import Role
 from bot.identity.roles import NotPossible
 from bot.models import (
     Conflict,
@@ -31,6 +30,7 @@ from bot.models import (
     SavedView,
     Staff,
 )
+from bot.rights import Role
 from tests.conftest import in_thread
 from tests.console.conftest import MORNING, add_relation, in_days
 from tests.console.two_departments import (

@@ -9,9 +9,9 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from bot import clock
-from bot.console.words import RIGHTS, ROLES
+from bot.capabilities import RIGHTS
+from bot.console.words import ROLES
 from bot.identity.access import access_of
-from bot.identity.rights import Right, Role
 from bot.identity.tokens import create_token
 from bot.models import (
     ApiToken,
@@ -25,6 +25,7 @@ from bot.models import (
     SecondFactor,
     Staff,
 )
+from bot.rights import Role
 from tests.console.conftest import MORNING, add_person, log_in, submit
 from tests.console.test_every_page import queries_of
 
@@ -149,8 +150,8 @@ def test_many_people_take_no_more_queries(client: FlaskClient) -> None:
 def test_the_table_names_every_right_and_every_role(client: FlaskClient) -> None:
     text = text_of(client, "/rights/table")
 
-    for right in Right:
-        assert text.count(f">{RIGHTS[right]}<") == 2, right  # on a desk, and on a phone
+    for right in RIGHTS:
+        assert text.count(f">{right.title}<") == 2, right  # on a desk, and on a phone
     for role in Role:
         assert str(ROLES[role]) in text
 

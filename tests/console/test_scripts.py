@@ -18,7 +18,6 @@ from bot import clock, db, events, migrations
 from bot.audit.log import Who
 from bot.console import contact_ways
 from bot.db import transaction
-from bot.identity.rights import Role
 from bot.inbox import inbox
 from bot.models import (
     Alarm,
@@ -44,6 +43,7 @@ from bot.models import (
     Staff,
 )
 from bot.models.granting import write
+from bot.rights import Role
 from bot.wecom.images import Image
 from tests.console.conftest import MORNING
 from tests.console.test_logins import where_a_browser_goes

@@ -12,7 +12,6 @@ from bot import clock, db
 from bot.audit.log import Who
 from bot.db import transaction
 from bot.identity import logins, roles
-from bot.identity.rights import Role
 from bot.models import (
     AuditEntry,
     Department,
@@ -22,6 +21,7 @@ from bot.models import (
     RoleGrant,
     Staff,
 )
+from bot.rights import Role
 from tests import leavers
 from tests.console.conftest import MORNING, add_person
 from tests.console.test_every_page import queries_of

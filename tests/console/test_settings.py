@@ -12,8 +12,8 @@ from bot import migrations
 from bot.console import settings as screen
 from bot.console import wording
 from bot.console.settings import GROUPS, without_password
-from bot.identity.rights import Role
 from bot.models import Department
+from bot.rights import Role
 from bot.staff.names import Names
 from config import settings, table
 from config.settings import PREFIX, Settings

@@ -11,7 +11,6 @@ from flask.testing import FlaskClient
 from markupsafe import escape
 
 from bot import clock
-from bot.identity.rights import Role
 from bot.models import (
     AuditEntry,
     Conflict,
@@ -22,6 +21,7 @@ from bot.models import (
     RoleGrant,
     Staff,
 )
+from bot.rights import Role
 from bot.staff import members, staff
 from bot.staff.members import STATES
 from tests.console.conftest import MORNING, add_person, add_relation, log_in, submit

@@ -10,9 +10,9 @@ from werkzeug.test import TestResponse
 
 from bot import clock
 from bot.console import tokens as screen
-from bot.identity.rights import Role
 from bot.identity.tokens import SCOPES, create_token, digest
 from bot.models import ApiToken, AuditEntry, RoleGrant, Staff
+from bot.rights import Role
 from tests.console.conftest import MORNING, add_person, log_in
 from tests.console.test_every_page import queries_of
 

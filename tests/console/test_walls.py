@@ -15,11 +15,11 @@ from werkzeug.routing import Rule
 from werkzeug.test import TestResponse
 
 from bot import db, migrations
+from bot.capabilities import RIGHTS
 from bot.console import contact_ways, step_up
 from bot.console.gate import PUBLIC, SIGNED_IN
 from bot.console.language import page_at
 from bot.identity import access
-from bot.identity.rights import Right
 from bot.models import (
     TABLES,
     ApiToken,
@@ -309,7 +309,7 @@ def test_every_view_says_for_whom_it_is(app: APIFlask) -> None:
         for door, rule in screens(app)
     }
 
-    assert [door for door, one in needed.items() if one not in (*Right, PUBLIC, SIGNED_IN)] == []
+    assert [door for door, one in needed.items() if one not in (*RIGHTS, PUBLIC, SIGNED_IN)] == []
 
 
 @both_ways

@@ -11,8 +11,8 @@ from werkzeug.test import TestResponse
 
 from bot import clock
 from bot.consent import gaps
-from bot.identity.rights import Role
 from bot.models import Handover, HandoverItem, HandWork, Ownership, Relation
+from bot.rights import Role
 from tests.console.conftest import MORNING, add_person, at, in_days, log_in, submit
 
 pytestmark = pytest.mark.usefixtures("firm")

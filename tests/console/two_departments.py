@@ -13,7 +13,6 @@ from bot import clock, db
 from bot.api.auth import create_token
 from bot.app import create_app
 from bot.console import gate
-from bot.identity.rights import Role
 from bot.models import (
     Alarm,
     Conflict,
@@ -33,6 +32,7 @@ from bot.models import (
     Staff,
 )
 from bot.models.contact_way import ContactWay
+from bot.rights import Role
 from bot.wecom.logins import Ticket
 from config import settings
 from tests.api.conftest import FakeWeCom

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.handover.card_rules import Outcome, refusal
-from bot.identity.rights import is_small
+from bot.rights import is_small
 
 FINE: dict[str, Any] = {
     "may_approve": True,

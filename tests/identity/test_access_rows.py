@@ -20,7 +20,6 @@ from bot.app import create_app
 from bot.audit.log import Who
 from bot.capabilities import JOBS
 from bot.identity import local_users, logins, roles, second_factors, tokens
-from bot.identity.rights import Role
 from bot.kegui import Kegui
 from bot.models import (
     TABLES,
@@ -33,6 +32,7 @@ from bot.models import (
 )
 from bot.models.granting import Granting
 from bot.operations import data_keys
+from bot.rights import Role
 from bot.sync import renames
 from config import settings
 from tests.console.conftest import COMPLETE, add_person, log_in, submit

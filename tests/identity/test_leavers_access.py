@@ -12,7 +12,6 @@ from bot.db import transaction
 from bot.handover import handovers, run
 from bot.identity import leavers_access, logins, roles, second_factors, tokens
 from bot.identity.access import Access, access_of
-from bot.identity.rights import Role
 from bot.kegui import Kegui
 from bot.models import (
     ApiToken,
@@ -24,6 +23,7 @@ from bot.models import (
     Staff,
 )
 from bot.queue import Queue
+from bot.rights import Role
 from bot.vault import Vault
 from bot.wecom import Refused
 from config import settings

@@ -30,7 +30,6 @@ from bot.db import Model, UTCDateTimeField, transaction
 from bot.handover import handovers
 from bot.identity import logins, proposals, roles, second_factors, tokens
 from bot.identity.access import access_of
-from bot.identity.rights import Role
 from bot.identity.token_list import live_tokens_of
 from bot.inbox import inbox
 from bot.kegui import Kegui
@@ -61,6 +60,7 @@ from bot.models import (
 )
 from bot.models.inbox_event import DONE
 from bot.queue import Lane, Queue
+from bot.rights import Role
 from bot.staff import staff
 from bot.sync import renames
 from bot.vault import Vault
