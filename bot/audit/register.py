@@ -6,7 +6,7 @@ from flask_babel import lazy_pgettext as _p
 from bot.api import audit as api_audit
 from bot.audit.rights import READ_AUDIT
 from bot.capability import Capability, Entry, Job, Page, daily, every
-from bot.console import audit, purpose
+from bot.console.audit import audit
 from bot.jobs import audit as audit_jobs
 from bot.rights import Topic
 
@@ -28,7 +28,6 @@ CAPABILITY = Capability(
     ),
     endpoints=(api_audit.blueprint,),
     pages=(
-        Page(purpose.blueprint),
         Page(
             audit.blueprint,
             Entry(Topic.COMPLIANCE, 10, _p("screen", "审计日志"), "journal-check", READ_AUDIT),

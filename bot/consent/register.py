@@ -7,7 +7,7 @@ from bot.api import gaps as api_gaps
 from bot.capability import Capability, Entry, Job, Page, every
 from bot.consent import notices
 from bot.consent.rights import SEE_GAPS, SEE_WORDING
-from bot.console import gaps, wording
+from bot.console.consent import gaps, wording
 from bot.rights import Topic
 
 CAPABILITY = Capability(

@@ -6,8 +6,8 @@ from flask_babel import lazy_pgettext as _p
 from bot.api import conflicts as api_conflicts
 from bot.api import customers as api_customers
 from bot.capability import Capability, Entry, Job, Page, every
-from bot.console import conflicts as conflict_pages
-from bot.console import customers
+from bot.console.customers import conflicts as conflict_pages
+from bot.console.customers import customers
 from bot.customers import conflicts
 from bot.customers.rights import RESOLVE_CONFLICTS, REVEAL_PHONES, SEE_CONFLICTS, SEE_CUSTOMERS
 from bot.rights import Topic

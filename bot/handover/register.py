@@ -5,8 +5,8 @@ from flask_babel import lazy_pgettext as _p
 
 from bot.api import handovers, offboardings
 from bot.capability import Capability, Entry, Job, Page, every_setting
-from bot.console import moves
-from bot.console import offboardings as offboarding_pages
+from bot.console.handover import moves
+from bot.console.handover import offboardings as offboarding_pages
 from bot.handover import run
 from bot.handover.rights import (
     APPROVE_OFFBOARDINGS,

@@ -4,7 +4,7 @@ from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext as _p
 
 from bot.capability import Capability, Entry, Job, Page, daily, every
-from bot.console import account, login, rights, step_up, tokens
+from bot.console.identity import account, login, purpose, rights, step_up, tokens
 from bot.identity import access_rows, leavers_access
 from bot.identity.rights import (
     CHANGE_TOKENS,
@@ -52,6 +52,7 @@ CAPABILITY = Capability(
     pages=(
         Page(login.blueprint),
         Page(step_up.blueprint),
+        Page(purpose.blueprint),
         Page(account.blueprint),
         Page(
             rights.blueprint,

@@ -5,7 +5,7 @@ from flask_babel import lazy_pgettext as _p
 
 from bot.api import events as api_events
 from bot.capability import Capability, Entry, Job, Page, daily
-from bot.console import events
+from bot.console.inbox import events
 from bot.inbox.rights import REPLAY_EVENTS, SEE_EVENTS
 from bot.jobs import inbox as inbox_jobs
 from bot.rights import Topic

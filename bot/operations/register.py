@@ -6,7 +6,7 @@ from flask_babel import lazy_pgettext as _p
 from bot.api import alarms as api_alarms
 from bot.api import pauses
 from bot.capability import Capability, Entry, Job, Page, every
-from bot.console import alarms, operation, settings
+from bot.console.operations import alarms, operation, settings
 from bot.jobs import alarms as alarm_jobs
 from bot.jobs import keys
 from bot.operations.rights import LIFT_PAUSES, SEE_ALARMS, SEE_OPERATION, SEE_SETTINGS

@@ -3,7 +3,7 @@
 from flask_babel import lazy_pgettext as _p
 
 from bot.capability import Capability, Entry, Page
-from bot.console import home, sidebar
+from bot.console.reports import home, sidebar
 from bot.reports.rights import SIDEBAR
 from bot.rights import Topic
 

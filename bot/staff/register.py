@@ -4,7 +4,7 @@ from flask_babel import lazy_pgettext as _p
 
 from bot.api import staff as api_staff
 from bot.capability import Capability, Entry, Page
-from bot.console import staff as staff_pages
+from bot.console.staff import staff as staff_pages
 from bot.rights import Topic
 from bot.staff import staff
 from bot.staff.rights import CHANGE_STAFF, SEE_STAFF

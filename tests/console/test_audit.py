@@ -15,7 +15,7 @@ import bot
 from bot import clock
 from bot.audit import search
 from bot.audit.log import AuditLog, Who
-from bot.console.audit_words import ACTS
+from bot.console.audit.words import ACTS
 from bot.db import database, transaction
 from bot.models import AuditAnchor, AuditEntry, Ownership, Staff
 from bot.rights import Role

@@ -12,7 +12,7 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 from bot import clock
-from bot.console import contact_ways
+from bot.console.channels import contact_ways
 from bot.models import (
     Alarm,
     AuditEntry,

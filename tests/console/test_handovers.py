@@ -10,7 +10,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from bot import clock
-from bot.console import moves, offboardings
+from bot.console.handover import moves, offboardings
 from bot.models import (
     AuditEntry,
     Department,

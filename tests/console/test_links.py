@@ -14,7 +14,7 @@ from flask.testing import FlaskClient
 
 from bot import clock, db
 from bot.alarms import LEAVER_UNAPPROVED
-from bot.console import contact_ways
+from bot.console.channels import contact_ways
 from bot.console.gate import PUBLIC, SIGNED_IN
 from bot.identity import access
 from bot.models import Alarm, EndpointPause, Handover, Staff

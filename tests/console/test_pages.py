@@ -254,7 +254,7 @@ def test_an_archived_event_stays_on_every_page_that_showed_it(client: FlaskClien
 def test_the_list_of_events_ends_after_its_latest(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.console.events.MOST_EVENTS", 60)
+    monkeypatch.setattr("bot.console.inbox.events.MOST_EVENTS", 60)
     InboxEvent.delete().execute()
     for number in range(60):
         add_event(f"change_{number}", "lihua", number)

@@ -14,9 +14,9 @@ from flask.testing import FlaskClient
 from markupsafe import escape
 from peewee import SQL, Model
 
-from bot import clock, db, events, migrations
+from bot import clock, console, db, events, migrations
 from bot.audit.log import Who
-from bot.console import contact_ways
+from bot.console.channels import contact_ways
 from bot.db import transaction
 from bot.inbox import inbox
 from bot.models import (
@@ -276,7 +276,7 @@ def test_what_was_stored_is_shown_and_never_run(house: tuple[APIFlask, dict[str,
 
 def names_of_parameters() -> list[str]:
     """Every name under which a view of the console asks for something."""
-    sources = [path.read_text() for path in Path(contact_ways.__file__).parent.glob("*.py")]
+    sources = [path.read_text() for path in Path(console.__file__).parent.rglob("*.py")]
     found = {
         name
         for source in sources

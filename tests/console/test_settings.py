@@ -9,9 +9,9 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 from bot import migrations
-from bot.console import settings as screen
-from bot.console import wording
-from bot.console.settings import GROUPS, without_password
+from bot.console.consent import wording
+from bot.console.operations import settings as screen
+from bot.console.operations.settings import GROUPS, without_password
 from bot.models import Department
 from bot.rights import Role
 from bot.staff.names import Names

@@ -9,7 +9,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from bot import clock
-from bot.console import tokens as screen
+from bot.console.identity import tokens as screen
 from bot.identity.tokens import SCOPES, create_token, digest
 from bot.models import ApiToken, AuditEntry, RoleGrant, Staff
 from bot.rights import Role

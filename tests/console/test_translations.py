@@ -24,7 +24,7 @@ from bot.models.inbox_event import STATES
 FOLDER = Path(bot.__file__).parent
 MESSAGES = FOLDER / "console" / "translations" / "en" / "LC_MESSAGES"
 # The same as in translations/babel.cfg.
-MAPPING = [("**.py", "python"), ("console/templates/**.html", "jinja2")]
+MAPPING = [("**.py", "python"), ("console/**/templates/**.html", "jinja2")]
 KEYWORDS: dict[str, Any] = {
     **{"_": None, "gettext": None, "_l": None},
     **{"pgettext": ((1, "c"), 2), "_p": ((1, "c"), 2)},

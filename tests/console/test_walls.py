@@ -16,8 +16,9 @@ from werkzeug.test import TestResponse
 
 from bot import db, migrations
 from bot.capabilities import RIGHTS
-from bot.console import contact_ways, step_up
+from bot.console.channels import contact_ways
 from bot.console.gate import PUBLIC, SIGNED_IN
+from bot.console.identity import step_up
 from bot.console.language import page_at
 from bot.identity import access
 from bot.models import (

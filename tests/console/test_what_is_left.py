@@ -259,8 +259,8 @@ def test_a_number_that_is_not_counted_to_its_end_says_so(
     client: FlaskClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gaps, "MOST_NEVER_TOLD", 2)
-    monkeypatch.setattr("bot.console.gaps.MOST_NEVER_TOLD", 2)
-    monkeypatch.setattr("bot.console.home.MOST_NEVER_TOLD", 2)
+    monkeypatch.setattr("bot.console.consent.gaps.MOST_NEVER_TOLD", 2)
+    monkeypatch.setattr("bot.console.reports.home.MOST_NEVER_TOLD", 2)
     never_told(3, "import")
 
     assert "另有 2+ 位从未告知" in text_of(client, "/")

@@ -1,0 +1,1 @@
+"""Screens of logins, accounts, roles and tokens."""

@@ -1,0 +1,1 @@
+"""Screens of how the service is doing."""

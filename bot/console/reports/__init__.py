@@ -1,0 +1,1 @@
+"""Screens that speak of all capabilities."""
