@@ -13,8 +13,9 @@ _loaded = _settings.load()
 
 
 def workers_for(database_url: str) -> int:
-    """Return how many processes serve: SQLite has one writer, a second would only wait for it."""
-    return 1 if database_url.startswith("sqlite") else min(4, os.cpu_count() or 1)
+    """Return how many processes serve: two share the work before SQLite's one writer writes."""
+    most = 2 if database_url.startswith("sqlite") else 4
+    return min(most, os.cpu_count() or 1)
 
 
 logger_class = "bot.web_server.JSONLogger"

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import structlog
@@ -119,12 +120,20 @@ def _without_archived(late: Sequence[str], put: Iterable[tuple[int, str]]) -> di
 
 
 def _put(rows: Sequence[Mapping[str, Any]]) -> Iterable[tuple[int, str]]:
+    """Insert; the text of the statement is made once for each number of rows, because making it
+    is a sixth of the door's work."""
+    fields = InboxEvent._meta.fields
+    values = [fields[name].db_value(value) for row in rows for name, value in row.items()]
+    return database.execute_sql(_insertion(tuple(rows[0]), len(rows)), values).fetchall()
+
+
+@lru_cache(maxsize=256)
+def _insertion(columns: Sequence[str], rows: int) -> str:
+    row = f"({', '.join('?' * len(columns))})"
     return (
-        InboxEvent.insert_many(rows)
-        .on_conflict_ignore()
-        .returning(InboxEvent.id, InboxEvent.key)
-        .tuples()
-        .execute()
+        f"INSERT INTO inbox_event ({', '.join(columns)})"  # noqa: S608 - the columns are new_row's
+        f" VALUES {', '.join([row] * rows)}"
+        " ON CONFLICT DO NOTHING RETURNING id, key"
     )
 
 

@@ -1,12 +1,12 @@
-"""What durability costs at the door: `python -m tests.benchmarks.door [sqlite] [postgres]`.
+"""What the door costs: `python -m tests.benchmarks.door [sqlite] [postgres]`.
 
 Three contestants take turns, so that whatever else the machine does hits all alike:
 
 * stored: `kegui web` as shipped; each 200 stands for a committed row;
-* bare: the same server and the same work on each event, but nothing is stored;
+* minimal: Flask and wechatpy's decryption in two processes, and nothing is stored or logged;
 * commits: one-row transactions of the same size, from as many writers as the server has threads.
 
-The goal: stored >= 0.6 x the smaller of the other two, by the medians of all rounds.
+The goal, by the medians of all rounds: stored >= 0.4 x minimal on SQLite, 0.5 x on PostgreSQL.
 
 `--half-load` adds as many rounds in which the events come evenly, at half of the rate that was
 stored: 99 % are answered within 0.1 s.
@@ -36,19 +36,22 @@ from tests.benchmarks.old_rows import fill
 from tests.benchmarks.places import KINDS, storage
 from tests.stack import free_port
 
-GOAL = 0.6
+GOALS = {"sqlite": 0.4, "postgres": 0.5}
 HALF_LOAD_GOAL_SECONDS = 0.1
 OLD_ROWS_GOAL = 0.1
 SHIPPED = "bot.app:create_app()"
-BARE = "tests.benchmarks.bare:create_app()"
+CONNECTIONS = 16
+MINIMAL = "tests.benchmarks.minimal:create_app()"
+MINIMAL_SERVER = ("--workers", "2", "--threads", "16", "--keep-alive", "5")
 
 
 @dataclass(frozen=True)
 class Result:
-    """The rounds of one database."""
+    """The rounds of one kind of database."""
 
+    kind: str
     stored: list[load.Run]
-    bare: list[load.Run]
+    minimal: list[load.Run]
     commits: list[float]
     rows: int
     warm_up: int
@@ -56,14 +59,17 @@ class Result:
 
     @property
     def ratio(self) -> float:
-        bare = statistics.median(run.per_second for run in self.bare)
-        stored = statistics.median(run.per_second for run in self.stored)
-        return stored / min(bare, statistics.median(self.commits))
+        minimal = statistics.median(run.per_second for run in self.minimal)
+        return statistics.median(run.per_second for run in self.stored) / minimal
+
+    @property
+    def goal(self) -> float:
+        return GOALS[self.kind]
 
     @property
     def nothing_lost(self) -> bool:
         return self.rows == self.accepted and not any(
-            run.refused for run in self.stored + self.bare + self.half
+            run.refused for run in self.stored + self.minimal + self.half
         )
 
     @property
@@ -77,7 +83,7 @@ class Result:
     @property
     def met(self) -> bool:
         in_time = not self.half or self.late_at_half_load < HALF_LOAD_GOAL_SECONDS
-        return self.nothing_lost and self.ratio >= GOAL and in_time
+        return self.nothing_lost and self.ratio >= self.goal and in_time
 
 
 @dataclass(frozen=True)
@@ -119,8 +125,8 @@ def measure(kind: str, rounds: int, amount: int, half_load: bool = False) -> Res
         places = [first, second]
         _kegui(places[0], "migrate")
         commits.prepare(database_url)
-        with _serving(places[0], SHIPPED, folder), _serving(places[1], BARE, folder):
-            result = _take_turns(places, database_url, rounds, amount, half_load)
+        with _serving(places[0], SHIPPED, folder), _serving(places[1], MINIMAL, folder):
+            result = _take_turns(kind, places, database_url, rounds, amount, half_load)
     return result
 
 
@@ -143,30 +149,33 @@ def measure_old_rows(kind: str, rounds: int, amount: int, old_rows: int) -> OldR
             # Whoever comes first in one round comes last in the next.
             for one in (0, 1) if number % 2 else (1, 0):
                 requests = load.events(places[one], number * amount, amount)
-                run = load.drive(places[one].web_url, requests)
+                run = load.drive(places[one].web_url, requests, CONNECTIONS)
                 if number:
                     runs[one].append(run)
     return OldRowsResult(old_rows, *runs)
 
 
 def _take_turns(
-    places: Sequence[Place], url: str, rounds: int, amount: int, half_load: bool
+    kind: str, places: Sequence[Place], url: str, rounds: int, amount: int, half_load: bool
 ) -> Result:
     stored: list[load.Run] = []
-    bare: list[load.Run] = []
+    minimal: list[load.Run] = []
     raw: list[float] = []
     payload = len(load.customer_added(places[0].environment["KEGUI_CORP_ID"], 0)) + 29
     warm_up = max(64, amount // 5)
     for number in range(rounds + 1):
         size = amount if number else warm_up
         first = number * amount
-        runs = [load.drive(place.web_url, load.events(place, first, size)) for place in places]
+        runs = [
+            load.drive(place.web_url, load.events(place, first, size), CONNECTIONS)
+            for place in places
+        ]
         commits_per_second = commits.measure(
             url, payload, size, web_server.workers_for(url), web_server.threads
         )
         if number:
             stored.append(runs[0])
-            bare.append(runs[1])
+            minimal.append(runs[1])
             raw.append(commits_per_second)
         else:
             warm_up = runs[0].accepted
@@ -176,21 +185,22 @@ def _take_turns(
         first = (rounds + 1 + number) * amount
         # As long as a round at the full rate.
         requests = load.events(places[0], first, max(64, amount // 2))
-        half.append(load.drive(places[0].web_url, requests, per_second=rate))
+        half.append(load.drive(places[0].web_url, requests, CONNECTIONS, per_second=rate))
     database = db.connect(url)
     with db.connection():
         rows = InboxEvent.select().count()
     database.close_all()
-    return Result(stored, bare, raw, rows, warm_up, half)
+    return Result(kind, stored, minimal, raw, rows, warm_up, half)
 
 
 @contextmanager
 def _serving(place: Place, application: str, folder: Path) -> Iterator[None]:
-    """Run one web process: `kegui web`, or the same gunicorn with another application."""
+    """Run one server: `kegui web`, or gunicorn with another application."""
+    address = ("--bind", place.environment["KEGUI_BIND"])
     command = (
         ["-m", "bot", "web"]
         if application == SHIPPED
-        else ["-m", "gunicorn", "--config", "python:bot.web_server", application]
+        else ["-m", "gunicorn", *MINIMAL_SERVER, *address, application]
     )
     with (folder / f"{urlsplit(place.web_url).port}.log").open("wb") as log:
         process = subprocess.Popen(
@@ -222,7 +232,7 @@ def show(kind: str, result: Result) -> None:
 
     _show_head(kind, len(result.stored))
     _show_line("stored", [run.per_second for run in result.stored], _waits(result.stored))
-    _show_line("bare", [run.per_second for run in result.bare], _waits(result.bare))
+    _show_line("minimal", [run.per_second for run in result.minimal], _waits(result.minimal))
     _show_line("commits", result.commits)
     if result.half:
         _show_line("half load", [run.per_second for run in result.half], _waits(result.half))
@@ -231,7 +241,7 @@ def show(kind: str, result: Result) -> None:
             f" goal below {HALF_LOAD_GOAL_SECONDS * 1000:.0f} ms"
         )
     print(f"  {result.accepted} answers 200, {result.rows} rows")
-    print(f"  ratio {result.ratio:.2f}, goal {GOAL}: {'met' if result.met else 'MISSED'}")
+    print(f"  ratio {result.ratio:.2f}, goal {result.goal}: {'met' if result.met else 'MISSED'}")
 
 
 def show_old_rows(kind: str, result: OldRowsResult) -> None:
@@ -249,7 +259,7 @@ def _show_head(kind: str, rounds: int) -> None:
     writers = web_server.workers_for(kind) * web_server.threads
     print(
         f"{kind}: {rounds} rounds, {os.cpu_count()} cores, {writers} threads,"
-        f" {load.CONNECTIONS} connections"
+        f" {CONNECTIONS} connections"
     )
 
 

@@ -58,7 +58,7 @@ def test_memory_is_read_while_events_and_customers_come(monkeypatch: pytest.Monk
     assert result.all_done
     assert result.accepted > 0
     assert result.customers > 0
-    assert set(result.memory) == {"web", "web 1", "worker", "clock"}
+    assert set(result.memory) == {"web", "web 1", "web 2", "worker", "clock"}
     assert all(memory.third(0) > 10 for memory in result.memory.values())
 
 
