@@ -22,11 +22,20 @@ NAMES = Names(staff={"lihua": "李华"})
 # What stands in the place of a value: it can be a number as well as a userid.
 VALUE = "7"
 KINDS = (OFFBOARDING, IN_SERVICE)
+CAPABILITIES = (
+    *("allocation", "backup", "channels", "consent", "customers", "handover", "identity"),
+    *("inbox", "staff", "sync"),
+)
+
+# What these say stands in the log or the terminal, and is never stored.
+ONLY_OPERATORS_READ = ("web_server.py", "backup.py", "dumps.py")
 
 
 def trees(*folders: str) -> Iterator[ast.AST]:
     for folder in folders:
         for path in sorted((ROOT / folder).glob("*.py")):
+            if path.name in ONLY_OPERATORS_READ:
+                continue
             yield from ast.walk(ast.parse(path.read_text(encoding="utf-8")))
 
 
@@ -71,7 +80,7 @@ def returned(node: ast.AST, *functions: str) -> set[str]:
 
 def reasons() -> set[str]:
     found: set[str] = set()
-    for node in trees("actions", "rules"):
+    for node in trees(*CAPABILITIES):
         found |= named(node, "reason") | named(node, "why")
         for argument in called(node, "settle_by_handover")[3:4]:
             found |= written(argument)
@@ -85,7 +94,7 @@ def reasons() -> set[str]:
 
 def alarms() -> set[str]:
     found = {one.what_to_do for one in errors.MEANINGS.values()} - {""} | {errors._BANNED}
-    for node in trees("", "actions", "jobs", "wecom"):
+    for node in trees("", *CAPABILITIES, "jobs", "wecom"):
         found |= named(node, "what_to_do")
         for argument in called(node, "raise_alarm")[2:4]:
             found |= written(argument)
@@ -94,10 +103,10 @@ def alarms() -> set[str]:
 
 def hand_work() -> set[str]:
     found: set[str] = set()
-    for node in trees("actions"):
+    for node in trees(*CAPABILITIES):
         for argument in called(node, "leave_to_a_person")[3:4]:
             found |= written(argument)
-    for node in trees("actions"):
+    for node in trees(*CAPABILITIES):
         if isinstance(node, ast.FunctionDef) and any(
             called(one, "leave_to_a_person") for one in ast.walk(node)
         ):
@@ -118,7 +127,7 @@ def test_every_reason_is_known() -> None:
 
 def test_every_source_of_a_handover_is_known() -> None:
     relation_sources = set(WORDS["relation_source"])
-    found = {text for node in trees("", "actions", "api") for text in named(node, "source")}
+    found = {text for node in trees("", *CAPABILITIES, "api") for text in named(node, "source")}
 
     assert {"api", "user_status"} < found
     assert [
