@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from bot.allocation.register import CAPABILITY as ALLOCATION
 from bot.audit.register import CAPABILITY as AUDIT
-from bot.capability import Capability, Job
+from bot.backup.register import CAPABILITY as BACKUP
+from bot.capability import Capability, Job, Words
 from bot.channels.register import CAPABILITY as CHANNELS
 from bot.consent.register import CAPABILITY as CONSENT
 from bot.customers.register import CAPABILITY as CUSTOMERS
@@ -29,8 +30,10 @@ CAPABILITIES: Sequence[Capability] = (
     ALLOCATION,
     SYNC,
     OPERATIONS,
+    BACKUP,
     REPORTS,
 )
 
+WORDS: Words = {topic: words for one in CAPABILITIES for topic, words in one.words.items()}
 RIGHTS: Sequence[Right] = tuple(right for one in CAPABILITIES for right in one.rights)
 JOBS: Sequence[Job] = tuple(job for one in CAPABILITIES for job in one.jobs)

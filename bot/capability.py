@@ -12,11 +12,16 @@ from flask_babel import LazyString
 from bot.events import Event
 from bot.kegui import Kegui
 from bot.rights import Right, Topic
+from bot.words import Word
 from config.settings import Settings
 
 # Is given the number that the message carries, and is safe at any moment.
 Answer = Callable[[int, Kegui], object]
 Prepare = Callable[[Event, Kegui], None]
+# Of each topic the word for each state or kind.
+Words = Mapping[str, Mapping[str, Word]]
+# By the event and change type of WeCom.
+Events = Mapping[tuple[str, str], LazyString]
 When = Callable[[Settings], BaseTrigger]
 
 
@@ -80,12 +85,16 @@ class Page:
 class Capability:
     """All that one capability adds to worker, clock, API and console.
 
-    ``before_work``: what each event needs before its handler of the work lane. ``messages``: what
-    a worker does that is woken for something else than an event.
+    ``acts``: what the audit log's words for them are in people's. ``before_work``: what each event
+    needs before its handler of the work lane. ``messages``: what a worker does that is woken for
+    something else than an event.
     """
 
     name: str
     rights: Sequence[Right] = ()
+    words: Words = field(default_factory=dict)
+    events: Events = field(default_factory=dict)
+    acts: Mapping[str, LazyString] = field(default_factory=dict)
     before_work: Sequence[Prepare] = ()
     messages: Mapping[str, Answer] = field(default_factory=dict)
     jobs: Sequence[Job] = ()

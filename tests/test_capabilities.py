@@ -20,10 +20,12 @@ def test_every_folder_with_a_register_is_on_the_list() -> None:
     assert sorted(one.name for one in CAPABILITIES) == sorted(folders)
 
 
-def test_no_two_capabilities_take_one_message_job_or_right() -> None:
+def test_no_capability_takes_the_name_of_another() -> None:
     assert doubles(kind for one in CAPABILITIES for kind in one.messages) == []
     assert doubles(job.name for job in JOBS) == []
     assert doubles(right.name for one in CAPABILITIES for right in one.rights) == []
+    assert doubles(topic for one in CAPABILITIES for topic in one.words) == []
+    assert doubles(act for one in CAPABILITIES for act in one.acts) == []
     # What wakes a worker for an event is the inbox's own.
     assert all("event" not in one.messages for one in CAPABILITIES)
 

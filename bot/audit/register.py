@@ -5,6 +5,7 @@ from flask_babel import lazy_pgettext as _p
 
 from bot.api import audit as api_audit
 from bot.audit.rights import READ_AUDIT
+from bot.audit.words import ACTS
 from bot.capability import Capability, Entry, Job, Page, daily, every
 from bot.console.audit import audit
 from bot.jobs import audit as audit_jobs
@@ -13,6 +14,7 @@ from bot.rights import Topic
 CAPABILITY = Capability(
     "audit",
     rights=(READ_AUDIT,),
+    acts=ACTS,
     jobs=(
         Job("audit.seal", _l("为审计日志加封"), audit_jobs.seal, every(3)),
         Job("audit.look", _l("检查审计日志是否按时加封"), audit_jobs.look, every(60)),

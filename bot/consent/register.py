@@ -7,6 +7,7 @@ from bot.api import gaps as api_gaps
 from bot.capability import Capability, Entry, Job, Page, every
 from bot.consent import notices
 from bot.consent.rights import SEE_GAPS, SEE_WORDING
+from bot.consent.words import ACTS, EVENTS, WORDS
 from bot.console.consent import gaps, wording
 from bot.rights import Topic
 
@@ -16,6 +17,9 @@ CAPABILITY = Capability(
         SEE_GAPS,
         SEE_WORDING,
     ),
+    words=WORDS,
+    events=EVENTS,
+    acts=ACTS,
     jobs=(
         Job("notices.send_digests", _l("提醒成员人工告知客户"), notices.send_digests, every(15)),
     ),

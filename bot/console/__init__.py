@@ -19,7 +19,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, default_excepti
 from bot import db
 from bot.audit.log import AuditUnwritable
 from bot.capability import Capability
-from bot.console import form_limits, gate, language, navigation, pages, theme
+from bot.console import form_limits, gate, language, navigation, pages, registered, theme
 from bot.identity.access import LOCAL
 from bot.identity.proposals import NotBound
 from bot.kegui import Kegui
@@ -43,7 +43,8 @@ def register(app: APIFlask, kegui: Kegui, capabilities: Sequence[Capability]) ->
         "WTF_CSRF_TIME_LIMIT": None,
     }
     gate.csrf.init_app(app)
-    pages.hold(app, kegui, capabilities)
+    pages.hold(app, kegui)
+    registered.hold(app, capabilities)
     _dress(app, kegui.settings.zone)
     app.jinja_env.globals |= {
         "navigation": navigation.navigation,

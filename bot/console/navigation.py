@@ -8,9 +8,8 @@ from flask import current_app, request
 from flask_babel import LazyString
 from flask_babel import lazy_pgettext as _p
 
-from bot.capability import Entry, Page
 from bot.console import gate
-from bot.console.pages import capabilities, known_rights
+from bot.console.registered import registered
 from bot.console.words import ROLES
 from bot.rights import Right, Role, Topic
 
@@ -62,7 +61,7 @@ def person() -> Person | None:
 
 def may(right: str) -> bool:
     """Whether the asker has a right, by its name: a page shows no button that would be refused."""
-    return gate.is_signed_in() and gate.me().may(known_rights()[right])
+    return gate.is_signed_in() and gate.me().may(registered().rights[right])
 
 
 def roles_that_may() -> list[LazyString]:
@@ -75,14 +74,8 @@ def roles_that_may() -> list[LazyString]:
 
 def _screens(group: Topic) -> Iterator[Screen]:
     here = (request.endpoint or "").rpartition(".")[0]
-    for entry, page in sorted(_entries(group), key=lambda found: found[0].place):
-        if entry.right is None or gate.me().may(entry.right):
-            screen = f"console.{page.blueprint.name}"
+    found = [(page.entry, page.blueprint.name) for page in registered().pages if page.entry]
+    for entry, name in sorted(found, key=lambda one: one[0].place):
+        if entry.group is group and (entry.right is None or gate.me().may(entry.right)):
+            screen = f"console.{name}"
             yield Screen(f"{screen}.{entry.view}", entry.title, entry.icon, screen == here)
-
-
-def _entries(group: Topic) -> Iterator[tuple[Entry, Page]]:
-    for capability in capabilities():
-        for page in capability.pages:
-            if page.entry is not None and page.entry.group is group:
-                yield page.entry, page

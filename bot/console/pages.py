@@ -1,7 +1,7 @@
 """What every page of the console has: its connection, its words, its headers."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
 from typing import cast
 
@@ -10,14 +10,12 @@ from flask_babel import format_timedelta
 from werkzeug.datastructures import MultiDict
 
 from bot.audit.log import without_phones
-from bot.capability import Capability
 from bot.console import form_limits, language
 from bot.console.reasons import actor, code, handover_number, reason
 from bot.console.troubles import trouble
 from bot.console.words import event_name, word
 from bot.db import database
 from bot.kegui import Kegui
-from bot.rights import Right
 
 PAGE_SIZE = 50
 SHOWN_OF_IDENTIFIER = 5
@@ -35,23 +33,13 @@ HEADERS = {
 }
 
 
-def hold(app: Flask, kegui: Kegui, capabilities: Sequence[Capability]) -> None:
-    """Let the pages of ``app`` know whom the process serves, and what it can do."""
+def hold(app: Flask, kegui: Kegui) -> None:
+    """Let the pages of ``app`` know whom the process serves."""
     app.extensions["console"] = kegui
-    app.extensions["capabilities"] = capabilities
 
 
 def kegui() -> Kegui:
     return cast(Kegui, current_app.extensions["console"])
-
-
-def capabilities() -> Sequence[Capability]:
-    return cast(Sequence[Capability], current_app.extensions["capabilities"])
-
-
-def known_rights() -> dict[str, Right]:
-    """Return the rights of all capabilities, by their names."""
-    return {right.name: right for one in capabilities() for right in one.rights}
 
 
 def open_connection() -> None:

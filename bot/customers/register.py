@@ -10,6 +10,7 @@ from bot.console.customers import conflicts as conflict_pages
 from bot.console.customers import customers
 from bot.customers import conflicts
 from bot.customers.rights import RESOLVE_CONFLICTS, REVEAL_PHONES, SEE_CONFLICTS, SEE_CUSTOMERS
+from bot.customers.words import ACTS, EVENTS, WORDS
 from bot.rights import Topic
 
 CAPABILITY = Capability(
@@ -20,6 +21,9 @@ CAPABILITY = Capability(
         SEE_CONFLICTS,
         RESOLVE_CONFLICTS,
     ),
+    words=WORDS,
+    events=EVENTS,
+    acts=ACTS,
     messages={"conflict": conflicts.tell_resolution},
     jobs=(
         Job("conflicts.wake_untold", _l("通知撞单的处理结果"), conflicts.wake_untold, every(15)),

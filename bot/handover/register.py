@@ -14,6 +14,7 @@ from bot.handover.rights import (
     OPEN_OFFBOARDINGS,
     SEE_OFFBOARDINGS,
 )
+from bot.handover.words import ACTS, EVENTS, WORDS
 from bot.rights import Topic
 
 CAPABILITY = Capability(
@@ -24,6 +25,9 @@ CAPABILITY = Capability(
         OPEN_OFFBOARDINGS,
         APPROVE_OFFBOARDINGS,
     ),
+    words=WORDS,
+    events=EVENTS,
+    acts=ACTS,
     messages={"handover": run.advance},
     jobs=(
         Job(

@@ -15,6 +15,7 @@ from bot.identity.rights import (
     SEE_RIGHTS,
     SEE_TOKENS,
 )
+from bot.identity.words import ACTS, WORDS
 from bot.jobs import api_access
 from bot.rights import Topic
 
@@ -29,6 +30,8 @@ CAPABILITY = Capability(
         SEE_TOKENS,
         CHANGE_TOKENS,
     ),
+    words=WORDS,
+    acts=ACTS,
     jobs=(
         Job(
             "leavers.take_access",

@@ -7,6 +7,7 @@ from bot.api import events as api_events
 from bot.capability import Capability, Entry, Job, Page, daily
 from bot.console.inbox import events
 from bot.inbox.rights import REPLAY_EVENTS, SEE_EVENTS
+from bot.inbox.words import ACTS, EVENTS, WORDS
 from bot.jobs import inbox as inbox_jobs
 from bot.rights import Topic
 
@@ -16,6 +17,9 @@ CAPABILITY = Capability(
         SEE_EVENTS,
         REPLAY_EVENTS,
     ),
+    words=WORDS,
+    events=EVENTS,
+    acts=ACTS,
     jobs=(Job("inbox.archive", _l("归档很久以前的事件"), inbox_jobs.archive, daily(3, 40)),),
     endpoints=(api_events.blueprint,),
     pages=(

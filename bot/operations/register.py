@@ -10,6 +10,7 @@ from bot.console.operations import alarms, operation, settings
 from bot.jobs import alarms as alarm_jobs
 from bot.jobs import keys
 from bot.operations.rights import LIFT_PAUSES, SEE_ALARMS, SEE_OPERATION, SEE_SETTINGS
+from bot.operations.words import ACTS, WORDS
 from bot.rights import Topic
 
 CAPABILITY = Capability(
@@ -20,6 +21,8 @@ CAPABILITY = Capability(
         LIFT_PAUSES,
         SEE_SETTINGS,
     ),
+    words=WORDS,
+    acts=ACTS,
     jobs=(
         Job(
             "alarms.look_for_outages",

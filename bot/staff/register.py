@@ -8,6 +8,7 @@ from bot.console.staff import staff as staff_pages
 from bot.rights import Topic
 from bot.staff import staff
 from bot.staff.rights import CHANGE_STAFF, SEE_STAFF
+from bot.staff.words import ACTS, EVENTS
 
 CAPABILITY = Capability(
     "staff",
@@ -15,6 +16,8 @@ CAPABILITY = Capability(
         SEE_STAFF,
         CHANGE_STAFF,
     ),
+    events=EVENTS,
+    acts=ACTS,
     before_work=(staff.ask_for_unknown,),
     endpoints=(api_staff.blueprint,),
     pages=(

@@ -5,9 +5,12 @@ from flask_babel import lazy_gettext as _l
 from bot.api import sync_runs
 from bot.capability import Capability, Job, daily, every
 from bot.jobs import readings
+from bot.sync.words import ACTS, WORDS
 
 CAPABILITY = Capability(
     "sync",
+    words=WORDS,
+    acts=ACTS,
     jobs=(
         Job(
             "readings.first_import",

@@ -10,8 +10,7 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 from bot import clock
-from bot.capabilities import JOBS
-from bot.console.words import WORDS
+from bot.capabilities import JOBS, WORDS
 from bot.db import database as current
 from bot.models import EndpointPause, InboxEvent, JobRun, Lease, SyncCount, SyncRun
 from bot.queue import Lane, Queue

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 import bot
+from bot.capabilities import WORDS
 from bot.console.reasons import PATTERNS, SENTENCES, fitting, reason
 from bot.console.troubles import PATTERNS as TROUBLES
 from bot.console.troubles import trouble
-from bot.console.words import WORDS
 from bot.handover.rules import Piece, Successor, assign
 from bot.models.handover import IN_SERVICE, OFFBOARDING
 from bot.staff.names import Names

@@ -11,8 +11,8 @@ from babel.messages.pofile import read_po
 
 import bot
 from bot.allocation import allocate
+from bot.capabilities import WORDS
 from bot.console.reasons import SENTENCES
-from bot.console.words import WORDS
 from bot.handover import group_transfers, plan, transfers
 from bot.handover.progress import ITEM_STATES
 from bot.handover.rules import reason_of

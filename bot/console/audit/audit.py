@@ -17,7 +17,6 @@ from bot.audit.search import EXPORTED, Wanted
 from bot.audit.verify import public_hex
 from bot.console import csv_files, gate
 from bot.console.audit.words import (
-    ACTS,
     act_name,
     detail,
     detail_name,
@@ -30,6 +29,7 @@ from bot.console.audit.words import (
 from bot.console.gate import allow
 from bot.console.identity.purpose import PURPOSES
 from bot.console.pages import PAGE_SIZE, kegui
+from bot.console.registered import registered
 from bot.models import AuditEntry
 from bot.staff.names import names_of
 
@@ -148,8 +148,8 @@ def _midnight(day: date | None, days_later: int = 0) -> datetime | None:
 
 
 def _acts(chosen: str) -> list[tuple[str, str]]:
-    known = sorted((str(text), act) for act, text in ACTS.items())
-    others = [(chosen, chosen)] if chosen and chosen not in ACTS else []
+    known = sorted((str(text), act) for act, text in registered().acts.items())
+    others = [(chosen, chosen)] if chosen and chosen not in registered().acts else []
     return [("", _("全部")), *others, *((act, text) for text, act in known)]
 
 

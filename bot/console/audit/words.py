@@ -11,6 +11,7 @@ from flask_babel import lazy_gettext as _l
 from bot.channels.rights import SEE_CONTACT_WAYS
 from bot.console import gate
 from bot.console.reasons import actor, reason
+from bot.console.registered import registered
 from bot.customers.rights import SEE_CUSTOMERS
 from bot.handover.rights import SEE_OFFBOARDINGS
 from bot.identity.access import LOCAL
@@ -19,92 +20,6 @@ from bot.models import AuditEntry
 from bot.rights import Right
 from bot.staff.names import Names
 from bot.staff.rights import SEE_STAFF
-
-ACTS: Mapping[str, LazyString] = {
-    "offboarding.open": _l("发起离职交接"),
-    "offboarding.propose": _l("提交离职交接审批"),
-    "offboarding.change": _l("修改离职交接"),
-    "offboarding.approve": _l("批准离职交接"),
-    "offboarding.withdraw": _l("撤回离职交接审批"),
-    "offboarding.cancel": _l("取消离职交接"),
-    "offboarding.plan_anew": _l("接替成员不能接收，重新安排"),
-    "handover.open": _l("发起在职转接"),
-    "handover.change": _l("修改在职转接"),
-    "handover.approve": _l("批准在职转接"),
-    "handover.cancel": _l("取消在职转接"),
-    "handover.plan_anew": _l("接替成员不能接收，重新安排"),
-    "hand_work.done": _l("标记人工事项处理完成"),
-    "hand_work.reopen": _l("人工事项改回待处理"),
-    "conflict.resolve": _l("裁定撞单"),
-    "staff.list": _l("查看成员列表"),
-    "staff.look": _l("查看成员"),
-    "staff.rename": _l("成员更换账号"),
-    "staff.former_userid_ends": _l("旧账号已归他人"),
-    "staff.set_terms": _l("修改成员的接待设置"),
-    "event.replay": _l("重放事件"),
-    "pause.lift": _l("解除接口暂停"),
-    "contact_way.make": _l("请求新建渠道活码"),
-    "contact_way.made": _l("渠道活码已建立"),
-    "contact_way.change": _l("修改渠道活码"),
-    "contact_way.remove": _l("删除渠道活码"),
-    "token.create": _l("新建接口令牌"),
-    "token.consent": _l("同意作接口令牌的负责人"),
-    "token.revoke": _l("作废接口令牌"),
-    "customer.list": _l("查看客户列表"),
-    "customer.look": _l("查看客户详情"),
-    "customer.reveal_phones": _l("查看客户手机号"),
-    "customer.refuse_phones": _l("查看手机号过多，被拒绝"),
-    "customer.timeline": _l("查看客户经过"),
-    "conflict.report": _l("上报撞单"),
-    "conflict.list": _l("查看撞单列表"),
-    "conflict.look": _l("查看撞单"),
-    "gap.list": _l("查看告知缺口"),
-    "offboarding.list": _l("查看交接列表"),
-    "offboarding.look": _l("查看离职交接"),
-    "handover.list": _l("查看在职转接列表"),
-    "handover.look": _l("查看在职转接"),
-    "allocation.look": _l("查看分配依据"),
-    "event.list": _l("查看事件列表"),
-    "event.look": _l("查看事件详情"),
-    "card.refuse": _l("拒绝卡片上的操作"),
-    "sidebar.look": _l("在聊天侧边栏查看客户"),
-    "home.look": _l("查看概览中的客户"),
-    "sync_run.look": _l("查看对账差异"),
-    "audit.look": _l("查阅审计日志"),
-    "audit.export": _l("导出审计日志"),
-    "audit.take_key": _l("导出审计条目密钥"),
-    "audit.keep_end": _l("重新确认审计链末端"),
-    "backup.make": _l("备份数据库"),
-    "backup.restore": _l("从备份恢复数据库"),
-    "login.begin": _l("登录"),
-    "login.end": _l("结束登录"),
-    "login.step_up": _l("再次验证身份"),
-    "login.fail": _l("登录或验证失败"),
-    "login.refuse": _l("拒绝登录"),
-    "login.unlock": _l("解除登录限速"),
-    "second_factor.confirm": _l("启用动态码"),
-    "second_factor.remove": _l("停用动态码"),
-    "user.create_admin": _l("新建本地管理员"),
-    "user.set_password": _l("更改本地管理员的密码"),
-    "user.bind": _l("把本地管理员绑定到成员"),
-    "user.disable": _l("停用本地管理员"),
-    "keys.establish": _l("登记数据密钥"),
-    "keys.add": _l("启用新的数据密钥"),
-    "keys.rotate": _l("更换主密钥"),
-    "keys.bind": _l("开始将加密内容绑定到所在记录"),
-    "keys.bound": _l("加密内容已全部绑定到所在记录"),
-    "keys.retire": _l("停用数据密钥"),
-    "role.grant": _l("授予角色"),
-    "role.grant.propose": _l("提议授予角色"),
-    "role.grant.approve": _l("复核通过：授予角色"),
-    "role.grant.reject": _l("复核驳回：授予角色"),
-    "role.grant.withdraw": _l("撤回提议：授予角色"),
-    "role.revoke": _l("收回角色"),
-    "role.revoke.propose": _l("提议收回角色"),
-    "role.revoke.approve": _l("复核通过：收回角色"),
-    "role.revoke.reject": _l("复核驳回：收回角色"),
-    "role.revoke.withdraw": _l("撤回提议：收回角色"),
-}
 
 # What an act was done to, by the words before its number or name.
 KINDS: Mapping[str, LazyString] = {
@@ -233,7 +148,7 @@ class Subject(NamedTuple):
 
 def act_name(act: str) -> str:
     """What an act is called; one that is not known here keeps its own name."""
-    return str(ACTS.get(act, act))
+    return str(registered().acts.get(act, act))
 
 
 def detail_name(name: str) -> str:

@@ -15,7 +15,7 @@ from bot.console import gate
 from bot.console.customers.conflicts import resolvable, settled_by
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
-from bot.console.words import QUIET, word
+from bot.console.words import word
 from bot.customers import phones as phone_acts
 from bot.customers.by_consent import with_consent
 from bot.customers.directory import entries, find_customers
@@ -30,6 +30,7 @@ from bot.reports import journey as story
 from bot.reports.journey import Journey, Step, journey_of
 from bot.staff.names import Names, names_of
 from bot.wecom import WeComError
+from bot.words import QUIET
 
 SCREEN = "customers"
 STEPS_PER_PAGE = 100

@@ -16,7 +16,8 @@ from bot.console import gate
 from bot.console.audit.words import who
 from bot.console.gate import allow
 from bot.console.member_input import Unclear, account_of
-from bot.console.pages import PAGE_SIZE, choice, kegui, known_rights, page_number
+from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
+from bot.console.registered import registered
 from bot.console.words import REACHES, ROLES
 from bot.identity import logins, roles
 from bot.identity.access import LOCAL, humans_behind, meetings_among
@@ -324,7 +325,7 @@ def _tell_of_tokens(actor: str) -> None:
 def _topics() -> list[tuple[LazyString, list[Right]]]:
     """The rights under their topics."""
     return [
-        (title, [right for right in known_rights().values() if right.topic is topic])
+        (title, [right for right in registered().rights.values() if right.topic is topic])
         for topic, title in TOPICS.items()
     ]
 

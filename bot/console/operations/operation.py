@@ -13,10 +13,11 @@ from flask_babel import LazyString
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from bot import capability, clock
+from bot import clock
 from bot.console import gate
 from bot.console.gate import allow
-from bot.console.pages import capabilities, kegui, lasting
+from bot.console.pages import kegui, lasting
+from bot.console.registered import registered
 from bot.console.words import word
 from bot.jobs import next_strike, timetable
 from bot.models import EndpointPause
@@ -218,7 +219,7 @@ def _pause(pause: OpenPause, state: str) -> PauseLine:
 def _jobs(operation: Operation, settings: Settings) -> list[JobLine]:
     runs = {run.name: run for run in operation.jobs}
     lines = []
-    for job, trigger in timetable(_known_jobs(), settings):
+    for job, trigger in timetable(registered().jobs, settings):
         run = runs.get(job.name)
         lines.append(
             JobLine(
@@ -233,13 +234,9 @@ def _jobs(operation: Operation, settings: Settings) -> list[JobLine]:
     return lines
 
 
-def _known_jobs() -> list[capability.Job]:
-    return [job for one in capabilities() for job in one.jobs]
-
-
 def _title(name: str) -> str:
     """What a job is called; one that no capability knows keeps its name."""
-    return next((str(job.title) for job in _known_jobs() if job.name == name), name)
+    return next((str(job.title) for job in registered().jobs if job.name == name), name)
 
 
 def _rhythm(trigger: BaseTrigger, now: datetime) -> str:

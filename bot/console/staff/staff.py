@@ -16,7 +16,7 @@ from bot.audit.search import as_kept
 from bot.console import gate
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
-from bot.console.words import BUSY, GOOD, QUIET, ROLES, WARN, Word
+from bot.console.words import ROLES
 from bot.customers.rights import SEE_CONFLICTS, SEE_CUSTOMERS
 from bot.handover.rights import SEE_OFFBOARDINGS
 from bot.models import Department, Staff
@@ -29,6 +29,7 @@ from bot.staff import staff as terms
 from bot.staff.members import Line
 from bot.staff.names import names_of
 from bot.staff.rights import CHANGE_STAFF, SEE_STAFF
+from bot.words import BUSY, GOOD, QUIET, WARN, Word
 
 TERMS = ("capacity", "licences", "on_duty", "on_leave")
 MOST_CUSTOMERS = 1_000_000

@@ -1,0 +1,56 @@
+"""What proposals and tokens are called."""
+
+from collections.abc import Mapping
+
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _l
+
+from bot.words import BAD, GOOD, QUIET, WARN, Word
+
+WORDS: Mapping[str, Mapping[str, Word]] = {
+    "proposal": {
+        "open": Word(_l("等待复核"), WARN),
+        "approved": Word(_l("已批准"), GOOD),
+        "rejected": Word(_l("已驳回"), BAD),
+        "withdrawn": Word(_l("已撤回"), QUIET),
+    },
+    "token": {
+        "holds": Word(_l("有效"), GOOD),
+        "expires_soon": Word(_l("即将到期"), WARN),
+        "waiting": Word(_l("等待负责人同意"), WARN),
+        "maker_lost": Word(_l("制作人已离职或不再是管理员，已失效"), BAD),
+        "expired": Word(_l("已到期"), QUIET),
+        "orphaned": Word(_l("负责人已离职，已失效"), BAD),
+        "not_genuine": Word(_l("记录并非客规写入或被改动，已失效"), BAD),
+        "revoked": Word(_l("已作废"), QUIET),
+    },
+}
+
+# As the audit log writes them.
+ACTS: Mapping[str, LazyString] = {
+    "token.create": _l("新建接口令牌"),
+    "token.consent": _l("同意作接口令牌的负责人"),
+    "token.revoke": _l("作废接口令牌"),
+    "login.begin": _l("登录"),
+    "login.end": _l("结束登录"),
+    "login.step_up": _l("再次验证身份"),
+    "login.fail": _l("登录或验证失败"),
+    "login.refuse": _l("拒绝登录"),
+    "login.unlock": _l("解除登录限速"),
+    "second_factor.confirm": _l("启用动态码"),
+    "second_factor.remove": _l("停用动态码"),
+    "user.create_admin": _l("新建本地管理员"),
+    "user.set_password": _l("更改本地管理员的密码"),
+    "user.bind": _l("把本地管理员绑定到成员"),
+    "user.disable": _l("停用本地管理员"),
+    "role.grant": _l("授予角色"),
+    "role.grant.propose": _l("提议授予角色"),
+    "role.grant.approve": _l("复核通过：授予角色"),
+    "role.grant.reject": _l("复核驳回：授予角色"),
+    "role.grant.withdraw": _l("撤回提议：授予角色"),
+    "role.revoke": _l("收回角色"),
+    "role.revoke.propose": _l("提议收回角色"),
+    "role.revoke.approve": _l("复核通过：收回角色"),
+    "role.revoke.reject": _l("复核驳回：收回角色"),
+    "role.revoke.withdraw": _l("撤回提议：收回角色"),
+}

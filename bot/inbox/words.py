@@ -1,0 +1,35 @@
+"""What the states of events are called."""
+
+from collections.abc import Mapping
+
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _l
+
+from bot.words import BAD, BUSY, GOOD, QUIET, WARN, Word
+
+WORDS: Mapping[str, Mapping[str, Word]] = {
+    "inbox": {
+        "waiting": Word(_l("等待处理"), BUSY),
+        "claimed": Word(_l("处理中"), BUSY),
+        "done": Word(_l("已处理"), GOOD),
+        "ignored": Word(_l("无需处理"), QUIET),
+        "failed": Word(_l("将重试"), WARN),
+        "dead": Word(_l("处理失败"), BAD),
+    },
+    "lane": {
+        "welcome": Word(_l("告知通道"), QUIET),
+        "work": Word(_l("处理通道"), QUIET),
+    },
+}
+
+# By the event and change type of WeCom.
+EVENTS: Mapping[tuple[str, str], LazyString] = {
+    ("msgaudit_notify", ""): _l("有新的会话存档"),
+}
+
+# As the audit log writes them.
+ACTS: Mapping[str, LazyString] = {
+    "event.replay": _l("重放事件"),
+    "event.list": _l("查看事件列表"),
+    "event.look": _l("查看事件详情"),
+}

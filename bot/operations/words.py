@@ -1,0 +1,46 @@
+"""What pauses, jobs and messages are called."""
+
+from collections.abc import Mapping
+
+from flask_babel import LazyString
+from flask_babel import lazy_gettext as _l
+
+from bot.words import BAD, BUSY, GOOD, QUIET, WARN, Word
+
+WORDS: Mapping[str, Mapping[str, Word]] = {
+    "message": {
+        "started": Word(_l("发送中"), BUSY),
+        "done": Word(_l("已发送"), GOOD),
+        "refused": Word(_l("企业微信拒绝发送"), BAD),
+        "failed": Word(_l("未发送，将重试"), WARN),
+        "unknown": Word(_l("是否送达未知"), WARN),
+    },
+    "pause": {
+        "operator": Word(_l("需要运维处理"), BAD),
+        "itself": Word(_l("自动恢复"), BUSY),
+        "unproven": Word(_l("等待下一次调用验证"), QUIET),
+    },
+    "secret": {
+        "app": Word(_l("自建应用"), QUIET),
+        "contacts": Word(_l("通讯录同步"), QUIET),
+        "archive": Word(_l("会话内容存档"), QUIET),
+    },
+    "job_state": {
+        "never": Word(_l("尚未运行"), QUIET),
+        "running": Word(_l("正在运行"), BUSY),
+        "done": Word(_l("成功"), GOOD),
+        "failed": Word(_l("失败，下次再试"), WARN),
+        "unfinished": Word(_l("没有结束"), WARN),
+    },
+}
+
+# As the audit log writes them.
+ACTS: Mapping[str, LazyString] = {
+    "pause.lift": _l("解除接口暂停"),
+    "keys.establish": _l("登记数据密钥"),
+    "keys.add": _l("启用新的数据密钥"),
+    "keys.rotate": _l("更换主密钥"),
+    "keys.bind": _l("开始将加密内容绑定到所在记录"),
+    "keys.bound": _l("加密内容已全部绑定到所在记录"),
+    "keys.retire": _l("停用数据密钥"),
+}
