@@ -1,4 +1,4 @@
-"""Calls and forms that do something once, however often they are sent; views that people save."""
+"""Calls and forms that do something once, however often they are sent."""
 
 from typing import Any
 
@@ -47,22 +47,9 @@ def up(migrator: Any, db: Any) -> None:
             database = db
             table_name = "sent_form"
 
-    class SavedView(Model):
-        id = BigAutoField()
-        actor = CharField(max_length=160)
-        screen = CharField(max_length=32)
-        name = CharField(max_length=64)
-        query = TextField()
-        saved_at = UTCDateTimeField()
-
-        class Meta:
-            database = db
-            table_name = "saved_view"
-            indexes = ((("actor", "screen", "name"), True),)
-
-    db.create_tables([IdempotencyKey, SentForm, SavedView])
+    db.create_tables([IdempotencyKey, SentForm])
 
 
 def down(migrator: Any, db: Any) -> None:
-    for table in ("saved_view", "sent_form", "idempotency_key"):
+    for table in ("sent_form", "idempotency_key"):
         db.execute_sql(f"DROP TABLE {table}")

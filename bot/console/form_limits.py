@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from flask import request
 from werkzeug.datastructures import MultiDict
 
-from bot.identity import saved_views
-
 # Names, accounts, filters, codes: whatever has no line of its own below.
 USUAL = 600
 CHARACTERS: Mapping[str, int] = {
@@ -15,7 +13,6 @@ CHARACTERS: Mapping[str, int] = {
     # Several people, or several qualifications, in one line.
     "successors": 4_000,
     "licences": 8_000,
-    "query": saved_views.LONGEST_QUERY,
     # Addresses of ours that lead back, and what a form showed when it was opened.
     "next": 8_000,
     "url": 8_000,

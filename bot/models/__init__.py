@@ -28,7 +28,6 @@ from bot.models.metric_count import MetricCount
 from bot.models.notice import GapDigest, Notice
 from bot.models.proposal import Proposal
 from bot.models.role_grant import RoleGrant
-from bot.models.saved_view import SavedView
 from bot.models.sent_form import SentForm
 from bot.models.staff import Department, FormerUserid, Staff, StaffDepartment
 from bot.models.sync_run import SyncCount, SyncFinding, SyncProgress, SyncRun
@@ -76,7 +75,6 @@ TABLES: tuple[type[Model], ...] = (
     Proposal,
     Relation,
     RoleGrant,
-    SavedView,
     SecondFactor,
     SentForm,
     Staff,
@@ -132,7 +130,6 @@ __all__ = [
     "Proposal",
     "Relation",
     "RoleGrant",
-    "SavedView",
     "SecondFactor",
     "SentForm",
     "Staff",

@@ -8,10 +8,9 @@ it was.
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
 
 import structlog
 from peewee import Field, ModelSelect, chunked, fn
@@ -51,7 +50,6 @@ from bot.models import (
     Proposal,
     Relation,
     RoleGrant,
-    SavedView,
     SecondFactor,
     Staff,
     StaffDepartment,
@@ -120,8 +118,6 @@ BY_HAND: tuple[Field, ...] = (
     Proposal.subject,
     Proposal.terms,
     Relation.userid,
-    SavedView.actor,
-    SavedView.query,
     SecondFactor.actor,
     Staff.userid,
     StaffDepartment.userid,
@@ -354,7 +350,7 @@ def _need_no_review(external_userids: Sequence[str]) -> None:
 
 
 def _move_access(former: str, userid: str, vault: Vault) -> int:
-    """Roles, the authenticator app and saved views; logins and tokens simply follow."""
+    """Roles and the authenticator app; logins and tokens simply follow."""
     held = _roles_of(userid)
     both = [(row, held[place]) for place, row in _roles_of(former).items() if place in held]
     # A grant that is not genuine is worth nothing: the other one stays.
@@ -369,13 +365,6 @@ def _move_access(former: str, userid: str, vault: Vault) -> int:
         else:
             SecondFactor.delete().where(SecondFactor.actor == userid).execute()
             moved += _move_app(app, userid, vault)
-    for view in list(SavedView.select().where(SavedView.actor == former)):
-        same = SavedView.select().where(
-            SavedView.actor == userid, SavedView.screen == view.screen, SavedView.name == view.name
-        )
-        name = f"{view.name[:40]} ({former[:20]})" if same.exists() else view.name
-        SavedView.update(actor=userid, name=name).where(SavedView.id == view.id).execute()
-        moved += 1
     return moved
 
 
@@ -428,10 +417,6 @@ def _move_rest(former: str, userid: str, vault: Vault) -> int:
             changes = {"ended_at": clock.now()}
         moved += Alarm.update(changes).where(Alarm.id == alarm.id).execute()
     moved += sum(_move_effects(kind, former, userid, vault) for kind in ("message", "welcome"))
-    for view in list(SavedView.select().where(SavedView.query.contains(former))):
-        query = _in_query(view.query, former, userid)
-        if query != view.query:
-            moved += SavedView.update(query=query).where(SavedView.id == view.id).execute()
     return moved
 
 
@@ -532,8 +517,3 @@ def _tidy(userid: str) -> None:
                 "told_at": now,
             }
         Conflict.update(changes).where(Conflict.id == conflict.id).execute()
-
-
-def _in_query(query: str, former: str, userid: str) -> str:
-    pairs: Iterable[tuple[str, str]] = parse_qsl(query, keep_blank_values=True)
-    return urlencode([(name, userid if value == former else value) for name, value in pairs])

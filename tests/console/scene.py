@@ -36,7 +36,6 @@ from bot.models import (
     Ownership,
     Proposal,
     RoleGrant,
-    SavedView,
     Staff,
 )
 from bot.rights import Role
@@ -427,9 +426,6 @@ def _add_paper(qr_code: str) -> None:
             revoked_at=revoked,
             last_used_at=at(-5),
         )
-    SavedView.create(
-        actor=BOSS, screen="customers", name="未表态的客户", query="consent=unknown", saved_at=at(0)
-    )
 
 
 def _add_acts(kegui: Kegui) -> None:

@@ -39,7 +39,6 @@ from bot.models import (
     Ownership,
     Proposal,
     RoleGrant,
-    SavedView,
     Staff,
 )
 from bot.models.granting import write
@@ -84,7 +83,6 @@ WRITTEN: Mapping[type[Model], tuple[str, ...]] = {
     Notice: ("reason", "version"),
     Ownership: ("reason",),
     Proposal: ("reason", "decision_reason"),
-    SavedView: ("name", "query"),
     Staff: ("name",),
 }
 # Kept, and shown nowhere in the console.
@@ -161,7 +159,6 @@ def _add_more(app: APIFlask, given: dict[str, Any]) -> None:
         if role not in (Role.STAFF, Role.SALES_MANAGER):
             RoleGrant.create(actor="boss", role=role, granted_by="test", granted_at=MORNING)
     Department.update(leaders=["boss"]).where(Department.id == FIRM).execute()
-    SavedView.create(actor="boss", screen="customers", name="x", query="q=x", saved_at=MORNING)
     Notice.update(errcode=None).execute()
     Login.create(
         digest="x",
@@ -264,8 +261,6 @@ def test_what_was_stored_is_shown_and_never_run(house: tuple[APIFlask, dict[str,
         for name in names
         if str(escape(evil(f"{table.__name__}.{name}"))) in everything
     }
-    # A view's query stands in an address; WeCom's codes are spoken of in our own words.
-    shown |= {"SavedView.query"} if "SavedView.query" in everything else set()
     wanted = {f"{table.__name__}.{name}" for table, names in WRITTEN.items() for name in names}
     assert wanted - shown == UNSHOWN
     others = ("resolution.by", "resolution.reason", "event", "act", "subject", "detail", "purpose")

@@ -122,8 +122,6 @@ POST /contact-ways/<way_id>/edit                   . . . o - . . . . . . >
 POST /contact-ways/<way_id>/remove                 . . . o - . . . . . . >
 POST /contact-ways/new                             . . . o o . . . . . . >
 POST /customers/<external_userid>/phones           . o . o - . . o - . . >
-POST /customers/views                              . o o o o . o o o . . >
-POST /customers/views/<view_id>/forget             . - - - - . - o - . . >
 POST /events/<event_id>/replay                     o . . . . . . . . . o >
 POST /login/local                                  o o o o o o o o o o o o
 POST /moves/new                                    . . . o - . . . . . . >
@@ -841,8 +839,14 @@ def test_a_page_that_only_a_form_gives_leads_to_the_page_above_it(app: APIFlask)
     [
         ("GET", REVEALED, {}, 405, "没有这个页面"),
         ("GET", "/theme", {}, 405, "没有这个页面"),
-        ("POST", "/customers/views", {"name": "x" * 2_000_000}, 413, "内容太多"),
-        ("POST", "/customers/views", {"name": "x" * 601}, 422, "“name”一项填写了 601，上限为 600"),
+        ("POST", "/conflicts/1/resolve", {"owner": "x" * 2_000_000}, 413, "内容太多"),
+        (
+            "POST",
+            "/conflicts/1/resolve",
+            {"owner": "x" * 601},
+            422,
+            "“owner”一项填写了 601，上限为 600",
+        ),
         ("POST", "/conflicts/1/resolve", {"reason": "x" * 1001}, 422, "上限为 1000"),
         ("GET", f"/customers?q={'x' * 601}", {}, 422, "上限为 600"),
         ("GET", f"/moves/new?{'external_userid=x&' * 101}", {}, 422, "上限为 100"),

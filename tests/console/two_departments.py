@@ -28,7 +28,6 @@ from bot.models import (
     Ownership,
     Proposal,
     RoleGrant,
-    SavedView,
     Staff,
 )
 from bot.models.contact_way import ContactWay
@@ -219,9 +218,6 @@ def _add_department(name: str, sign: str) -> dict[str, Any]:
         created_at=MORNING,
         updated_at=MORNING,
     )
-    view = SavedView.create(
-        actor=f"{name}_staff", screen="customers", name="视图", query="q=x", saved_at=MORNING
-    )
     login = Login.create(
         digest=name,
         actor=f"{name}_staff",
@@ -238,7 +234,6 @@ def _add_department(name: str, sign: str) -> dict[str, Any]:
         "handover_id": handover.id,
         "work_id": work.id,
         "way_id": way.id,
-        "view_id": view.id,
         "login_id": login.id,
     }
 

@@ -52,7 +52,6 @@ from bot.models import (
     Proposal,
     Relation,
     RoleGrant,
-    SavedView,
     Staff,
     StaffDepartment,
     SyncFinding,
@@ -144,7 +143,6 @@ NAMES_NOBODY: dict[str, str] = {
     "Proposal": "kind state reason decision_reason",
     "Relation": "external_userid state source channel end",
     "RoleGrant": "role mac",
-    "SavedView": "screen name",
     "SecondFactor": "mac",
     "SentForm": "key",
     "Staff": "name departments licences",
@@ -320,7 +318,6 @@ def naming(field: Field) -> Any:
         return [OLD, "wangwu"]
     special: dict[Field, str] = {
         Effect.identity: f"message:{OLD}:0123",
-        SavedView.query: f"owner={OLD}&consent=agreed",
     }
     return special.get(field, OLD)
 

@@ -22,7 +22,6 @@ from bot.customers.directory import entries, find_customers
 from bot.customers.rights import REVEAL_PHONES, SEE_CUSTOMERS
 from bot.db import released
 from bot.handover.rights import MOVE_CUSTOMERS, OPEN_OFFBOARDINGS
-from bot.identity import saved_views
 from bot.models import Allocation, Conflict, Customer, HandoverItem
 from bot.models.conflict import OPEN
 from bot.paging import page_of_list, page_of_query
@@ -32,7 +31,6 @@ from bot.staff.names import Names, names_of
 from bot.wecom import WeComError
 from bot.words import QUIET
 
-SCREEN = "customers"
 STEPS_PER_PAGE = 100
 # Whoever looks for one behind them asks for a name or an owner.
 MOST_CUSTOMERS = 1_000
@@ -89,7 +87,6 @@ def index() -> str:
         owner=owner,
         consent=consent,
         channel=channel,
-        views=saved_views.of(gate.me().actor, SCREEN),
         names=names_of(staff=[*members, owner if gate.scope(SEE_CUSTOMERS).has(owner) else None]),
     )
 
@@ -125,29 +122,6 @@ def phones(external_userid: str) -> ResponseReturnValue:
         external_userid=external_userid,
         names=names_of(staff=within, customers=[external_userid]),
     )
-
-
-@blueprint.post("/views")
-@allow(SEE_CUSTOMERS)
-def save_view() -> ResponseReturnValue:
-    """Keep the filters of the list under a name."""
-    query = request.form.get("query", "")
-    try:
-        saved_views.save(gate.me().actor, SCREEN, request.form.get("name", ""), query)
-        flash(_("视图已保存。"), "good")
-    except saved_views.NotPossible:
-        flash(_("请填写视图名称；每人最多保存 %(most)s 个视图。", most=saved_views.MOST), "bad")
-    return redirect(gate.local_path(f"{url_for('console.customers.index')}?{query}"))
-
-
-@blueprint.post("/views/<int(max=9223372036854775807):view_id>/forget")
-@allow(SEE_CUSTOMERS)
-def forget_view(view_id: int) -> ResponseReturnValue:
-    """Remove one of the asker's views."""
-    if not saved_views.forget(gate.me().actor, view_id):
-        abort(404)
-    flash(_("视图已删除。"), "good")
-    return redirect(url_for("console.customers.index"))
 
 
 @blueprint.get("/<external_userid>")
