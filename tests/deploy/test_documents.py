@@ -43,3 +43,14 @@ def test_the_switches_of_the_test_corporation_exist() -> None:
 
     assert len(named) > 25
     assert named <= known
+
+
+@pytest.mark.parametrize("page", ["docs/adding.md", "CONTRIBUTING.md"])
+def test_the_files_to_copy_exist(page: str) -> None:
+    text = (DOCS.parent / page).read_text()
+
+    # NAME stands for what somebody adds.
+    named = [one for one in re.findall(r"`((?:[\w.-]+/)+[\w.-]*)`", text) if "NAME" not in one]
+
+    assert len(named) > 1 if page == "CONTRIBUTING.md" else len(named) > 15
+    assert [one for one in named if not (DOCS.parent / one).exists()] == []
