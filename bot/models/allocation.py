@@ -3,6 +3,7 @@
 from peewee import BigAutoField, BigIntegerField, CharField, JSONField, TextField
 
 from bot.db import Model, UTCDateTimeField
+from bot.models.naming import MemberField
 
 
 class Allocation(Model):
@@ -11,9 +12,9 @@ class Allocation(Model):
     id = BigAutoField()
     event_id = BigIntegerField(null=True, unique=True)
     external_userid = CharField(max_length=64, index=True)
-    added_userid = CharField(max_length=64)
+    added_userid = MemberField(max_length=64)
     channel = CharField(max_length=64, default="")
-    owner = CharField(max_length=64, null=True)
+    owner = MemberField(max_length=64, null=True)
     outcome = CharField(max_length=24)
     rule = CharField(max_length=128, null=True)
     rules_version = CharField(max_length=32)

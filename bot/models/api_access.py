@@ -12,6 +12,7 @@ from peewee import (
 
 from bot.db import Model, UTCDateTimeField
 from bot.models.granting import Granting
+from bot.models.naming import MemberField
 
 
 class ApiToken(Granting):
@@ -30,8 +31,8 @@ class ApiToken(Granting):
     scopes = JSONField(default=list)
     created_at = UTCDateTimeField()
     revoked_at = UTCDateTimeField(null=True)
-    owner = CharField(max_length=160, default="")
-    maker = CharField(max_length=160, default="")
+    owner = MemberField(max_length=160, default="")
+    maker = MemberField(max_length=160, default="")
     consented_at = UTCDateTimeField(null=True)
     expires_at = UTCDateTimeField(null=True)
     last_used_at = UTCDateTimeField(null=True)

@@ -3,6 +3,7 @@
 from peewee import SQL, BigAutoField, CharField, JSONField
 
 from bot.db import Model, UTCDateTimeField
+from bot.models.naming import MemberField, MembersField
 
 OPEN = "open"
 RESOLVED = "resolved"
@@ -17,8 +18,8 @@ class Conflict(Model):
     id = BigAutoField()
     external_userid = CharField(max_length=64, index=True)
     state = CharField(max_length=16, default=OPEN, index=True)
-    owner = CharField(max_length=64, null=True)
-    contenders = JSONField(default=list)
+    owner = MemberField(max_length=64, null=True)
+    contenders = MembersField(default=list)
     opened_at = UTCDateTimeField()
     resolved_at = UTCDateTimeField(null=True)
     resolution = JSONField(null=True)

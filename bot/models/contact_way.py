@@ -1,8 +1,9 @@
 """「联系我」: the QR codes that Kegui made, and whom they lead to."""
 
-from peewee import BigAutoField, CharField, JSONField, TextField
+from peewee import BigAutoField, CharField, TextField
 
 from bot.db import Model, UTCDateTimeField
+from bot.models.naming import MembersField
 
 
 class ContactWay(Model):
@@ -11,7 +12,7 @@ class ContactWay(Model):
     id = BigAutoField()
     config_id = CharField(max_length=64, unique=True)
     qr_code = TextField(default="")
-    userids = JSONField(default=list)
+    userids = MembersField(default=list)
     state = CharField(max_length=30, default="", index=True)
     remark = CharField(max_length=30, default="")
     channel = CharField(max_length=64, default="")

@@ -15,6 +15,7 @@ from peewee import (
 )
 
 from bot.db import Model, UTCDateTimeField, transaction
+from bot.models.naming import MemberField
 
 RELATION_ACTIVE = "active"
 RELATION_HALF = "half"
@@ -215,7 +216,7 @@ class Ownership(Model):
 
     id = BigAutoField()
     external_userid = CharField(max_length=64, index=True)
-    userid = CharField(max_length=64, index=True)
+    userid = MemberField(max_length=64, index=True)
     since = UTCDateTimeField()
     until = UTCDateTimeField(null=True)
     reason = TextField()

@@ -15,6 +15,7 @@ from peewee import (
 )
 
 from bot.db import Model, UTCDateTimeField, locked
+from bot.models.naming import MemberField, MembersField
 
 OFFBOARDING = "offboarding"
 IN_SERVICE = "handover"
@@ -56,17 +57,17 @@ class Handover(Model):
 
     id = BigAutoField()
     kind = CharField(max_length=16)
-    userid = CharField(max_length=64, index=True)
+    userid = MemberField(max_length=64, index=True)
     last_day = DateField(null=True)
     mode = CharField(max_length=16)
     state = CharField(max_length=24, default=PLANNED, index=True)
     reason = TextField(default="")
     source = CharField(max_length=32)
-    successors = JSONField(default=list)
+    successors = MembersField(default=list)
     scope = JSONField(null=True)
-    full_userids = JSONField(default=list)
+    full_userids = MembersField(default=list)
     transfer_success_msg = TextField(default="")
-    approved_by = CharField(max_length=128, null=True)
+    approved_by = MemberField(max_length=128, null=True)
     approved_at = UTCDateTimeField(null=True)
     contact_ways_done_at = UTCDateTimeField(null=True)
     waits_for = TextField(default="", constraints=[SQL("DEFAULT ''")])
@@ -123,7 +124,7 @@ class HandoverItem(Model):
     kind = CharField(max_length=16)
     subject = CharField(max_length=64)
     state = CharField(max_length=16, default=PLANNED)
-    takeover_userid = CharField(max_length=64, null=True)
+    takeover_userid = MemberField(max_length=64, null=True)
     reason = TextField(default="")
     errcode = IntegerField(null=True)
     updated_at = UTCDateTimeField()
@@ -170,7 +171,7 @@ class TransferAttempt(Model):
     id = BigAutoField()
     item = ForeignKeyField(HandoverItem, backref="attempts")
     number = IntegerField()
-    takeover_userid = CharField(max_length=64)
+    takeover_userid = MemberField(max_length=64)
     endpoint = CharField(max_length=64)
     status = CharField(max_length=16, default="started")
     errcode = IntegerField(null=True)
@@ -191,7 +192,7 @@ class HandWork(Model):
     subject = CharField(max_length=128)
     text = TextField()
     done_at = UTCDateTimeField(null=True)
-    done_by = CharField(max_length=128, null=True)
+    done_by = MemberField(max_length=128, null=True)
 
     class Meta:
         indexes = ((("handover", "kind", "subject"), True),)

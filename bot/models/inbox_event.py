@@ -5,6 +5,7 @@ from datetime import timedelta
 from peewee import SQL, BigAutoField, BlobField, CharField, IntegerField, TextField
 
 from bot.db import Model, UTCDateTimeField
+from bot.models.naming import MemberField
 
 WAITING = "waiting"
 CLAIMED = "claimed"
@@ -29,7 +30,7 @@ class StoredEvent(Model):
     source = CharField(max_length=16)
     event = CharField(max_length=64)
     change_type = CharField(max_length=64)
-    userid = CharField(max_length=64, null=True)
+    userid = MemberField(max_length=64, null=True)
     external_userid = CharField(max_length=64, null=True)
     lane = CharField(max_length=16)
     payload = BlobField()

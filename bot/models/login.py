@@ -4,6 +4,7 @@ from peewee import SQL, BigAutoField, BigIntegerField, BlobField, CharField
 
 from bot.db import Model, UTCDateTimeField
 from bot.models.granting import Granting
+from bot.models.naming import MemberField
 
 
 class LocalUser(Granting):
@@ -13,7 +14,7 @@ class LocalUser(Granting):
     """
 
     name = CharField(max_length=64, primary_key=True)
-    userid = CharField(max_length=64, null=True)
+    userid = MemberField(max_length=64, null=True)
     password_hash = CharField(max_length=255)
     created_at = UTCDateTimeField()
     disabled_at = UTCDateTimeField(null=True)
@@ -41,7 +42,7 @@ class Login(Granting):
 
     id = BigAutoField()
     digest = CharField(max_length=64, unique=True)
-    actor = CharField(max_length=160, index=True)
+    actor = MemberField(max_length=160, index=True)
     method = CharField(max_length=16)
     began_at = UTCDateTimeField()
     seen_at = UTCDateTimeField()

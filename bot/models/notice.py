@@ -3,6 +3,7 @@
 from peewee import BigAutoField, BigIntegerField, CharField, IntegerField, TextField
 
 from bot.db import Model, UTCDateTimeField
+from bot.models.naming import MemberField
 
 DELIVERED = "delivered"
 AWAITING_CONSENT = "awaiting_consent"
@@ -21,7 +22,7 @@ class Notice(Model):
     id = BigAutoField()
     event_id = BigIntegerField(unique=True)
     external_userid = CharField(max_length=64)
-    userid = CharField(max_length=64)
+    userid = MemberField(max_length=64)
     template = CharField(max_length=64)
     version = CharField(max_length=32)
     text_sha256 = CharField(max_length=64)

@@ -6,6 +6,7 @@ from datetime import datetime
 from peewee import BooleanField, CharField, CompositeKey, IntegerField, JSONField, chunked, fn
 
 from bot.db import Model, UTCDateTimeField
+from bot.models.naming import MemberField, MembersField
 
 ACTIVE = 1
 LEFT = 5
@@ -17,7 +18,7 @@ class Department(Model):
     id = IntegerField(primary_key=True)
     name = CharField(max_length=255, default="")
     parent_id = IntegerField(default=0)
-    leaders = JSONField(default=list)
+    leaders = MembersField(default=list)
 
 
 LONGEST_USERID = 64
@@ -35,7 +36,7 @@ class Staff(Model):
     name = CharField(max_length=255, default="")
     departments = JSONField(default=list)
     main_department = IntegerField(null=True)
-    direct_leader = CharField(max_length=64, null=True)
+    direct_leader = MemberField(max_length=64, null=True)
     status = IntegerField(default=ACTIVE)
     serves = BooleanField(default=False)
     left_at = UTCDateTimeField(null=True)

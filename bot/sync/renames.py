@@ -10,7 +10,7 @@ import json
 from collections import Counter
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 import structlog
 from peewee import Field, ModelSelect, chunked, fn
@@ -25,41 +25,30 @@ from bot.identity import proposals, second_factors
 from bot.kegui import Kegui
 from bot.messages import forget_texts, send_anew
 from bot.models import (
+    TABLES,
     Alarm,
-    Allocation,
-    ApiToken,
     Conflict,
     Consent,
-    ContactWay,
     Customer,
-    Department,
     Effect,
     FormerUserid,
     GapDigest,
-    GroupChat,
     Handover,
     HandoverItem,
-    HandWork,
-    InboxArchive,
-    InboxEvent,
     Lease,
-    LocalUser,
-    Login,
-    Notice,
-    Ownership,
     Proposal,
     Relation,
     RoleGrant,
     SecondFactor,
     Staff,
     StaffDepartment,
-    TransferAttempt,
 )
 from bot.models import conflict as conflicts
 from bot.models.customer import LIVE_RELATIONS, SEVERAL_FOLLOWERS
 from bot.models.data_key import MESSAGE, SECOND_FACTOR
 from bot.models.granting import write
 from bot.models.handover import HANDOVER_OPEN, IN_SERVICE, OFFBOARDING, PLANNED, RUNNING
+from bot.models.naming import MemberField, MembersField
 from bot.models.proposal import OPEN
 from bot.staff import staff
 from bot.sync.rename_rules import SAME_MOMENT, Stretch, former_one_stands, may_be_one, replaced
@@ -74,38 +63,20 @@ AT_ONCE = 500
 # A reading that ran while a member was renamed may have written the former userid once more.
 LOOKED_AFTER = timedelta(days=2)
 
-# Columns that name a member and simply follow.
-PLAIN: tuple[Field, ...] = (
-    Allocation.added_userid,
-    Allocation.owner,
-    ApiToken.maker,
-    ApiToken.owner,
-    Conflict.owner,
-    GroupChat.owner,
-    Handover.userid,
-    Handover.approved_by,
-    HandoverItem.takeover_userid,
-    HandWork.done_by,
-    InboxArchive.userid,
-    InboxEvent.userid,
-    LocalUser.userid,
-    Login.actor,
-    Notice.userid,
-    Ownership.userid,
-    RoleGrant.actor,
-    RoleGrant.granted_by,
-    RoleGrant.revoked_by,
-    Staff.direct_leader,
-    TransferAttempt.takeover_userid,
-)
-# Lists of members.
-LISTS: tuple[Field, ...] = (
-    Conflict.contenders,
-    ContactWay.userids,
-    Department.leaders,
-    Handover.full_userids,
-    Handover.successors,
-)
+
+def columns(kind: type[Field]) -> list[Field]:
+    """Return the columns of one kind, of all tables."""
+    return [
+        field
+        for table in TABLES
+        for field in cast(Any, table)._meta.sorted_fields
+        if isinstance(field, kind)
+    ]
+
+
+# Columns that simply follow, and lists of members that do.
+PLAIN: Sequence[Field] = columns(MemberField)
+LISTS: Sequence[Field] = columns(MembersField)
 # Columns that follow by an act of their own, because the new userid may have a row already.
 BY_HAND: tuple[Field, ...] = (
     Alarm.subject,

@@ -1,0 +1,11 @@
+"""Columns that name a member: they follow when WeCom gives the member another userid."""
+
+from peewee import CharField, JSONField
+
+
+class MemberField(CharField):
+    """A userid, or what stands for somebody who may have one."""
+
+
+class MembersField(JSONField):
+    """A list of userids."""
