@@ -11,8 +11,8 @@ Pure: an auditor runs this over an export on another machine, with or without th
   written (its detail ``chain``): who makes a part of the chain anew, without some entries or in
   another order, is told of by every entry that was written afterwards.
 - The end of the chain is kept in one row, keyed as well, and moved in the transaction of the
-  seals: a chain that stops before it, or goes on behind it, is told of. The sealer makes a missing
-  row only where no entry is of a writer that began when there was one (``KEEPING``).
+  seals: a chain that stops before it, or goes on behind it, is told of. The sealer makes the row
+  with the first seal, and never again.
 - An anchor is a signed link; a copy kept elsewhere shows that the end of the chain was cut off, or
   that all of it was made anew by somebody who has the key.
 """
@@ -35,9 +35,6 @@ BEGINNING = "0" * 64
 # The detail of an entry that says where the chain stood, and how much of the link it names.
 CHAIN = "chain"
 NAMED_BYTES = 16
-# With this begins the name of a writer that began when the end of the chain was kept, or before
-# there was a chain. Other names are hexadecimal: they sort before.
-KEEPING = "k"
 POSITION = re.compile("[0-9]{1,18}")
 # No chain is as long: a seal beyond was not made by the sealer, who does not go on from there.
 LAST_POSITION = 10**17
@@ -226,8 +223,6 @@ class Verifier:
         self._newest = datetime.min.replace(tzinfo=UTC)
         self.sealed = 0
         self.unsealed = 0
-        # An export of an older version does not say under a mac where it ends.
-        self.is_end_proven = True
 
     def faults(self, log: Iterable[Kept], heads: Iterable[tuple[Head, str]]) -> Iterator[Fault]:
         """Yield what is wrong in the order in which it is met; what follows the first fault may

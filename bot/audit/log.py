@@ -28,7 +28,6 @@ from bot.audit.chain import (
     CHAIN,
     COUNT,
     EXPORT,
-    KEEPING,
     LAST_POSITION,
     STRAY,
     Anchor,
@@ -51,8 +50,7 @@ from bot.vault import Vault
 
 log = structlog.get_logger(__name__)
 
-# Before 2 the end line had no mac.
-FORMAT = 2
+FORMAT = 1
 # What waits is asked for writer by writer: few large batches cost less than many small ones.
 SEALED_AT_ONCE = 2_000
 READ_AT_ONCE = 2000
@@ -215,7 +213,7 @@ class AuditLog:
             IntegrityError: somebody else seals at this moment.
         """
         waiting = _waiting(limit)
-        if not waiting and _is_end_kept():
+        if not waiting:
             return 0
         with transaction():
             before = end = self._last_seal()
@@ -261,7 +259,7 @@ class AuditLog:
         last = max(known, key=attrgetter("position"), default=None) or _highest_seal()
         while True:
             before = last
-            # An older version moves no end; and somebody may have put a seal where the next stands.
+            # Somebody may have put a seal where the next stands.
             for seal in _seals_after(last.position, last.position + READ_AT_ONCE):
                 if seal.position != last.position + 1:
                     break
@@ -401,7 +399,7 @@ def verify_export(
     header = next(rows)
     if header["kind"] != "audit":
         raise NotAnExport("the first line does not name an audit export")
-    if header.get("format") not in (1, FORMAT):
+    if header.get("format") != FORMAT:
         raise NotAnExport("a newer Kegui made this export: verify it with that version")
     anchors: list[tuple[Anchor, str]] = []
     first: dict[str, Any] = {}
@@ -413,7 +411,6 @@ def verify_export(
         anchors.append((anchor, row["signature"]))
     heads: list[tuple[Head, str]] = []
     verifier = Verifier(anchors, key, public, elsewhere)
-    verifier.is_end_proven = header["format"] != 1
 
     def faults() -> Iterator[Fault]:
         count, last = 0, first
@@ -433,11 +430,7 @@ def verify_export(
         yield from verifier.faults(log(), heads)
         if last.get("entries") != count:
             yield Fault(COUNT, f"the export has {count} entries and")
-        if verifier.is_end_proven:
-            yield from _faults_of_last_line(last, verifier, key, header.get("exported_at"))
-        elif any(head.writer.startswith(KEEPING) for head, _mac in heads):
-            # No older Kegui wrote these entries.
-            yield Fault(EXPORT, "the export")
+        yield from _faults_of_last_line(last, verifier, key, header.get("exported_at"))
 
     return verifier, faults()
 
@@ -473,8 +466,7 @@ def _kept(row: Mapping[str, Any]) -> Kept:
     try:
         entry = row["entry"]
         read = entry and Entry(**entry | {"at": datetime.fromisoformat(entry["at"])})
-        wrong = row.get("wrong", "")
-        return Kept(row["place"], read, row["mac"], row["position"], row["link"], wrong)
+        return Kept(row["place"], read, row["mac"], row["position"], row["link"], row["wrong"])
     except (KeyError, TypeError, ValueError):
         raise NotAnExport(f"an entry cannot be read: {row.get('place', 'unnamed')}") from None
 
@@ -491,20 +483,8 @@ _thread = _Thread()
 
 def _writer() -> str:
     if _thread.process != os.getpid():
-        _thread.process, _thread.writer = os.getpid(), ""
-    # Asked again only until the clock has kept an end for the first time.
-    if not _thread.writer.startswith(KEEPING):
-        if _is_end_kept():
-            _thread.writer = KEEPING + secrets.token_hex(16)[len(KEEPING) :]
-        elif not _thread.writer:
-            _thread.writer = secrets.token_hex(16)
+        _thread.process, _thread.writer = os.getpid(), secrets.token_hex(16)
     return _thread.writer
-
-
-def _is_end_kept() -> bool:
-    """Whether there is an end of the chain, or no chain yet."""
-    # In this order: the first batch and its end are committed together, maybe between the two.
-    return not AuditSeal.select().exists() or AuditEnd.select().exists()
 
 
 def _was_never_kept(before: End, sealed: Iterable[Entry]) -> bool:
@@ -514,11 +494,8 @@ def _was_never_kept(before: End, sealed: Iterable[Entry]) -> bool:
         before: the last seal before this batch.
         sealed: the entries of the batch.
     """
-    if AuditEnd.select().exists():
+    if before.position or AuditEnd.select().exists():
         return False
-    if before.position:
-        # A log that an older version sealed.
-        return not AuditEntry.select().where(AuditEntry.writer >= KEEPING).exists()
     return not any(CHAIN in entry.details for entry in sealed)
 
 

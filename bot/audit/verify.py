@@ -44,16 +44,10 @@ SENTENCES = {
     FORGED: "does not match the chain, or is not signed by this installation",
     REWRITTEN: "knew another chain than this one: what was sealed before it is no longer the same",
     PASSED_BY: "was never sealed, and much later ones were",
-    NO_END: (
-        "is missing: somebody took it away, or it was not made since the upgrade:"
-        " run the clock once (docs/audit.md)"
-    ),
+    NO_END: "is missing: somebody took it away (docs/audit.md)",
     END: "is not what the clock kept, or the chain is another one there",
     CUT_OFF: "is missing in the chain: its last entries were removed",
-    BEHIND: (
-        "is older than the chain: somebody put it back, or a clock of an older version went on"
-        " (docs/audit.md)"
-    ),
+    BEHIND: "is older than the chain: somebody put it back (docs/audit.md)",
     COUNT: "its end line says another number: entries were removed or added",
     UNREADABLE: "cannot be read: it is not what Kegui writes",
     STRAY: "was not made by the clock: no chain is as long",
@@ -167,9 +161,6 @@ def _describe(verifier: Verifier, faults: Iterator[Fault], show_all: bool, unpro
     found = list(faults if show_all else islice(faults, 1))
     if found:
         return Found(False, [sentence(fault) for fault in found])
-    if not verifier.is_end_proven:
-        unproven += "; an older Kegui made the export: nobody can tell whether its last entries"
-        unproven += " were removed"
     count = f"{verifier.sealed} entries sealed, {verifier.unsealed} not yet"
     return Found(True, [f"the audit log is whole: {count}{unproven}"])
 

@@ -244,16 +244,6 @@ def test_the_end_of_an_export_is_proven_by_the_key(kegui: Kegui, tmp_path: Path)
     assert forged.stdout.startswith("the export has no end line that this installation wrote")
 
 
-def test_an_export_of_an_older_version_is_called_one(kegui: Kegui, tmp_path: Path) -> None:
-    export = tmp_path / "audit.jsonl"
-    export.write_text('{"kind": "audit", "format": 1}\n{"kind": "end", "entries": 0}\n')
-
-    found = kegui("audit", "verify", "--export", str(export))
-
-    assert found.exit_code == 0
-    assert "an older Kegui made the export: nobody can tell whether its last" in found.stdout
-
-
 def test_the_key_file_of_before_is_not_written_over(kegui: Kegui, tmp_path: Path) -> None:
     key = tmp_path / "audit.key"
     key.write_text("of before")

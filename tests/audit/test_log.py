@@ -406,55 +406,6 @@ def test_a_chain_made_anew_without_its_end_gets_none(attack: Callable[[str], Non
     assert [fault.kind for fault in verify()] == ["no end"]
 
 
-def sealed_by_an_older_version(
-    attack: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patch:
-        patch.setattr(log, "_writer", lambda: "0" * 32)
-        acts(3)
-    LOG.seal()
-    attack("DELETE FROM audit_end")
-
-
-def test_a_log_that_an_older_version_sealed_gets_an_end_as_soon_as_the_clock_runs(
-    attack: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sealed_by_an_older_version(attack, monkeypatch)
-    in_thread(act).result()
-    assert [fault.kind for fault in verify()] == ["no end"]
-    LOG.seal()
-    assert verify() == []
-
-    attack("DELETE FROM audit_end")
-    # Also when nothing waits.
-    assert LOG.seal() == 0
-    assert (AuditEnd.get().position, verify()) == (4, [])
-
-
-def test_a_thread_that_began_before_there_was_an_end_goes_on_under_a_name_that_says_so(
-    attack: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sealed_by_an_older_version(attack, monkeypatch)
-
-    def names() -> list[str]:
-        act()
-        before = log._writer()
-        LOG.seal()
-        act()
-        return [before, log._writer()]
-
-    before, after = in_thread(names).result()
-    LOG.seal()
-
-    assert (len(before), len(after)) == (32, 32)
-    assert not before.startswith("k")
-    assert after.startswith("k")
-    assert verify() == []
-    attack("DELETE FROM audit_end")
-    LOG.seal()
-    assert [fault.kind for fault in verify()] == ["no end"]
-
-
 def test_an_end_that_was_lost_is_kept_anew_when_somebody_says_so(
     attack: Callable[[str], None],
 ) -> None:
@@ -593,32 +544,6 @@ def test_an_export_of_a_log_that_was_cut_off_is_not_whole(attack: Callable[[str]
     assert [fault.kind for fault in faults_of(exported(), None, None)] == ["cut off"]
     attack("DELETE FROM audit_end")
     assert [fault.kind for fault in faults_of(exported())] == ["no end"]
-
-
-def as_of_before(lines: list[str]) -> list[str]:
-    header, end = json.loads(lines[0]), json.loads(lines[-1])
-    end = {"kind": "end", "entries": end["entries"]}
-    return [json.dumps(header | {"format": 1}), *lines[1:-1], json.dumps(end)]
-
-
-def test_an_export_of_an_older_version_is_read_and_its_end_not_believed(
-    attack: Callable[[str], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sealed_by_an_older_version(attack, monkeypatch)
-    lines = as_of_before(exported())
-
-    verifier, faults = log.verify_export(lines, LOG.key, LOG.public_key)
-    assert list(faults) == []
-    assert not verifier.is_end_proven
-    lines[-1] = lines[-1].replace("3", "4")
-    assert [fault.kind for fault in faults_of(lines)] == ["count"]
-
-
-def test_an_export_that_was_made_to_look_older_is_found() -> None:
-    acts(3)
-    LOG.seal()
-
-    assert [fault.kind for fault in faults_of(as_of_before(exported()))] == ["export"]
 
 
 def test_an_export_of_a_newer_version_is_refused() -> None:
