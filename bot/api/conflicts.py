@@ -94,7 +94,7 @@ def resolve(number: int, json_data: Decision) -> Conflict:
 
 
 def _find(number: int) -> Conflict:
-    conflict: Conflict = one_of(Conflict, number, "撞单", "conflict")
+    conflict: Conflict = one_of(Conflict, number, "归属冲突", "conflict")
     return conflict
 
 
@@ -111,6 +111,6 @@ def _check_owner(conflict: Conflict, owner: str) -> None:
     if context.who().is_person(owner) and owner != conflict.owner:
         raise invalid(
             "owner",
-            "不能把客户判给令牌的负责人，请由另一人裁定",
+            "不能裁定归属令牌的负责人，请由另一人裁定",
             "whoever answers for this token cannot get the customer by it: let another decide",
         )

@@ -1,4 +1,4 @@
-"""告知缺口: whom nobody has told that the chat is archived."""
+"""未告知客户: whom nobody has told that the chat is archived."""
 
 from datetime import datetime
 from typing import Any

@@ -115,7 +115,7 @@ class ItemsOut(PageOut):
 
 def find_offboarding(number: int) -> Handover:
     case: Handover = one_of(
-        Handover, number, "离职交接", "offboarding", Handover.kind == OFFBOARDING
+        Handover, number, "离职继承", "offboarding", Handover.kind == OFFBOARDING
     )
     return case
 

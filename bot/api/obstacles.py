@@ -31,7 +31,7 @@ TOO_LATE = {
         "交接已开始，不能再改日期", "it is running, and its day cannot change any more"
     ),
     "the member has left: open an offboarding": Texts(
-        "该成员已离职，请发起离职交接", "the member has left: open an offboarding"
+        "该成员已离职，请发起离职继承", "the member has left: open an offboarding"
     ),
     f"the handover is {CANCELLED}": Texts("交接已取消", "it is cancelled"),
     f"the handover is {DONE}": Texts("交接已完成", "it is done"),

@@ -1,4 +1,4 @@
-"""离职交接: members who leave, and where their customers and groups go."""
+"""离职继承: members who leave, and where their customers and groups go."""
 
 from datetime import date
 from typing import Any, Literal

@@ -283,7 +283,9 @@ def _changed(_error: Changed) -> Response:
 
 def _not_open(_error: NotOpen) -> Response:
     return respond(
-        Problem(409, "wrong-state", "该撞单已处理，无需再处理", "the conflict is settled already")
+        Problem(
+            409, "wrong-state", "该归属冲突已处理，无需再处理", "the conflict is settled already"
+        )
     )
 
 

@@ -1,4 +1,4 @@
-"""对账: each reading of WeCom, what differed, and what was healed."""
+"""核对: each reading of WeCom, what differed, and what was healed."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -97,7 +97,7 @@ def show(run: str, query_data: FindingsQuery) -> dict[str, Any]:
     """Show one reading with its differences, in the order in which they were found."""
     row = SyncRun.get_or_none(SyncRun.run == run)
     if row is None:
-        raise missing("对账记录", "reading", run)
+        raise missing("核对记录", "reading", run)
     query = SyncFinding.select().where(SyncFinding.run == run)
     if query_data.kind:
         query = query.where(SyncFinding.kind == query_data.kind)

@@ -27,7 +27,7 @@ CAPABILITY = Capability(
     pages=(
         Page(
             gaps.blueprint,
-            Entry(Topic.CUSTOMERS, 30, _p("screen", "告知缺口"), "chat-left-dots", SEE_GAPS),
+            Entry(Topic.CUSTOMERS, 30, _p("screen", "未告知客户"), "chat-left-dots", SEE_GAPS),
         ),
         Page(
             wording.blueprint,

@@ -7,7 +7,7 @@ from bot.rights import Reach, Right, Role, Topic
 SEE_GAPS = Right(
     "gaps.see",
     Topic.CUSTOMERS,
-    _l("查看告知缺口"),
+    _l("查看未告知客户"),
     {
         Role.COMPLIANCE_OFFICER: Reach.FIRM,
         Role.SALES_MANAGER: Reach.DEPARTMENTS,

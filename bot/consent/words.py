@@ -31,5 +31,5 @@ EVENTS: Mapping[tuple[str, str], LazyString] = {
 
 # As the audit log writes them.
 ACTS: Mapping[str, LazyString] = {
-    "gap.list": _l("查看告知缺口"),
+    "gap.list": _l("查看未告知客户"),
 }

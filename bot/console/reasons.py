@@ -45,7 +45,7 @@ SENTENCES: Mapping[str, LazyString] = {
     "already_contact": _l("客户已有其他联系成员，只变更归属"),
     "WeCom lists no contact any more": _l("企业微信已不再列出该联系"),
     "the handover was cancelled": _l("交接已取消"),
-    "the account vanished while it was waiting": _l("等待期间账号已注销，改为离职接替"),
+    "the account vanished while it was waiting": _l("等待期间账号已注销，改为离职继承"),
     "WeCom shows nothing of this transfer": _l("企业微信查不到该次接替"),
     "another transfer of this customer was under way": _l("该客户当时正由另一成员交接，将再次接替"),
     "daily limit of groups for one owner: goes on tomorrow": _l(
@@ -64,7 +64,7 @@ SENTENCES: Mapping[str, LazyString] = {
     "the group was dismissed": _l("该群已解散"),
     # a login that was refused or ended
     "not of the firm": _l("不是本企业成员"),
-    "unknown or has left": _l("客规不认识，或已离职、已停用"),
+    "unknown or has left": _l("系统中无此成员，或已离职、已停用"),
     "by its owner": _l("由本人结束"),
     "by an administrator": _l("由管理员结束"),
     "has left": _l("已离职或已停用"),
@@ -103,14 +103,14 @@ PATTERNS: Mapping[str, LazyString] = {
     r"the customer refused (?P<member>\S+)": _l("客户拒绝由 %(member)s 接替"),
     r"WeCom shows (?P<member>\S+) as the owner": _l("企业微信显示群主为 %(member)s"),
     r"WeCom answered (?P<code>-?\d+)": _l("企业微信返回错误码 %(code)s"),
-    r"conflict (?P<id>\d+) settled: (?P<text>.+)": _l("撞单 %(id)s 处理结果：%(text)s"),
+    r"conflict (?P<id>\d+) settled: (?P<text>.+)": _l("%(id)s 号归属冲突处理结果：%(text)s"),
     r"reading \S+: (?P<member>\S+) is no contact any more": _l(
         "%(member)s 与客户已无联系（由夜间核对发现）"
     ),
-    r"offboarding (?P<id>\d+)(, item \d+)?": _l("离职交接 %(id)s"),
-    r"handover (?P<id>\d+)(, item \d+)?": _l("在职转接 %(id)s"),
-    r"allocation (?P<id>\d+)": _l("分配 %(id)s 的结果"),
-    r"event (?P<id>\d+)": _l("事件 %(id)s"),
+    r"offboarding (?P<id>\d+)(, item \d+)?": _l("%(id)s 号离职继承"),
+    r"handover (?P<id>\d+)(, item \d+)?": _l("%(id)s 号在职继承"),
+    r"allocation (?P<id>\d+)": _l("%(id)s 号分配的结果"),
+    r"event (?P<id>\d+)": _l("%(id)s 号事件"),
     r"console( \w+)?": _l("由主管或人事在管理台发起"),
     # an error of a call, as bot/wecom writes it
     r"(?P<code>-?\d+) [\w/]+(: .*)?": _l("企业微信返回错误码 %(code)s"),

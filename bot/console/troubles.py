@@ -14,7 +14,7 @@ from bot.console.reasons import fitting
 from bot.models import Alarm
 from bot.staff.names import Names
 
-LEAVER_WAITS = r"成员 (?P<member>.+) 的账号已不存在，但离职交接 (?P<id>\d+) 尚未审批"
+LEAVER_WAITS = r"成员 (?P<member>.+) 的账号已不存在，但离职继承 (?P<id>\d+) 尚未审批"
 
 PATTERNS: Mapping[str, LazyString] = {
     # alarms
@@ -26,7 +26,7 @@ PATTERNS: Mapping[str, LazyString] = {
     r"（错误码 (?P<code>\S+)）": _l(
         "接口 %(endpoint)s 连续拒绝了 %(number)s 个不同对象的请求（错误码 %(code)s）"
     ),
-    LEAVER_WAITS: _l("成员 %(member)s 的账号已不存在，但离职交接 %(id)s 尚未审批"),
+    LEAVER_WAITS: _l("成员 %(member)s 的账号已不存在，但%(id)s 号离职继承 尚未审批"),
     r"自 (?P<since>.+) 起无法正常访问企业微信（接口 (?P<endpoint>\S+)）": _l(
         "自 %(since)s 起无法正常访问企业微信（接口 %(endpoint)s）"
     ),
@@ -84,9 +84,9 @@ PATTERNS: Mapping[str, LazyString] = {
         "请在审计日志中核对该成员查看手机号的记录；确属工作需要的，可调整 KEGUI_PHONES_PER_HOUR"
     ),
     r"请向该成员核实：如属实，请执行 kegui rename-member (?P<former>\S+) (?P<present>\S+)；"
-    r"如不是同一人，请为 \S+ 发起离职交接": _l(
+    r"如不是同一人，请为 \S+ 发起离职继承": _l(
         "请向该成员核实：如属实，请执行 kegui rename-member %(former)s %(present)s；"
-        "如不是同一人，请为 %(former)s 发起离职交接"
+        "如不是同一人，请为 %(former)s 发起离职继承"
     ),
     r"请检查本机网络、DNS、代理与防火墙；如本机正常，请等待企业微信恢复，积压的事件会自动补做": _l(
         "请检查本机网络、DNS、代理与防火墙；如本机正常，请等待企业微信恢复，积压的事件会自动补做"

@@ -26,7 +26,9 @@ CAPABILITY = Capability(
     acts=ACTS,
     messages={"conflict": conflicts.tell_resolution},
     jobs=(
-        Job("conflicts.wake_untold", _l("通知撞单的处理结果"), conflicts.wake_untold, every(15)),
+        Job(
+            "conflicts.wake_untold", _l("通知归属冲突的处理结果"), conflicts.wake_untold, every(15)
+        ),
     ),
     endpoints=(
         api_customers.blueprint,
@@ -39,7 +41,9 @@ CAPABILITY = Capability(
         ),
         Page(
             conflict_pages.blueprint,
-            Entry(Topic.CUSTOMERS, 20, _p("screen", "撞单"), "arrows-collapse", SEE_CONFLICTS),
+            Entry(
+                Topic.CUSTOMERS, 20, _p("screen", "客户归属冲突"), "arrows-collapse", SEE_CONFLICTS
+            ),
         ),
     ),
 )

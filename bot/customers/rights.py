@@ -29,7 +29,7 @@ REVEAL_PHONES = Right(
 SEE_CONFLICTS = Right(
     "conflicts.see",
     Topic.CUSTOMERS,
-    _l("查看撞单"),
+    _l("查看归属冲突"),
     {
         Role.COMPLIANCE_OFFICER: Reach.FIRM,
         Role.SALES_MANAGER: Reach.DEPARTMENTS,
@@ -38,5 +38,8 @@ SEE_CONFLICTS = Right(
     },
 )
 RESOLVE_CONFLICTS = Right(
-    "conflicts.resolve", Topic.CUSTOMERS, _l("裁定撞单"), {Role.SALES_MANAGER: Reach.DEPARTMENTS}
+    "conflicts.resolve",
+    Topic.CUSTOMERS,
+    _l("裁定归属冲突"),
+    {Role.SALES_MANAGER: Reach.DEPARTMENTS},
 )

@@ -31,7 +31,7 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
         "transfer": Word(_l("交接"), QUIET),
     },
     "came_by": {
-        "reading": Word(_l("对账发现"), WARN),
+        "reading": Word(_l("核对发现"), WARN),
         "handover": Word(_l("交接带来"), WARN),
     },
     "conflict": {

@@ -305,7 +305,7 @@ def _warn_when_gone(handover: Handover, kegui: Kegui) -> None:
         raise_alarm(
             LEAVER_UNAPPROVED,
             str(handover.id),
-            f"成员 {name} 的账号已不存在，但离职交接 {handover.id} 尚未审批",
+            f"成员 {name} 的账号已不存在，但离职继承 {handover.id} 尚未审批",
             "请主管尽快审批该交接，否则客户无人服务",
             kegui,
         )

@@ -20,10 +20,10 @@ CAPABILITY = Capability(
             is_reading=True,
             at_start=True,
         ),
-        Job("readings.go_on", _l("继续中断的对账"), readings.go_on, every(300), is_reading=True),
+        Job("readings.go_on", _l("继续中断的核对"), readings.go_on, every(300), is_reading=True),
         Job(
             "readings.everything",
-            _l("夜间全量对账"),
+            _l("夜间全量核对"),
             readings.everything,
             daily(2, 10),
             is_reading=True,

@@ -10,7 +10,7 @@ from bot.words import BUSY, GOOD, QUIET, WARN, Word
 WORDS: Mapping[str, Mapping[str, Word]] = {
     "reading": {
         "import": Word(_l("首次导入"), QUIET),
-        "repair": Word(_l("全量对账"), QUIET),
+        "repair": Word(_l("全量核对"), QUIET),
         "unassigned": Word(_l("待分配客户列表"), QUIET),
     },
     "reading_state": {
@@ -63,5 +63,5 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
 
 # As the audit log writes them.
 ACTS: Mapping[str, LazyString] = {
-    "sync_run.look": _l("查看对账差异"),
+    "sync_run.look": _l("查看核对差异"),
 }

@@ -80,7 +80,7 @@ def test_chinese_is_spoken_unless_english_is_asked_for(call: Call) -> None:
     english = problem(call("GET", "/offboardings/7", Accept_Language="en-GB,zh;q=0.5"), 404)
 
     assert chinese["title"] == "不存在"
-    assert "离职交接 7" in chinese["detail"]
+    assert "离职继承 7" in chinese["detail"]
     assert english["title"] == "Not Found"
     assert english["detail"] == "there is no offboarding 7: check the identifier"
 

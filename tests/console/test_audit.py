@@ -55,7 +55,7 @@ def test_the_latest_is_first_and_the_reading_itself_is_the_latest(client: FlaskC
     assert "账号 boss" in shown[0]
     assert "修改成员的接待设置" in shown[1]
     assert "客户容量 50" in shown[1]
-    assert "发起离职交接" in shown[2]
+    assert "发起离职继承" in shown[2]
 
 
 def test_an_act_that_nobody_named_is_shown_as_it_stands(client: FlaskClient) -> None:
@@ -197,7 +197,7 @@ def test_a_search_without_an_index_is_broken_off_and_goes_on(
         add_entry()
 
     path, looks = "/audit?purpose=重大", 0
-    while "事件 1" not in (page := client.get(path).get_data(as_text=True)):
+    while "1 号事件" not in (page := client.get(path).get_data(as_text=True)):
         looks += 1
         assert "已查看较近的" in page
         link = re.search(r'rel="next" href="([^"]+)"', page)
@@ -224,7 +224,7 @@ def test_each_entry_says_whether_it_is_sealed_and_the_page_how_far_the_chain_goe
 
     assert ["已封存" in row for row in shown] == [False, True, True, True]
     assert "封存位置 3" in shown[1]
-    assert "签到第 3 条" in text
+    assert "已签名至第 3 条" in text
     assert "等待封存超过一分钟" not in text
     assert search.proof().waiting == AuditEntry.select().count() - 3
     assert f"以 {log.public_key.public_bytes_raw().hex()[:16]} 开头" in text
@@ -349,7 +349,7 @@ def test_an_export_that_gives_up_its_search_says_so(
     [
         ("客户 wm_chen", "zh", "查看客户详情"),
         ("Customer wm_chen", "en", "View a customer"),
-        ("撞单 1", "zh", "处理撞单"),
+        ("1 号归属冲突", "zh", "处理归属冲突"),
         ("客户列表", "zh", "查看客户列表"),
     ],
 )

@@ -163,8 +163,8 @@ def test_the_language_stays_until_it_is_changed(reader: Reader) -> None:
     ("link", "path", "heading"),
     [
         ("事件无人处理", "/operation", "运行"),
-        ("告知缺口", "/gaps", "告知缺口"),
-        ("撞单等待确定归属", "/conflicts", "撞单"),
+        ("未告知客户", "/gaps", "未告知客户"),
+        ("归属冲突等待确定归属", "/conflicts", "客户归属冲突"),
         ("客户没有归属成员", "/customers?owner=none", "客户"),
         ("交接事项需要人工处理", "/offboardings?kind=by_hand", "交接"),
     ],
@@ -201,7 +201,7 @@ def test_home_leads_to_a_customer_and_to_a_handover(reader: Reader) -> None:
 
     page = reader.open("/")
     page.get_by_role("link", name="王五").first.click()
-    expect(page.get_by_role("heading", level=1)).to_contain_text("离职交接 1")
+    expect(page.get_by_role("heading", level=1)).to_contain_text("离职继承 1")
 
 
 @pytest.mark.parametrize("reader", [PHONE], indirect=True)

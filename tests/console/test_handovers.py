@@ -191,7 +191,7 @@ def test_work_by_hand_is_not_said_to_be_done_by_whoever_leaves(client: FlaskClie
     elsewhere = submit(client, "/offboardings/2/hand-work/1")
 
     assert "标记为处理完成" not in page
-    assert "这是您本人的离职交接" in told
+    assert "这是您本人的离职继承" in told
     assert elsewhere.status_code == 404
     assert HandWork.get_by_id(1).done_at is None
 
@@ -252,7 +252,7 @@ def test_a_customer_who_is_being_moved_is_not_moved_once_more(client: FlaskClien
     assert "转接给其他成员" not in story
     for page in (asked, sent.get_data(as_text=True)):
         assert "1 位客户正在转接，不能再次转接" in page
-        assert '<a href="/offboardings/1">离职交接 1</a>' in page
+        assert '<a href="/offboardings/1">离职继承 1</a>' in page
     assert Handover.select().count() == before
 
 

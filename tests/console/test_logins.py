@@ -332,7 +332,7 @@ def test_a_member_who_is_unknown_or_has_left_is_refused_and_written_down(
 ) -> None:
     wecom.codes["c"] = Identity(userid, None, None)
 
-    refused(client, come_back(client, sent_away(client), "c"), f"客规不认识成员 {userid}")
+    refused(client, come_back(client, sent_away(client), "c"), f"系统中无此成员（{userid}）")
 
     [entry] = entries("login.refuse")
     assert (entry.actor, entry.details["why"]) == (userid, "unknown or has left")
@@ -345,7 +345,7 @@ def test_wecom_does_not_let_in_a_local_administrator(
         local_users.create_admin(NAME, PASSWORD, Who("cli"), app.extensions["console"])
     wecom.codes["c"] = Identity(f"local:{NAME}", None, None)
 
-    refused(client, come_back(client, sent_away(client), "c"), "客规不认识成员")
+    refused(client, come_back(client, sent_away(client), "c"), "系统中无此成员")
 
 
 @pytest.mark.parametrize("code", ["code-of-anna", "stale-code", "broken-code"])

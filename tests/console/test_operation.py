@@ -74,7 +74,7 @@ def test_a_house_at_work_is_well(client: FlaskClient) -> None:
 
     assert "一切正常" in text
     assert "暂停的接口会自动恢复" in text
-    assert "clock 进程正常" in text
+    assert "定时任务进程正常" in text
 
 
 def test_a_dead_event_is_told_with_its_cause_and_how_to_replay_it(client: FlaskClient) -> None:
@@ -177,7 +177,7 @@ def test_without_a_clock_nothing_comes_next_and_an_operator_is_needed(client: Fl
 
     text = page(client)
 
-    assert "没有 clock 进程在运行，定时任务已停止 3 分钟" in text
+    assert "没有 定时任务进程在运行，定时任务已停止 3 分钟" in text
     assert "没有结束" in job_line(text, "notices.send_digests")
     assert "下次" not in job_line(text, "readings.everything")
 
@@ -206,7 +206,7 @@ def test_wake_ups_are_counted(client: FlaskClient, database: str) -> None:
     queue.wake(Lane.WORK, "event:1")
     queue.close()
 
-    assert re.search(r'data-label="唤醒消息">1</td>', page(client))
+    assert re.search(r'data-label="待领取任务">1</td>', page(client))
 
 
 def test_the_last_readings_say_what_differed_and_what_a_person_must_do(
@@ -219,7 +219,7 @@ def test_the_last_readings_say_what_differed_and_what_a_person_must_do(
     SyncCount.create(run="b2", kind="relation_unknown", outcome="healed", number=7)
     SyncCount.create(run="b2", kind="group_not_readable", outcome="person", number=1)
 
-    words = words_of(page(client)).split("最近一次对账")[1]
+    words = words_of(page(client)).split("最近一次核对")[1]
 
     assert "成员 6" in words
     assert "未记录的联系 7 —" in words

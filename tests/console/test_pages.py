@@ -55,8 +55,8 @@ def test_home_names_what_must_be_done_and_by_whom(client: FlaskClient) -> None:
     for task in (
         "事件无人处理，请检查后台进程是否在运行",
         "事件处理失败，请查明原因后重放",
-        "离职交接等待审批",
-        "撞单等待确定归属",
+        "离职继承等待审批",
+        "归属冲突等待确定归属",
         "客户没有归属成员",
         "客户没有收到存档告知",
         "交接事项需要人工处理",
@@ -115,9 +115,9 @@ def test_a_customers_story_tells_who_and_why(client: FlaskClient) -> None:
     assert "成员添加的客户归添加人" in text
     assert "即将离职" in text
     assert "客户与成员已经开始聊天" in text
-    assert "发生撞单" in text
+    assert "发生归属冲突" in text
     assert "应用消息" in text
-    assert text.index("存档告知") < text.index("发生撞单")
+    assert text.index("存档告知") < text.index("发生归属冲突")
 
 
 def test_a_story_shows_the_answer_about_archiving_for_each_member(client: FlaskClient) -> None:
@@ -129,8 +129,8 @@ def test_a_story_shows_the_answer_about_archiving_for_each_member(client: FlaskC
 def test_a_story_shows_the_handover_with_its_attempts(client: FlaskClient) -> None:
     text = page(client, "/customers/wm_zhao")
 
-    assert "离职交接" in text
-    assert "转接记录 1" in text
+    assert "离职继承" in text
+    assert "已尝试 1 次" in text
     assert "2026-11-24 10:10" in text
 
 
@@ -141,7 +141,7 @@ def test_whoever_got_a_customer_by_a_handover_got_it_by_a_link(client: FlaskClie
     facts, _heading, story = page(client, "/customers/wm_zhao").partition("经过")
 
     for text in (facts, story):
-        assert '<a href="/offboardings/1">离职交接 1</a>' in text
+        assert '<a href="/offboardings/1">离职继承 1</a>' in text
 
 
 def test_a_notice_that_failed_is_no_trouble_where_another_arrived(client: FlaskClient) -> None:
@@ -206,7 +206,7 @@ def test_conflicts_show_the_owner_and_the_other(client: FlaskClient) -> None:
     text = page(client, "/conflicts")
 
     assert text.index("陈女士") < text.index("张三") < text.index("李华")
-    assert "没有已处理的撞单" in page(client, "/conflicts?state=resolved")
+    assert "没有已处理的归属冲突" in page(client, "/conflicts?state=resolved")
 
 
 def test_gaps_say_why_nobody_was_told(client: FlaskClient) -> None:

@@ -179,7 +179,7 @@ def test_an_error_of_an_event_says_what_it_means(error: str, text: str) -> None:
 
 def test_people_are_called_by_their_names() -> None:
     assert reason("the customer refused lihua", NAMES) == "客户拒绝由 李华 接替"
-    assert "李华" in trouble("成员 lihua 的账号已不存在，但离职交接 3 尚未审批", NAMES)
+    assert "李华" in trouble("成员 lihua 的账号已不存在，但离职继承 3 尚未审批", NAMES)
 
 
 def test_a_reason_within_a_reason_is_read_too() -> None:

@@ -229,7 +229,7 @@ def test_a_member_shows_what_is_under_way(client: FlaskClient) -> None:
     assert "总部 / 华东 / 浦东" in text
     assert 'href="/staff/members/ma"' in text
     assert f'href="/offboardings/{handover.id}"' in text
-    assert re.search(r"撞单等待处理.*>1<", text)
+    assert re.search(r"归属冲突等待处理.*>1<", text)
     assert "质检审核员" in text
     assert 'href="/customers?owner=zhangsan"' in text
     assert "王女士" not in text

@@ -247,7 +247,7 @@ def test_who_was_never_told_is_counted_beside_the_gaps(client: FlaskClient) -> N
 
     assert "从未告知" not in before
     assert "另有 6 位从未告知" in home
-    assert re.search(r">对账发现 4</a>", page)
+    assert re.search(r">核对发现 4</a>", page)
     assert re.search(r">交接带来 2</a>", page)
     assert read.count('<td class="lead-cell">') == 4
     assert handed_over.count('<td class="lead-cell">') == 2
@@ -264,7 +264,7 @@ def test_a_number_that_is_not_counted_to_its_end_says_so(
     never_told(3, "import")
 
     assert "另有 2+ 位从未告知" in text_of(client, "/")
-    assert re.search(r">对账发现 2\+</a>", text_of(client, "/gaps"))
+    assert re.search(r">核对发现 2\+</a>", text_of(client, "/gaps"))
 
 
 def test_a_member_sees_only_their_own_untold(app: APIFlask, client: FlaskClient) -> None:

@@ -103,8 +103,8 @@ tests:
 """
 IT_FIRES = """
   {exp_labels: {severity: warning},
-   exp_annotations: {summary: "全量对账已超过 36 小时没有完成，或首次导入一直没有完成",
-   description: "请检查 clock 进程是否在运行；用 kegui status 查看最近一次对账。"}}"""
+   exp_annotations: {summary: "全量核对已超过 36 小时没有完成，或首次导入一直没有完成",
+   description: "请检查 定时任务进程（clock）是否在运行；用 kegui status 查看最近一次核对。"}}"""
 # Prometheus tests begin in 1970: the moment of a reading is counted from there.
 LONG_AFTER = "3d"
 

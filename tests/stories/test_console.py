@@ -234,10 +234,10 @@ def test_beside_a_chat_a_member_sees_whose_customer_it_is_and_reports_a_conflict
     [checked] = stack.executed("jssdk_checked")
     assert (checked["config"], checked["agentConfig"]) == ("ok", "ok")
 
-    page.get_by_role("button", name="上报撞单").click()
+    page.get_by_role("button", name="上报归属冲突").click()
 
     expect(page.get_by_role("status")).to_contain_text("已上报")
-    expect(page.locator("main")).to_contain_text("撞单等待主管裁定")
+    expect(page.locator("main")).to_contain_text("归属冲突等待主管裁定")
     [reported] = stack.api.every("/conflicts", external_userid="wm_beside", state="open")
     assert (reported["owner"], reported["contenders"]) == ("zhangsan", ["lisi"])
     until(lambda: "manager" in stack.told_of_conflicts("吴女士"))

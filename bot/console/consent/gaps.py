@@ -1,4 +1,4 @@
-"""告知缺口: who is in contact and was not told that the chat is archived."""
+"""未告知客户: who is in contact and was not told that the chat is archived."""
 
 from apiflask import APIBlueprint
 from flask import render_template

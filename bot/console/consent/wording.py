@@ -20,7 +20,7 @@ from config import table
 NOTICES: Mapping[str, LazyString] = {
     "consent": _l("存档告知（发给客户）"),
     "digest": _l("告知提醒（发给成员）"),
-    "conflict": _l("撞单提醒（发给成员与主管）"),
+    "conflict": _l("归属冲突提醒（发给成员与主管）"),
     "alarm": _l("告警（发给运维人员）"),
     "approval": _l("审批卡片（发给主管）"),
 }

@@ -90,7 +90,7 @@ def resolve(conflict_id: int) -> ResponseReturnValue:
         if owner not in choices:
             error = _("请选择一位与客户有联系的成员。")
         elif gate.who().is_person(owner) and owner != conflict.owner:
-            error = _("不能把客户判给自己，请由上级主管裁定。")
+            error = _("不能裁定归属本人，请由上级主管裁定。")
         elif not reason.strip():
             error = _("请写明理由，相关成员会看到处理结果。")
         else:
@@ -102,7 +102,7 @@ def resolve(conflict_id: int) -> ResponseReturnValue:
                 # Another browser of the same person was quicker.
                 return gate.to_step_up()
             except conflicts.NotOpen:
-                flash(_("该撞单已由他人处理。"), "info")
+                flash(_("该归属冲突已由他人处理。"), "info")
             return redirect(url_for("console.conflicts.index"))
     gate.record_look("conflict.look", f"conflict {conflict.id}")
     return render_template(

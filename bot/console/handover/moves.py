@@ -176,7 +176,7 @@ def _move(by_owner: dict[str, list[str]], takeover: str, source: str) -> tuple[l
             member = names.member(unfit.userid)
             return opened, _("%(member)s 不能接替：%(why)s。请另选他人。", member=member, why=why)
         except (handovers.NotPossible, handovers.UnknownStaff):
-            return opened, _("原归属成员已离职，请改用离职交接。")
+            return opened, _("原归属成员已离职，请改用离职继承。")
         except WeComError as error:
             alarms.report(error, kegui())
             return opened, _("企业微信暂时无法确认成员，请稍后重试。")

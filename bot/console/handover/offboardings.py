@@ -260,7 +260,7 @@ def cancel(handover_id: int) -> ResponseReturnValue:
             handovers.cancel(handover, gate.who(), kegui())
             flash(_("已取消。已提交给企业微信的转接无法撤回，会继续跟踪到结束。"), "good")
         except SamePerson:
-            flash(_("不能取消或修改本人的离职交接，请由主管或人事处理。"), "bad")
+            flash(_("不能取消或修改本人的离职继承，请由主管或人事处理。"), "bad")
         except handovers.NotPossible:
             flash(_("这项交接已经结束，不能取消。"), "info")
         return redirect(back)
@@ -314,7 +314,7 @@ def change(handover_id: int) -> ResponseReturnValue:
                 flash(_("已修改。尚未开始的交接须由另一人重新审批。"), "good")
                 return redirect(back)
             except SamePerson:
-                flash(_("不能取消或修改本人的离职交接，请由主管或人事处理。"), "bad")
+                flash(_("不能取消或修改本人的离职继承，请由主管或人事处理。"), "bad")
                 return redirect(back)
             except NeedsProof:
                 return gate.to_step_up(f"{request.path}?{urlencode(form)}")
@@ -352,7 +352,7 @@ def mark_hand_work(handover_id: int, work_id: int) -> ResponseReturnValue:
         hand_work.mark(work, gate.who(), kegui(), is_done=is_done)
         flash(_("已标记为处理完成。") if is_done else _("已改回待处理。"), "good")
     except SamePerson:
-        flash(_("这是您本人的离职交接，请由另一位主管或合规专员标记。"), "bad")
+        flash(_("这是您本人的离职继承，请由另一位主管或合规专员标记。"), "bad")
     except hand_work.NotPossible:
         flash(_("这一项刚刚由他人更改，或交接已取消。"), "info")
     return redirect(url_for("console.offboardings.show", handover_id=handover.id))
@@ -393,13 +393,13 @@ def _open(
         return None, {"userid": _("企业微信暂时无法确认这位成员，请稍后重试。")}
     if not is_new:
         flash(
-            _("这位成员已有一项进行中的离职交接，没有重复建立；刚填写的内容没有采用，可在此修改。"),
+            _("这位成员已有一项进行中的离职继承，没有重复建立；刚填写的内容没有采用，可在此修改。"),
             "info",
         )
     elif begins_at(opened, kegui()) is None:
-        flash(_("已发起离职交接，另一人审批后立即开始转接。"), "warn")
+        flash(_("已发起离职继承，另一人审批后立即开始转接。"), "warn")
     else:
-        flash(_("已发起离职交接，等待另一人审批。"), "good")
+        flash(_("已发起离职继承，等待另一人审批。"), "good")
     return opened, {}
 
 

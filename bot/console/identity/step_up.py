@@ -23,7 +23,7 @@ ACTS: Mapping[str, LazyString] = {
     "console.account.second_factor": _l("设置动态码"),
     "console.account.token": _l("决定是否作接口令牌的负责人"),
     "console.audit.index": _l("导出审计日志"),
-    "console.conflicts.resolve": _l("裁定撞单，一小时内共超过 20 位客户"),
+    "console.conflicts.resolve": _l("裁定归属冲突，一小时内共超过 20 位客户"),
     "console.moves.new": _l("转接客户，一小时内共超过 20 位"),
     "console.offboardings.approve": _l("审批交接，一小时内共超过 20 位客户"),
     "console.offboardings.change": _l("修改交接，一小时内共超过 20 位客户"),

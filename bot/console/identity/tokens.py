@@ -32,10 +32,10 @@ DAYS = 365
 LIVE, ENDED = "live", "ended"
 
 SCOPES: Mapping[str, LazyString] = {
-    "read": _l("读取客户、联系、交接、撞单、告知缺口、告警、成员与事件"),
-    "offboarding": _l("发起、修改、审批与取消离职交接"),
-    "handover": _l("发起与取消在职转接"),
-    "allocation": _l("裁定撞单，设置成员容量与资质，管理渠道活码"),
+    "read": _l("读取客户、联系、交接、归属冲突、未告知客户、告警、成员与事件"),
+    "offboarding": _l("发起、修改、审批与取消离职继承"),
+    "handover": _l("发起与取消在职继承"),
+    "allocation": _l("裁定归属冲突，设置成员容量与资质，管理渠道活码"),
     "events": _l("查看与重放事件，解除接口暂停"),
     "audit": _l("读取审计日志"),
     "admin": _l("以上全部，请尽量不用"),

@@ -63,14 +63,14 @@ TASKS = (
     ),
     Task(
         "approvals",
-        _l("离职交接等待审批"),
+        _l("离职继承等待审批"),
         "offboardings.index",
         {"kind": AWAITING_APPROVAL},
         APPROVE_OFFBOARDINGS,
     ),
     Task(
         "conflicts",
-        _l("撞单等待确定归属"),
+        _l("归属冲突等待确定归属"),
         "conflicts.index",
         {},
         RESOLVE_CONFLICTS,

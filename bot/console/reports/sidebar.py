@@ -126,7 +126,7 @@ def report(external_userid: str) -> ResponseReturnValue:
             flash(_("已上报，归属成员和主管会收到通知。"), "good")
         except (WeComError, Busy) as error:
             alarms.report(error, kegui())
-            flash(_("已记录撞单，但通知暂时没有发出，请直接告知主管。"), "warn")
+            flash(_("已记录归属冲突，但通知暂时没有发出，请直接告知主管。"), "warn")
     return redirect(address_of("console.sidebar.customer", external_userid=external_userid))
 
 

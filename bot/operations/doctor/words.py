@@ -93,7 +93,7 @@ SENTENCES = {
     "sandbox_in_production": Sentence(
         ("生产环境打开了 KEGUI_SANDBOX", "KEGUI_SANDBOX is on in production"),
         (
-            "请删除 KEGUI_SANDBOX 并重启：打开时控制台无需登录",
+            "请删除 KEGUI_SANDBOX 并重启：打开时管理台无需登录",
             "Remove KEGUI_SANDBOX and restart: with it the console asks for no login.",
         ),
     ),
@@ -247,7 +247,7 @@ SENTENCES = {
             "roles that must not meet in one person do ({people})",
         ),
         (
-            "请收回其中一个：控制台的“角色与权限”，或 kegui user revoke",
+            "请收回其中一个：管理台的“角色与权限”，或 kegui user revoke",
             "Take one of them back: on the page 角色与权限, or with kegui user revoke.",
         ),
     ),
