@@ -180,7 +180,7 @@ def test_pages_neither_repeat_nor_skip_while_the_log_grows(client: FlaskClient) 
     path: str | None = "/audit?act=event.replay"
     while path is not None:
         page = client.get(path).get_data(as_text=True)
-        seen += re.findall(r">事件 (\d+)<", page)
+        seen += re.findall(r">(\d+) 号事件<", page)
         add_entry("event.replay", f"event {900 + len(seen)}")
         link = re.search(r'rel="next" href="([^"]+)"', page)
         path = link and link[1].replace("&amp;", "&")

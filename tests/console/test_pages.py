@@ -141,7 +141,7 @@ def test_whoever_got_a_customer_by_a_handover_got_it_by_a_link(client: FlaskClie
     facts, _heading, story = page(client, "/customers/wm_zhao").partition("经过")
 
     for text in (facts, story):
-        assert '<a href="/offboardings/1">离职继承 1</a>' in text
+        assert '<a href="/offboardings/1">1 号离职继承</a>' in text
 
 
 def test_a_notice_that_failed_is_no_trouble_where_another_arrived(client: FlaskClient) -> None:

@@ -194,7 +194,7 @@ def subject_typed(shown: str) -> str:
     for kind, text in KINDS.items():
         before, after = (str(text) % {"which": "\0"}).split("\0")
         which = shown.removeprefix(before).removesuffix(after).strip()
-        if before and which and shown == f"{before}{which}{after}":
+        if (before or after) and which and shown == f"{before}{which}{after}":
             return f"{kind} {which}"
     named = {str(text): subject for subject, text in WHOLE.items()}
     return named.get(shown, shown)
