@@ -9,9 +9,9 @@ from bot.words import BUSY, GOOD, QUIET, WARN, Word
 
 WORDS: Mapping[str, Mapping[str, Word]] = {
     "message_template": {
-        "conflict.owner": Word(_l("撞单通知"), QUIET),
-        "conflict.contender": Word(_l("撞单通知"), QUIET),
-        "conflict.resolved": Word(_l("撞单处理结果通知"), QUIET),
+        "conflict.owner": Word(_l("归属冲突通知"), QUIET),
+        "conflict.contender": Word(_l("归属冲突通知"), QUIET),
+        "conflict.resolved": Word(_l("归属冲突处理结果通知"), QUIET),
     },
     "relation": {
         "active": Word(_l("联系中"), GOOD),
@@ -60,13 +60,13 @@ EVENTS: Mapping[tuple[str, str], LazyString] = {
 
 # As the audit log writes them.
 ACTS: Mapping[str, LazyString] = {
-    "conflict.resolve": _l("裁定撞单"),
+    "conflict.resolve": _l("裁定归属冲突"),
     "customer.list": _l("查看客户列表"),
     "customer.look": _l("查看客户详情"),
     "customer.reveal_phones": _l("查看客户手机号"),
     "customer.refuse_phones": _l("查看手机号过多，被拒绝"),
     "customer.timeline": _l("查看客户经过"),
-    "conflict.report": _l("上报撞单"),
-    "conflict.list": _l("查看撞单列表"),
-    "conflict.look": _l("查看撞单"),
+    "conflict.report": _l("上报归属冲突"),
+    "conflict.list": _l("查看归属冲突列表"),
+    "conflict.look": _l("查看归属冲突"),
 }
