@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from enum import IntEnum
 
 import structlog
 from cryptography.exceptions import InvalidTag
@@ -25,11 +24,12 @@ from playhouse.pool import MaxConnectionsExceeded
 
 log = structlog.get_logger(__name__)
 
-# What key 1 sealed before cells were bound to their rows, and what every key seals since.
-UNBOUND, BOUND = b"\x01", b"\x02"
+# How a sealed value begins; the number of its key follows.
+MARK = b"\x02"
 NONCE_BYTES = 12
 KEY_BYTES = 32
 ID_BYTES = 2
+HEAD_BYTES = len(MARK) + ID_BYTES
 ROOT = 1
 MOST_KEYS = 2 ** (8 * ID_BYTES) - 1
 # Other processes seal with a new key after so long; what it sealed they open at once.
@@ -49,15 +49,6 @@ class WrongKey(VaultError):
         " begun or last rotated; in a rotation the former one is KEGUI_DATA_KEY_PREVIOUS",
     ) -> None:
         super().__init__(text)
-
-
-class Binding(IntEnum):
-    """Whether sealed values belong to their rows. A version that knows of no rows may still run
-    beside this one, so that all is sealed as before until it is told otherwise."""
-
-    BOUND = 0
-    BEFORE = 1
-    BINDS = 2
 
 
 @dataclass(frozen=True)
@@ -88,7 +79,6 @@ class Ring:
     """
 
     keys: Mapping[int, bytes]
-    binding: Binding = Binding.BEFORE
     is_wrapped_by_present: bool = True
 
     @property
@@ -96,15 +86,10 @@ class Ring:
         return max(self.keys)
 
 
-def wrap(master_key: str, key_id: int, key: bytes, binding: Binding = Binding.BOUND) -> bytes:
-    """Encrypt a data key under a master key, with what else only who has that key may say.
-
-    Args:
-        binding: what key 1 says for all.
-    """
+def wrap(master_key: str, key_id: int, key: bytes) -> bytes:
+    """Encrypt a data key under a master key."""
     nonce = os.urandom(NONCE_BYTES)
-    said = key + bytes([binding])
-    return nonce + _wrapping(master_key).encrypt(nonce, said, b"data key %d" % key_id)
+    return nonce + _wrapping(master_key).encrypt(nonce, key, b"data key %d" % key_id)
 
 
 def unwrap(master_keys: Iterable[str], wrapped: Iterable[WrappedKey]) -> Ring:
@@ -117,15 +102,12 @@ def unwrap(master_keys: Iterable[str], wrapped: Iterable[WrappedKey]) -> Ring:
         WrongKey: one was wrapped by none of these.
     """
     masters = list(master_keys)
-    keys, binding, by_present = {}, Binding.BEFORE, True
+    keys, by_present = {}, True
     for one in wrapped:
-        number, said = _unwrapped(masters, one)
+        number, keys[one.id] = _unwrapped(masters, one)
         by_present = by_present and number == 0
-        keys[one.id] = said[:KEY_BYTES]
-        if one.id == ROOT:
-            binding = Binding(said[KEY_BYTES])
     # Before the first word about keys is written, the master key seals by itself.
-    return Ring(keys or {ROOT: raw(masters[0])}, binding, by_present)
+    return Ring(keys or {ROOT: raw(masters[0])}, by_present)
 
 
 def _unwrapped(masters: list[str], one: WrappedKey) -> tuple[int, bytes]:
@@ -152,6 +134,10 @@ def fingerprint_of(master_key: str) -> str:
 def raw(master_key: str) -> bytes:
     """Return the 32 bytes of a master key in base64url."""
     return base64.urlsafe_b64decode(master_key)
+
+
+def _head(number: int) -> bytes:
+    return MARK + number.to_bytes(ID_BYTES, "big")
 
 
 def _wrapping(master_key: str) -> AESGCM:
@@ -224,12 +210,8 @@ class Vault:
 
     def seal(self, cell: Cell, row: str, value: bytes) -> bytes:
         """Encrypt ``value``; it opens again in the same cell of the same row only."""
-        ring, nonce = self.ring(), os.urandom(NONCE_BYTES)
-        number = ring.sealing
-        if ring.binding is Binding.BEFORE and number == ROOT:
-            said = cell.purpose.encode()
-            return UNBOUND + nonce + self._cipher(number, cell.purpose).encrypt(nonce, value, said)
-        head = BOUND + number.to_bytes(ID_BYTES, "big")
+        number, nonce = self.ring().sealing, os.urandom(NONCE_BYTES)
+        head = _head(number)
         sealed = self._cipher(number, cell.purpose).encrypt(nonce, value, head + cell.place(row))
         return head + nonce + sealed
 
@@ -240,27 +222,21 @@ class Vault:
             VaultError: the key or the place is another one, or the value was changed.
         """
         sealed = bytes(sealed)
-        if sealed[:1] == BOUND:
-            head, rest = sealed[: 1 + ID_BYTES], sealed[1 + ID_BYTES :]
-            number, said = int.from_bytes(head[1:], "big"), head + cell.place(row)
-        elif sealed[:1] == UNBOUND and self._known().binding is not Binding.BOUND:
-            number, rest, said = ROOT, sealed[1:], cell.purpose.encode()
-        else:
+        head, rest = sealed[:HEAD_BYTES], sealed[HEAD_BYTES:]
+        if head[:1] != MARK:
             raise VaultError("not sealed by this vault")
+        number = int.from_bytes(head[1:], "big")
         if number not in self._known().keys and number not in self._read_again().keys:
             raise VaultError("sealed with a key that is not there")
         nonce, body = rest[:NONCE_BYTES], rest[NONCE_BYTES:]
         try:
-            return self._cipher(number, cell.purpose).decrypt(nonce, body, said)
+            return self._cipher(number, cell.purpose).decrypt(nonce, body, head + cell.place(row))
         except (InvalidTag, ValueError):
             raise VaultError("sealed with another key or for another row, or changed") from None
 
     def head(self) -> bytes:
         """Return how a value begins that is sealed now."""
-        ring = self.ring()
-        if ring.binding is Binding.BEFORE and ring.sealing == ROOT:
-            return UNBOUND
-        return BOUND + ring.sealing.to_bytes(ID_BYTES, "big")
+        return _head(self.ring().sealing)
 
     def fingerprint(self, purpose: str, value: str) -> str:
         """Return a keyed digest: equal values match, nobody without the key can guess."""

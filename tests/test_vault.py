@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.vault import (
-    Binding,
     Cell,
     Vault,
     VaultError,
@@ -71,7 +70,7 @@ class Keys:
 
     def __init__(self, master_key: str) -> None:
         self.master = master_key
-        self.rows = [WrappedKey(1, wrap(master_key, 1, raw(master_key), Binding.BINDS))]
+        self.rows = [WrappedKey(1, wrap(master_key, 1, raw(master_key)))]
 
     def read(self) -> list[WrappedKey]:
         return self.rows

@@ -31,8 +31,6 @@ def list_keys() -> None:
         notes = ["seals"] if number == ring.sealing else []
         notes += ["MACs and look-ups come from it"] if number == ROOT else []
         click.echo(f"{number}  since {since}  {sealed[number]} values  {', '.join(notes)}".rstrip())
-    if sealed[0]:
-        click.echo(f"{sealed[0]} values are not bound to their rows yet: run `kegui keys rotate`")
     if not ring.is_wrapped_by_present:
         click.echo("KEGUI_DATA_KEY_PREVIOUS still wraps them: run `kegui keys rotate`")
 
@@ -40,26 +38,23 @@ def list_keys() -> None:
 @keys.command("add")
 def add_key() -> None:
     """Make a new key, which seals from now on; what is sealed stays as it is."""
-    from bot.operations import data_keys as acts
 
     loaded = terminal.load()
     vault = terminal.vault(loaded)
     with db.connection():
-        acts.begin_to_bind(terminal.data_key(loaded), vault, terminal.whoever())
         click.echo(f"key {_add(loaded, vault)} seals now")
 
 
 @keys.command("rotate")
 def rotate_keys() -> None:
     """Wrap the keys under KEGUI_DATA_KEY, make a new one, and seal everything under it, while
-    everybody works. It may be ended and begun again. No older version of Kegui may run."""
+    everybody works. It may be ended and begun again."""
     from bot.operations import data_keys as acts
 
     loaded = terminal.load()
     vault = terminal.vault(loaded)
     was_wrapped = vault.check().is_wrapped_by_present
     with db.connection():
-        acts.begin_to_bind(terminal.data_key(loaded), vault, terminal.whoever())
         if not was_wrapped:
             count = acts.rewrap(terminal.data_key(loaded), vault, terminal.whoever())
             click.echo(f"{count} keys are wrapped by KEGUI_DATA_KEY")
@@ -69,7 +64,7 @@ def rotate_keys() -> None:
     time.sleep(READ_AGAIN_SECONDS + 1)
     with db.connection():
         done = acts.reseal(vault)
-        retired = acts.tidy(terminal.data_key(loaded), vault, terminal.whoever())
+        retired = acts.tidy(vault, terminal.whoever())
     click.echo(f"{done.cells} values are sealed anew")
     for number in retired:
         click.echo(f"key {number} is not needed any longer")

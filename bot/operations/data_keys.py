@@ -11,26 +11,24 @@ from bot import clock
 from bot import vault as vaults
 from bot.audit.log import AuditLog, Who
 from bot.db import transaction
-from bot.models import AuditEntry, DataKey, InboxHistory, SecondFactor
+from bot.kegui import Kegui
+from bot.models import DataKey, InboxHistory, SecondFactor
 from bot.models.data_key import ESTABLISHED, PAYLOAD, SEALED, SECOND_FACTOR, SealedColumn
 from bot.models.granting import write
 from bot.vault import (
-    BOUND,
-    ID_BYTES,
+    HEAD_BYTES,
+    MARK,
     MOST_KEYS,
     ROOT,
-    Binding,
     Cell,
-    Ring,
     Vault,
     VaultError,
     WrongKey,
 )
 
+CLOCK = Who("kegui:clock")
 ROWS_AT_ONCE = 500
-HEAD = 1 + ID_BYTES
-# By then no older version runs beside this one.
-BEFORE_BINDING = timedelta(hours=24)
+MOST_BY_CLOCK = 20_000
 # By then every process seals with it.
 BEFORE_RETIRING = timedelta(minutes=10)
 
@@ -92,9 +90,7 @@ def establish(master_key: str, vault: Vault, by: Who, *, is_proved: bool = False
         is_another = (tried and not any(tried)) or not log.wrote_last_entry()
         if is_another and not is_proved:
             raise WrongKey
-        # Beside an older version everything is sealed as that one can open it, for a while.
-        is_old = AuditEntry.select().exists() or bool(tried)
-        _put(master_key, ROOT, vaults.raw(master_key), Binding.BEFORE if is_old else Binding.BOUND)
+        _put(master_key, ROOT, vaults.raw(master_key))
         log.record(by, ESTABLISHED, "data keys")
     return True
 
@@ -126,48 +122,26 @@ def rewrap(master_key: str, vault: Vault, by: Who) -> int:
     ring = vault.ring()
     with transaction():
         for number, key in ring.keys.items():
-            binding = ring.binding if number == ROOT else Binding.BOUND
-            wrapped = vaults.wrap(master_key, number, key, binding)
+            wrapped = vaults.wrap(master_key, number, key)
             DataKey.update(wrapped=wrapped).where(DataKey.id == number).execute()
         AuditLog(vault).record(by, "keys.rotate", "data keys", keys=len(ring.keys))
     return len(ring.keys)
 
 
-def go_on(master_key: str, vault: Vault, by: Who, most: int) -> None:
-    """Do the next part of what an upgrade or a new key has begun; most of the time nothing is.
-
-    A day after the upgrade values are bound to their rows: until then the older version may run
-    beside this one, or be put back.
-    """
-    ring, now = vault.check(), clock.now()
-    rows = list(DataKey.select())
-    if ring.binding is Binding.BEFORE:
-        since = min((row.created_at for row in rows), default=now)
-        if now - since > BEFORE_BINDING:
-            begin_to_bind(master_key, vault, by)
+def go_on(kegui: Kegui) -> None:
+    """Do the next part of what a new key has begun; most of the time nothing is."""
+    ring = kegui.vault.check()
+    if not set(ring.keys) - {ROOT, ring.sealing}:
         return
-    if ring.binding is Binding.BOUND and not set(ring.keys) - {ROOT, ring.sealing}:
+    newest = max(row.created_at for row in DataKey.select())
+    if clock.now() - newest < BEFORE_RETIRING:
         return
-    if now - max(row.created_at for row in rows) < BEFORE_RETIRING:
-        return
-    if reseal(vault, most).cells < most:
-        tidy(master_key, vault, by)
-
-
-def begin_to_bind(master_key: str, vault: Vault, by: Who) -> bool:
-    """Seal everything for its row from now on; False when that was begun before. No version that
-    knows of no rows may run any longer."""
-    ring = vault.check()
-    if ring.binding is not Binding.BEFORE:
-        return False
-    with transaction():
-        _say(master_key, ring, Binding.BINDS)
-        AuditLog(vault).record(by, "keys.bind", "data keys")
-    return True
+    if reseal(kegui.vault, MOST_BY_CLOCK).cells < MOST_BY_CLOCK:
+        tidy(kegui.vault, CLOCK)
 
 
 def reseal(vault: Vault, most: int | None = None) -> Resealed:
-    """Seal anew, under the newest key and for its row, what is sealed in another way.
+    """Seal anew, under the newest key, what is sealed under another.
 
     Each value changes in one conditional write, so that it may be done while everybody works, be
     ended at any moment and begun again.
@@ -206,7 +180,7 @@ def _reseal_one(place: SealedColumn, row: tuple[Any, str, bytes], vault: Vault) 
 
 def _not_sealed_so(place: SealedColumn, head: bytes, after: Any) -> list[tuple[Any, str, bytes]]:
     query = place.model.select(place.primary_key, place.row, place.column).where(
-        place.column.is_null(False), _head_of(place, len(head)) != Value(head, converter=False)
+        place.column.is_null(False), _head_of(place) != Value(head, converter=False)
     )
     if after is not None:
         query = query.where(place.primary_key > after)
@@ -214,13 +188,13 @@ def _not_sealed_so(place: SealedColumn, head: bytes, after: Any) -> list[tuple[A
     return list(rows)
 
 
-def _head_of(place: SealedColumn, size: int = HEAD) -> Any:
-    return fn.SUBSTR(place.column, 1, size).converter(bytes)
+def _head_of(place: SealedColumn) -> Any:
+    return fn.SUBSTR(place.column, 1, HEAD_BYTES).converter(bytes)
 
 
 def counts(vault: Vault) -> dict[int, int]:
-    """Return how many values each key has sealed; those that say of no row count under 0."""
-    found = dict.fromkeys([0, *vault.ring().keys], 0)
+    """Return how many values each key has sealed."""
+    found = dict.fromkeys(vault.ring().keys, 0)
     for place in SEALED:
         head = _head_of(place)
         query = place.model.select(head, fn.COUNT(place.primary_key))
@@ -228,34 +202,28 @@ def counts(vault: Vault) -> dict[int, int]:
         rows: Any = query.tuples()
         for start, number in rows:
             start = bytes(start)
-            key = int.from_bytes(start[1:], "big") if start[:1] == BOUND else 0
-            found[key] = found.get(key, 0) + number
+            key = int.from_bytes(start[1:], "big")
+            if start[:1] == MARK and key in found:
+                found[key] += number
     return found
 
 
-def tidy(master_key: str, vault: Vault, by: Who) -> list[int]:
-    """Forget keys that seal nothing any more, and open no value that says of no row; returns the
-    keys that were forgotten. The first key stays: MACs, signatures and look-ups come from it."""
+def tidy(vault: Vault, by: Who) -> list[int]:
+    """Forget keys that seal nothing any more; returns which.
+
+    The first key stays: MACs, signatures and look-ups come from it.
+    """
     ring, sealed = vault.check(), counts(vault)
     idle = [one for one in ring.keys if one not in (ROOT, ring.sealing) and not sealed[one]]
-    is_bound = ring.binding is Binding.BINDS and not sealed[0]
     with transaction():
         for number in idle:
             DataKey.delete().where(DataKey.id == number).execute()
             AuditLog(vault).record(by, "keys.retire", f"data key {number}")
-        if is_bound:
-            _say(master_key, ring, Binding.BOUND)
-            AuditLog(vault).record(by, "keys.bound", "data keys")
     return idle
 
 
-def _say(master_key: str, ring: Ring, binding: Binding) -> None:
-    wrapped = vaults.wrap(master_key, ROOT, ring.keys[ROOT], binding)
-    DataKey.update(wrapped=wrapped).where(DataKey.id == ROOT).execute()
-
-
-def _put(master_key: str, number: int, key: bytes, binding: Binding = Binding.BOUND) -> None:
-    wrapped = vaults.wrap(master_key, number, key, binding)
+def _put(master_key: str, number: int, key: bytes) -> None:
+    wrapped = vaults.wrap(master_key, number, key)
     DataKey.create(id=number, wrapped=wrapped, created_at=clock.now())
 
 

@@ -8,7 +8,7 @@ from bot.api import pauses
 from bot.capability import Capability, Entry, Job, Page, every
 from bot.console.operations import alarms, operation, settings
 from bot.jobs import alarms as alarm_jobs
-from bot.jobs import keys
+from bot.operations import data_keys
 from bot.operations.rights import LIFT_PAUSES, SEE_ALARMS, SEE_OPERATION, SEE_SETTINGS
 from bot.operations.words import ACTS, WORDS
 from bot.rights import Topic
@@ -55,7 +55,7 @@ CAPABILITY = Capability(
             every(60),
         ),
         Job("alarms.tell_untold", _l("补发未送达的告警"), alarm_jobs.tell_untold, every(60)),
-        Job("keys.go_on", _l("把已加密内容换用最新的数据密钥"), keys.go_on, every(3600)),
+        Job("keys.go_on", _l("把已加密内容换用最新的数据密钥"), data_keys.go_on, every(3600)),
     ),
     endpoints=(
         api_alarms.blueprint,

@@ -40,7 +40,5 @@ ACTS: Mapping[str, LazyString] = {
     "keys.establish": _l("登记数据密钥"),
     "keys.add": _l("启用新的数据密钥"),
     "keys.rotate": _l("更换主密钥"),
-    "keys.bind": _l("开始将加密内容绑定到所在记录"),
-    "keys.bound": _l("加密内容已全部绑定到所在记录"),
     "keys.retire": _l("停用数据密钥"),
 }
