@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from peewee import SQL, BlobField, CharField, IntegerField, Model, TextField
+from peewee import BlobField, CharField, IntegerField, Model, TextField
 
 from bot.db import UTCDateTimeField
 
@@ -25,7 +25,7 @@ def up(migrator: Any, db: Any) -> None:
         reason = TextField()
         errcode = IntegerField(null=True)
         since = UTCDateTimeField(null=True)
-        failures = IntegerField(constraints=[SQL("DEFAULT 0")])
+        failures = IntegerField()
         probe_until = UTCDateTimeField(null=True)
 
         class Meta:

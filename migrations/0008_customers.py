@@ -3,7 +3,6 @@
 from typing import Any
 
 from peewee import (
-    SQL,
     BigAutoField,
     BigIntegerField,
     BooleanField,
@@ -61,7 +60,7 @@ def up(migrator: Any, db: Any) -> None:
         channel = CharField(max_length=64)
         review = CharField(max_length=32, null=True, index=True)
         met_at = UTCDateTimeField()
-        is_owned = BooleanField(constraints=[SQL("DEFAULT FALSE")])
+        is_owned = BooleanField()
 
         class Meta:
             database = db

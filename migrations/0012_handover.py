@@ -3,7 +3,6 @@
 from typing import Any
 
 from peewee import (
-    SQL,
     BigAutoField,
     CharField,
     DateField,
@@ -34,7 +33,7 @@ def up(migrator: Any, db: Any) -> None:
         approved_by = CharField(max_length=128, null=True)
         approved_at = UTCDateTimeField(null=True)
         contact_ways_done_at = UTCDateTimeField(null=True)
-        waits_for = TextField(constraints=[SQL("DEFAULT ''")])
+        waits_for = TextField()
         waits_until = UTCDateTimeField(null=True)
         created_at = UTCDateTimeField()
         updated_at = UTCDateTimeField()

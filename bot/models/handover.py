@@ -70,7 +70,7 @@ class Handover(Model):
     approved_by = MemberField(max_length=128, null=True)
     approved_at = UTCDateTimeField(null=True)
     contact_ways_done_at = UTCDateTimeField(null=True)
-    waits_for = TextField(default="", constraints=[SQL("DEFAULT ''")])
+    waits_for = TextField(default="")
     waits_until = UTCDateTimeField(null=True)
     created_at = UTCDateTimeField()
     updated_at = UTCDateTimeField()

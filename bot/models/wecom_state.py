@@ -7,7 +7,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 import structlog
-from peewee import SQL, BlobField, CharField, IntegerField, PeeweeException, TextField
+from peewee import BlobField, CharField, IntegerField, PeeweeException, TextField
 
 from bot import db
 from bot.db import Model, UTCDateTimeField
@@ -37,7 +37,7 @@ class EndpointPause(Model):
     reason = TextField()
     errcode = IntegerField(null=True)
     since = UTCDateTimeField(null=True)
-    failures = IntegerField(default=0, constraints=[SQL("DEFAULT 0")])
+    failures = IntegerField(default=0)
     probe_until = UTCDateTimeField(null=True)
 
 

@@ -178,11 +178,11 @@ INSERT INTO contact_way
          'web' || n - 1, '', '', now(), now()
   FROM generate_series(1, 60) AS n;
 INSERT INTO handover (kind, userid, last_day, mode, state, reason, source, successors, full_userids,
-                      transfer_success_msg, created_at, updated_at)
+                      transfer_success_msg, waits_for, created_at, updated_at)
   SELECT 'offboarding', 'staff' || lpad((n * 10 - 1)::text, 5, '0'), now()::date + 7, 'approve',
          CASE WHEN mod(n, 10) = 1 THEN 'awaiting_approval'
               WHEN mod(n, 10) = 2 THEN 'done_with_exceptions' ELSE 'done' END, '', 'api',
-         '[]'::jsonb, '[]'::jsonb, '', now(), now()
+         '[]'::jsonb, '[]'::jsonb, '', '', now(), now()
   FROM generate_series(1, 400) AS n;
 INSERT INTO hand_work (handover_id, kind, subject, text)
   SELECT id, 'contact_way', 'config' || id, '' FROM handover WHERE mod(id, 2) = 0;
