@@ -33,6 +33,12 @@ def test_the_migrated_database_is_what_the_models_need(store: str) -> None:
     assert not found._replace(drop_indexes=[])
 
 
+def test_every_table_of_the_migrations_has_a_model(store: str) -> None:
+    made = {*db.database.get_tables()} - {"schema_migration"}
+
+    assert made == {table._meta.table_name for table in TABLES}
+
+
 def test_all_can_be_taken_back_and_brought_again_with_data_in_the_tables(store: str) -> None:
     Staff.create(userid="zhangsan", seen_at=clock.now())
     Customer.meet("wm_chen", channel="", met_at=clock.now())
