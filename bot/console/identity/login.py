@@ -94,7 +94,6 @@ def send_to_wecom(target: str, method: str, *, is_step_up: bool) -> ResponseRetu
 def done() -> ResponseReturnValue:
     """Somebody comes back from WeCom: with the state of this browser, and a code."""
     kept = session.pop(STATE, None)
-    # What an older version left in the cookie is no such state.
     state = logins.SentAway(**kept) if isinstance(kept, dict) else None
     if state is None or not logins.is_back(state, request.args.get("state", "")):
         return _refuse("state")
