@@ -31,7 +31,7 @@ run: .venv/.run ## play a business day against the sandbox, then leave the conso
 	@.venv/bin/kegui run --day $(if $(ONCE),--once)
 
 test: .venv/.dev ## run the whole test suite
-	@.venv/bin/python -m pytest -q --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@.venv/bin/python -m pytest -q --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder --durations 25 $(ARGS)
 
 check: .venv/.dev ## formatting, lint, types, the order of imports, migrations equal models
 	.venv/bin/ruff format --check .
