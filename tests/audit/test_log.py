@@ -86,7 +86,7 @@ def test_an_act_that_is_taken_back_leaves_no_entry_and_no_hole() -> None:
         taken_back.rollback()
     act()
 
-    assert [row.number for row in AuditEntry.select()] == [1, 2]
+    assert [row.number for row in AuditEntry.select().order_by(AuditEntry.id)] == [1, 2]
     assert verify() == []
 
 

@@ -216,9 +216,9 @@ def _add_more(app: APIFlask, given: dict[str, Any]) -> None:
         f"<State><![CDATA[{evil('event')}]]></State></xml>"
     ).encode()
     row = inbox.new_row("customer", events.parse(xml), xml, vault=kegui.vault, now=clock.now())
-    InboxEvent.update(payload=row.columns["payload"]).where(
-        InboxEvent.id == given["event_id"]
-    ).execute()
+    # What is sealed opens in its own row only.
+    sealed = {name: row.columns[name] for name in ("key", "payload")}
+    InboxEvent.update(sealed).where(InboxEvent.id == given["event_id"]).execute()
     with transaction():
         kegui.audit.record(
             Who(evil("actor"), evil("origin"), evil("purpose")),
