@@ -23,6 +23,7 @@ from bot.models.group_chat import GroupChat
 from bot.models.handover import Handover, HandoverItem, HandWork, TransferAttempt
 from bot.models.inbox_event import InboxArchive, InboxEvent, InboxHistory
 from bot.models.job_run import JobRun, PlannedJob
+from bot.models.lease import Lease
 from bot.models.login import LocalUser, Login, LoginFailure, SecondFactor
 from bot.models.metric_count import MetricCount
 from bot.models.notice import GapDigest, Notice
@@ -31,7 +32,7 @@ from bot.models.role_grant import RoleGrant
 from bot.models.sent_form import SentForm
 from bot.models.staff import Department, FormerUserid, Staff, StaffDepartment
 from bot.models.sync_run import SyncCount, SyncFinding, SyncProgress, SyncRun
-from bot.models.wecom_state import AccessToken, EndpointPause, EndpointRefusal, Lease
+from bot.models.wecom_state import AccessToken, EndpointPause, EndpointRefusal
 
 # Of all that is imported above: what is asked of every table needs no second list.
 TABLES: tuple[type[Model], ...] = tuple(
