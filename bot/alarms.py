@@ -71,7 +71,7 @@ def tell_operators(alarm: Alarm, kegui: Kegui) -> None:
             log.warning("alarm_not_told", kind=alarm.kind, error=type(error).__name__)
 
 
-def report(error: Exception, kegui: Kegui, *, tell_now: bool = True) -> None:
+def raise_alarm_for(error: Exception, kegui: Kegui, *, tell_now: bool = True) -> None:
     """Raise an alarm for what only an operator can mend; other troubles pass by themselves."""
     if isinstance(error, OperatorNeeded):
         text = f"企业微信拒绝了接口 {error.endpoint}（错误码 {error.errcode}）"

@@ -350,14 +350,14 @@ def pauses_lift(name: str) -> None:
 def sync() -> None:
     """Read departments, members, customers and groups from WeCom."""
     from bot.sync.everything import AlreadyRunning, read_everything
-    from bot.sync.findings import report
+    from bot.sync.findings import summary
 
     kegui = terminal.kegui(terminal.load())
     began = time.monotonic()
     try:
         with db.connection():
             done = read_everything(kegui)
-            found = report(done)
+            found = summary(done)
     except AlreadyRunning:
         raise click.ClickException("another process is reading; try again later") from None
     except WeComError as error:
@@ -463,7 +463,7 @@ def doctor(
     clock_processes: int,
 ) -> None:
     """Check this installation against WeCom and say what to do; 1 if anything failed."""
-    from bot.operations.doctor import Options, examine, report
+    from bot.operations.doctor import Options, examine, output
     from bot.operations.doctor.findings import exit_code
     from bot.operations.doctor.storage import Processes, web_processes_of_one_machine
 
@@ -474,7 +474,7 @@ def doctor(
         found = examine(os.environ, Options(send_to, retry_secrets, processes))
     except SettingsError as error:
         raise click.ClickException(str(error)) from None
-    shown = [report.as_json(found, lang)] if as_json else report.lines(found, lang)
+    shown = [output.as_json(found, lang)] if as_json else output.lines(found, lang)
     for line in shown:
         click.echo(line)
     raise SystemExit(exit_code(found))

@@ -12,7 +12,7 @@ from peewee import InterfaceError, OperationalError
 from structlog.contextvars import bound_contextvars
 
 from bot import clock
-from bot.alarms import report
+from bot.alarms import raise_alarm_for
 from bot.audit.log import AuditUnwritable
 from bot.capability import Capability
 from bot.db import connection
@@ -146,7 +146,7 @@ class Worker:
                 self._messages[kind](int(number), self._kegui)
             except (WeComError, Busy) as error:
                 # The clock wakes it again; a pause is visible by itself.
-                report(error, self._kegui)
+                raise_alarm_for(error, self._kegui)
                 log.info("waits", what=message, why=str(error))
 
     def answer(self, event_id: int, lane: Lane) -> None:
@@ -193,7 +193,7 @@ class Worker:
             inbox.bury(row, now=clock.now(), error=str(refused))
             return
         except WeComError as error:
-            report(error, self._kegui, tell_now=lane != Lane.WELCOME)
+            raise_alarm_for(error, self._kegui, tell_now=lane != Lane.WELCOME)
             self._retry(row, str(error), self._due_after(error, row))
             return
         except (OperationalError, InterfaceError, AuditUnwritable, WrongKey) as error:

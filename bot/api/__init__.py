@@ -15,7 +15,7 @@ PREFIX = "/api/v1"
 
 def register(app: APIFlask, kegui: Kegui, capabilities: Sequence[Capability]) -> None:
     """Add the API and its description to the application."""
-    context.hold(app, kegui)
+    context.bind(app, kegui)
     problems.answer_for(app, "/api")
     api = APIBlueprint("api", __name__, url_prefix=PREFIX)
     api.before_request(open_connection)

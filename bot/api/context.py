@@ -15,7 +15,7 @@ from bot.models import ApiToken
 _NAME = "kegui"
 
 
-def hold(app: Flask, kegui: Kegui) -> None:
+def bind(app: Flask, kegui: Kegui) -> None:
     """Let the views of ``app`` act with ``kegui``."""
     app.extensions[_NAME] = kegui
 

@@ -16,7 +16,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from bot import clock, db
-from bot.alarms import report
+from bot.alarms import raise_alarm_for
 from bot.api import context, field_errors, obstacles
 from bot.audit.log import AuditUnwritable
 from bot.channels.contact_ways import Changed
@@ -290,7 +290,7 @@ def _not_open(_error: NotOpen) -> Response:
 
 
 def _wecom(error: WeComError) -> Response:
-    report(error, context.kegui())
+    raise_alarm_for(error, context.kegui())
     # WeCom's own words are in whatever language they are, so they stand beside ours.
     about = {"endpoint": error.endpoint, "errcode": error.errcode, "errmsg": error.errmsg}
     if isinstance(error, Refused):

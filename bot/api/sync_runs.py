@@ -12,7 +12,7 @@ from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import missing
 from bot.api.schemas import Filter, Shown
 from bot.models import SyncFinding, SyncRun
-from bot.sync.findings import WHAT_TO_DO, Report, report, reports
+from bot.sync.findings import WHAT_TO_DO, Summary, summaries, summary
 
 blueprint = APIBlueprint("sync_runs", __name__, url_prefix="/sync-runs", tag="Sync runs")
 
@@ -86,7 +86,7 @@ def index(query_data: RunsQuery) -> dict[str, Any]:
     if query_data.kind:
         query = query.where(SyncRun.kind == query_data.kind)
     rows, next_cursor = paging.page_of_query(query, SyncRun.run, query_data)
-    return {"items": [_shown(one) for one in reports(rows)], "next_cursor": next_cursor}
+    return {"items": [_shown(one) for one in summaries(rows)], "next_cursor": next_cursor}
 
 
 @blueprint.get("/<run>")
@@ -107,13 +107,13 @@ def show(run: str, query_data: FindingsQuery) -> dict[str, Any]:
     asked = query_data.model_dump(include={"kind", "outcome"})
     context.record_page("sync_run.look", f"reading {run}", [one.subject for one in found], asked)
     return {
-        **_shown(report(row)),
+        **_shown(summary(row)),
         "findings": [_finding(one) for one in found],
         "next_cursor": next_cursor,
     }
 
 
-def _shown(one: Report) -> dict[str, Any]:
+def _shown(one: Summary) -> dict[str, Any]:
     run = one.run
     return {
         "id": run.run,

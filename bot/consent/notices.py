@@ -8,7 +8,7 @@ import structlog
 from peewee import fn
 
 from bot import clock, metrics
-from bot.alarms import report
+from bot.alarms import raise_alarm_for
 from bot.consent.gaps import Gap, open_gaps
 from bot.effects import AfterCrash, Busy, give_up, once
 from bot.handover import match
@@ -71,7 +71,7 @@ def send_consent_notice(received: Received, kegui: Kegui) -> None:
         raise Later(clock.now() + BUSY_PAUSE, "the same welcome is being sent") from None
     except WeComError as error:
         # No message to an operator takes the customer's seconds away.
-        report(error, kegui, tell_now=False)
+        raise_alarm_for(error, kegui, tell_now=False)
         _try_again_or_miss(received, error, closes_at, identity)
         return
     _record_effect(received, effect)

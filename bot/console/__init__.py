@@ -43,8 +43,8 @@ def register(app: APIFlask, kegui: Kegui, capabilities: Sequence[Capability]) ->
         "WTF_CSRF_TIME_LIMIT": None,
     }
     gate.csrf.init_app(app)
-    pages.hold(app, kegui)
-    registered.hold(app, capabilities)
+    pages.bind(app, kegui)
+    registered.bind(app, capabilities)
     _dress(app, kegui.settings.zone)
     app.jinja_env.globals |= {
         "navigation": navigation.navigation,

@@ -33,7 +33,7 @@ HEADERS = {
 }
 
 
-def hold(app: Flask, kegui: Kegui) -> None:
+def bind(app: Flask, kegui: Kegui) -> None:
     """Let the pages of ``app`` know whom the process serves."""
     app.extensions["console"] = kegui
 

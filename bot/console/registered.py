@@ -26,7 +26,7 @@ class Registered:
     pages: Sequence[Page]
 
 
-def hold(app: Flask, capabilities: Sequence[Capability]) -> None:
+def bind(app: Flask, capabilities: Sequence[Capability]) -> None:
     """Let the pages of ``app`` know what these capabilities brought."""
     app.extensions["registered"] = Registered(
         rights={right.name: right for one in capabilities for right in one.rights},

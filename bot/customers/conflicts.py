@@ -35,7 +35,9 @@ def open_conflict(
     return conflict
 
 
-def report(external_userid: str, owner: str, contender: str, by: Who, kegui: Kegui) -> Conflict:
+def open_by_member(
+    external_userid: str, owner: str, contender: str, by: Who, kegui: Kegui
+) -> Conflict:
     """A member says that another is after their customer, or they after another's.
 
     Raises:
@@ -44,7 +46,7 @@ def report(external_userid: str, owner: str, contender: str, by: Who, kegui: Keg
     with transaction():
         conflict = _open_or_join(external_userid, owner, contender)
         kegui.audit.record(
-            by, "conflict.report", f"conflict {conflict.id}", external_userid=external_userid
+            by, "conflict.open", f"conflict {conflict.id}", external_userid=external_userid
         )
     _tell_opened(conflict, owner, contender, kegui, event_id=None)
     return conflict

@@ -3,7 +3,7 @@
 import structlog
 
 from bot import clock
-from bot.alarms import report
+from bot.alarms import raise_alarm_for
 from bot.db import released
 from bot.events import Event
 from bot.kegui import Kegui
@@ -33,7 +33,7 @@ def meet(received: Received, kegui: Kegui) -> Customer:
         with released():
             detail = kegui.wecom.customer(event.external_userid)
     except WeComError as error:
-        report(error, kegui)
+        raise_alarm_for(error, kegui)
         log.info("customer_not_readable", errcode=error.errcode)
         return customer
     # What the answer lacks says nothing against what is known.

@@ -66,7 +66,7 @@ ACTS: Mapping[str, LazyString] = {
     "customer.reveal_phones": _l("查看客户手机号"),
     "customer.refuse_phones": _l("查看手机号过多，被拒绝"),
     "customer.timeline": _l("查看客户经过"),
-    "conflict.report": _l("上报归属冲突"),
+    "conflict.open": _l("上报归属冲突"),
     "conflict.list": _l("查看归属冲突列表"),
     "conflict.look": _l("查看归属冲突"),
 }

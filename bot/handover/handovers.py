@@ -228,7 +228,7 @@ def move_by_rule(allocation: Allocation, kegui: Kegui) -> Handover:
     )
 
 
-def report_leave(userid: str, *, source: str, kegui: Kegui) -> Handover:
+def begin_for_leaver(userid: str, *, source: str, kegui: Kegui) -> Handover:
     """WeCom says that the account is gone: the handover goes on by itself, from now.
 
     A case that waits for a person's approval keeps waiting: nobody's word is overruled.
@@ -438,7 +438,7 @@ def propose_new_plan(handover: Handover, kegui: Kegui) -> None:
     The proposal stays that of whoever made it: who planned anew is no second person.
     """
     with transaction():
-        is_now = Handover.hold(handover.id)
+        is_now = Handover.lock(handover.id)
         former = proposals.open_one(handover.kind, handover.subject)
         if former is None or is_now.state != AWAITING_APPROVAL or is_now.approved_at is not None:
             return

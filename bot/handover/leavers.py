@@ -22,7 +22,7 @@ def confirm(userid: str, *, source: str, kegui: Kegui) -> bool:
     """Open the handover if WeCom confirms that the member has left."""
     standing = find_out(userid, kegui)
     if standing == GONE:
-        handovers.report_leave(userid, source=source, kegui=kegui)
+        handovers.begin_for_leaver(userid, source=source, kegui=kegui)
     elif standing == NOT_SHOWN:
         log.info("leave_not_confirmed", source=source)
     return standing == GONE
@@ -39,7 +39,7 @@ def confirm_deleted(userid: str, *, source: str, kegui: Kegui) -> None:
     if user is not None and user.status != LEFT:
         log.info("leave_not_confirmed", source=source)
         return
-    handovers.report_leave(userid, source=source, kegui=kegui)
+    handovers.begin_for_leaver(userid, source=source, kegui=kegui)
 
 
 def find_out(userid: str, kegui: Kegui) -> str:

@@ -65,7 +65,7 @@ def collect(handover: Handover, gone: bool, kegui: Kegui) -> None:
     groups = _groups_listed(handover.userid, kegui) if handover.kind == OFFBOARDING else []
     now = clock.now()
     with transaction():
-        if Handover.hold(handover.id).state not in HANDOVER_OPEN:
+        if Handover.lock(handover.id).state not in HANDOVER_OPEN:
             return
         for external_userid in sorted(listed | (known if gone else set())):
             _add(handover, CUSTOMER, external_userid)
@@ -182,7 +182,7 @@ def _without_contact(items: Sequence[HandoverItem]) -> set[int]:
 
 def _is_changed(handover: Handover) -> bool:
     """Whether a person has changed or ended a handover since it was read; in a transaction."""
-    is_now = Handover.hold(handover.id)
+    is_now = Handover.lock(handover.id)
     return any(getattr(is_now, name) != getattr(handover, name) for name in PLANNED_WITH)
 
 

@@ -113,7 +113,7 @@ def begin_attempts(
     now = clock.now()
     attempts: list[TransferAttempt] = []
     with transaction():
-        if Handover.hold(handover.id).state != RUNNING:
+        if Handover.lock(handover.id).state != RUNNING:
             return attempts
         for item in items:
             begun = HandoverItem.update(state=SUBMITTED, updated_at=now)
@@ -158,7 +158,7 @@ def set_state(item: HandoverItem, state: str) -> None:
     while WeCom was asked, and for nobody yet where other successors were named.
     """
     if state == PLANNED:
-        handover = Handover.hold(item.handover_id)
+        handover = Handover.lock(item.handover_id)
         if handover.state not in HANDOVER_OPEN:
             state, item.reason = CANCELLED, "the handover was cancelled"
         elif handover.successors and item.takeover_userid not in handover.successors:
@@ -229,7 +229,7 @@ def plan_anew(
         item.takeover_userid = None
         item.save()
         if status in (LIMIT, UNFIT):
-            fresh = Handover.hold(handover.id)
+            fresh = Handover.lock(handover.id)
             if takeover_userid not in fresh.full_userids:
                 fresh.full_userids = [*fresh.full_userids, takeover_userid]
                 fresh.save(only=[Handover.full_userids])

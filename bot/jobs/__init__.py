@@ -11,7 +11,7 @@ from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
 from bot import clock
-from bot.alarms import report
+from bot.alarms import raise_alarm_for
 from bot.capability import Job
 from bot.db import connection, transaction
 from bot.effects import Busy
@@ -135,7 +135,7 @@ def run_once(job: Job, kegui: Kegui) -> Failure | None:
             job.run(kegui)
     except (WeComError, Busy) as error:
         with connection():
-            report(error, kegui)
+            raise_alarm_for(error, kegui)
         log.warning("job_waits", job=job.name, why=str(error))
         return Failure(str(error), isinstance(error, WeComError) and is_out_of_reach(error))
     except (PeeweeException, MaxConnectionsExceeded, WrongKey) as error:

@@ -76,10 +76,10 @@ class Handover(Model):
     updated_at = UTCDateTimeField()
 
     @classmethod
-    def hold(cls, handover_id: int) -> Self:
+    def lock(cls, handover_id: int) -> Self:
         """Return a handover as it is now, and let nobody change it before the transaction ends."""
-        held: Self = locked(cls.select().where(cls.id == handover_id)).get()
-        return held
+        row: Self = locked(cls.select().where(cls.id == handover_id)).get()
+        return row
 
     @property
     def subject(self) -> str:

@@ -55,7 +55,7 @@ class Courier:
         self._jobs: list[Job] = []
         self._number = 0
         self._under_way = 0
-        self._held: list[Letter] | None = None
+        self._kept_back: list[Letter] | None = None
         self._running = False
 
     def start(self) -> None:
@@ -74,22 +74,22 @@ class Courier:
         """Throw away what has not been sent."""
         with self._wake:
             self._jobs.clear()
-            self._held = None
+            self._kept_back = None
 
     def send(self, door: str, fields: Fields, delivery: Delivery, event_seq: int) -> None:
         """Queue an event as often, and as late, as ``delivery`` says."""
         for _ in range(delivery.times):
             letter = Letter(door, fields, self.world.generation, event_seq)
             with self._wake:
-                if self._held is not None:
-                    self._held.append(letter)
+                if self._kept_back is not None:
+                    self._kept_back.append(letter)
                     continue
                 self._push(letter, delivery.delay_seconds)
 
-    def hold(self) -> None:
+    def keep_back(self) -> None:
         """Keep back all events from now on."""
         with self._wake:
-            self._held = self._held or []
+            self._kept_back = self._kept_back or []
 
     def release(self, order: str, seed: int) -> int:
         """Send what was kept back: in order (fifo), reverse or shuffled, one after the other.
@@ -100,7 +100,7 @@ class Courier:
         if order not in ("fifo", "reverse", "shuffled"):
             raise ValueError("order must be fifo, reverse or shuffled")
         with self._wake:
-            letters, self._held = self._held or [], None
+            letters, self._kept_back = self._kept_back or [], None
             if order == "reverse":
                 letters.reverse()
             if order == "shuffled":

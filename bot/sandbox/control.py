@@ -277,9 +277,9 @@ def _platform(control: Blueprint, world: World, gate: Gate, courier: Courier) ->
             )
         return jsonify(ok=True)
 
-    @control.post("/callbacks/hold")
-    def hold() -> Response:
-        courier.hold()
+    @control.post("/callbacks/keep-back")
+    def keep_back() -> Response:
+        courier.keep_back()
         return jsonify(ok=True)
 
     @control.post("/callbacks/release")

@@ -167,7 +167,7 @@ def play(day: Day, *, stay: bool) -> int:
     finish_transfers(day, moved, leaver)
     look_at_the_handovers(day, moved, leaver)
     look_at_the_notices(day)
-    report(day)
+    print_outcome(day)
     if stay:
         leave_something_to_do(day)
         say(f"the console is open on {day.place.web_url}   (Ctrl-C ends everything)")
@@ -388,7 +388,7 @@ def _digests(day: Day) -> list[str]:
     return [row["recipient"] for row in messages if "存档告知提醒" in str(row)]
 
 
-def report(day: Day) -> None:
+def print_outcome(day: Day) -> None:
     """Print what happened beside what should have."""
     width = max(len(what) for what, _, _ in day.rows)
     lines = ["", f"{'what':{width}}  {'':3} should / did", "-" * (width + 40)]

@@ -10,7 +10,7 @@ import structlog
 from peewee import JOIN, fn
 
 from bot import clock
-from bot.alarms import report
+from bot.alarms import raise_alarm_for
 from bot.audit.log import Who
 from bot.db import locked, released, transaction
 from bot.events import SETTLING, Event
@@ -122,7 +122,7 @@ def ask_for_unknown(event: Event, kegui: Kegui) -> None:
     try:
         refresh(event.userid, kegui)
     except WeComError as error:
-        report(error, kegui)
+        raise_alarm_for(error, kegui)
         log.info("member_not_readable", errcode=error.errcode)
 
 

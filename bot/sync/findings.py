@@ -35,7 +35,7 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Report:
+class Summary:
     """A run and its differences by kind."""
 
     run: SyncRun
@@ -61,14 +61,14 @@ class Drift:
     numbers: Mapping[tuple[str, str], int]
 
 
-def reports(runs: Sequence[SyncRun]) -> list[Report]:
+def summaries(runs: Sequence[SyncRun]) -> list[Summary]:
     """Count the differences of these runs by kind, in one query."""
     found: dict[str, dict[str, dict[str, int]]] = {run.run: {} for run in runs}
     query = SyncCount.select().where(SyncCount.run.in_(list(found))).order_by(SyncCount.kind)
     for row in query:
         found[row.run].setdefault(row.kind, {})[row.outcome] = row.number
     return [
-        Report(
+        Summary(
             run,
             [
                 Count(kind, numbers.get(HEALED, 0), numbers.get(PERSON, 0))
@@ -79,19 +79,19 @@ def reports(runs: Sequence[SyncRun]) -> list[Report]:
     ]
 
 
-def report(run: SyncRun) -> Report:
+def summary(run: SyncRun) -> Summary:
     """Count the differences of one run."""
-    return reports([run])[0]
+    return summaries([run])[0]
 
 
-def latest() -> list[Report]:
-    """Report the last reading of everything and the last of the unassigned, where there are
+def latest() -> list[Summary]:
+    """Summarise the last reading of everything and the last of the unassigned, where there are
     any, finished or not."""
     runs = [
         SyncRun.select().where(SyncRun.kind.in_(kinds)).order_by(SyncRun.started_at.desc()).first()
         for kinds in (WHOLE, (UNASSIGNED,))
     ]
-    return reports([run for run in runs if run is not None])
+    return summaries([run for run in runs if run is not None])
 
 
 def drift() -> list[Drift]:

@@ -32,7 +32,7 @@ class Reading:
 
     One thread at a time writes, in short transactions: on SQLite nobody else waits longer than
     one of them takes, and on PostgreSQL two pages cannot lock each other out. What was healed,
-    the finding and the progress are one commit, so that after a kill the report is whole.
+    the finding and the progress are one commit, so that after a kill the record is whole.
     """
 
     def __init__(self, run: SyncRun, kegui: Kegui) -> None:
@@ -157,7 +157,7 @@ class Reading:
 
 
 def what_was_answered(error: WeComError) -> str:
-    """Say of a record that could not be read what WeCom answered, for the report."""
+    """Say of a record that could not be read what WeCom answered, for the record."""
     return "an answer that cannot be read" if error.errcode is None else f"error {error.errcode}"
 
 

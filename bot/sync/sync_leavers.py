@@ -35,7 +35,7 @@ RESUME_WITHIN = timedelta(hours=2)
 
 
 def read_unassigned(kegui: Kegui) -> SyncRun | None:
-    """Read the list of customers whose member is gone, as a run of its own with a report.
+    """Read the list of customers whose member is gone, as a run of its own with a record.
 
     An interrupted run goes on with the next page. None: another process is reading it.
     """
@@ -65,7 +65,7 @@ def read_list(reading: Reading) -> list[str]:
                 raise
             cursor, restarted = "", True
             continue
-        found += _report(reading, page.items)
+        found += _open_new(reading, page.items)
         with reading.writing():
             reading.go_on(STEP, cursor=page.next_cursor)
         cursor = page.next_cursor
@@ -73,7 +73,7 @@ def read_list(reading: Reading) -> list[str]:
             return sorted(set(found))
 
 
-def _report(reading: Reading, rows: Sequence[Unassigned]) -> list[str]:
+def _open_new(reading: Reading, rows: Sequence[Unassigned]) -> list[str]:
     """A pair that a handover has dealt with already opens nothing."""
     spelled = Staff.spellings({row.handover_userid for row in rows})
     by_leaver: dict[str, set[str]] = {}
@@ -98,7 +98,7 @@ def _open(
 ) -> None:
     """Open the handover, or wake the open one, whose next plan finds what it does not know yet."""
     was_open = handovers.open_case(userid) is not None
-    handovers.report_leave(userid, source=source, kegui=reading.kegui)
+    handovers.begin_for_leaver(userid, source=source, kegui=reading.kegui)
     if was_open:
         return
     wecom = f"left; {len(customers)} customers wait" if customers else "left"

@@ -247,7 +247,7 @@ class Play:
         return lambda: None
 
     def _strike_held_and_shuffled(self) -> Callable[[], None]:
-        self.stack.sandbox.post("/sandbox/callbacks/hold")
+        self.stack.sandbox.post("/sandbox/callbacks/keep-back")
         return lambda: self.stack.sandbox.post("/sandbox/callbacks/release", order="shuffled")
 
     def _strike_postgres(self) -> Callable[[], None]:

@@ -86,7 +86,7 @@ EVERYTHING = ["login", "token", "app"]
 
 
 def test_an_account_that_is_made_anew_has_nothing_of_the_one_that_is_gone(kegui: Kegui) -> None:
-    handovers.report_leave("anna", source="delete_user", kegui=kegui)
+    handovers.begin_for_leaver("anna", source="delete_user", kegui=kegui)
 
     assert still_has("anna") == []
     assert make_anew("anna").roles == []
@@ -153,6 +153,6 @@ def test_a_login_that_ended_by_itself_is_not_ended_again(kegui: Kegui) -> None:
     """Old logins would fill the audit log at each leave."""
     Login.change(Login.id > 0, expires_at=clock.now() - timedelta(days=1))
 
-    handovers.report_leave("anna", source="delete_user", kegui=kegui)
+    handovers.begin_for_leaver("anna", source="delete_user", kegui=kegui)
 
     assert not AuditEntry.select().where(AuditEntry.act == "login.end").exists()

@@ -6,7 +6,7 @@ from typing import Any, cast
 import pytest
 
 from bot import clock
-from bot.alarms import LEAVER_UNAPPROVED, end_alarm, raise_alarm, report, tell_operators
+from bot.alarms import LEAVER_UNAPPROVED, end_alarm, raise_alarm, raise_alarm_for, tell_operators
 from bot.jobs import alarms
 from bot.jobs.alarms import end_finished_alarms, look_for_outages, tell_untold
 from bot.kegui import Kegui
@@ -153,7 +153,7 @@ def test_where_nobody_wants_what_failed_a_harmless_question_shows_whether_wecom_
 
 def refused(endpoint: str, errcode: int = 48002) -> None:
     """WeCom has refused everybody an endpoint, and an operator must act."""
-    report(OperatorNeeded(endpoint, errcode, what_to_do="请检查"), KEGUI)
+    raise_alarm_for(OperatorNeeded(endpoint, errcode, what_to_do="请检查"), KEGUI)
     until = clock.now() + timedelta(minutes=5)
     DatabasePauseStore().set(Pause("app", endpoint, until, "refused", errcode))
 
@@ -172,7 +172,7 @@ def test_a_refused_endpoint_is_over_with_the_first_call_that_goes_well() -> None
 
 
 def test_a_call_that_ends_no_pause_ends_no_alarm() -> None:
-    report(OperatorNeeded("gettoken", None, what_to_do="请设置 KEGUI_APP_SECRET"), KEGUI)
+    raise_alarm_for(OperatorNeeded("gettoken", None, what_to_do="请设置 KEGUI_APP_SECRET"), KEGUI)
 
     DatabasePauseStore().clear("app", "gettoken")
     end_finished_alarms(KEGUI)

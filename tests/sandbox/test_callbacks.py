@@ -41,9 +41,9 @@ def test_the_url_is_verified_as_the_platform_does(control: Control, receiver: Re
     assert control("callbacks/verify", door="customer")["ok"]
 
     receiver.seal.token = "another"
-    report = control("callbacks/verify", door="customer")
+    answer = control("callbacks/verify", door="customer")
 
-    assert not report["ok"]
+    assert not answer["ok"]
 
 
 def test_an_event_arrives_sealed_and_readable(control: Control, receiver: Receiver) -> None:
@@ -155,7 +155,7 @@ def test_events_can_be_repeated_delayed_and_dropped(control: Control, receiver: 
 
 
 def test_events_can_be_held_and_released_in_reverse(control: Control, receiver: Receiver) -> None:
-    control("callbacks/hold")
+    control("callbacks/keep-back")
     control("customers", userid="zhangsan", external_userid=CHEN)
     control(f"customers/{CHEN}/delete_member", userid="zhangsan")
 

@@ -140,7 +140,7 @@ def test_an_offboarded_member_takes_over_nobody_until_put_on_duty_again(kegui: K
 
 def test_an_account_made_anew_is_a_member_again(kegui: Kegui) -> None:
     staff.look_again(["zhangsan"], kegui)
-    handovers.report_leave("zhangsan", source="test", kegui=kegui)
+    handovers.begin_for_leaver("zhangsan", source="test", kegui=kegui)
     Handover.update(state="done").execute()
 
     staff.look_again(["zhangsan"], kegui)

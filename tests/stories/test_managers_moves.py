@@ -92,7 +92,7 @@ def test_events_that_come_after_the_case_is_closed_are_no_news(stack: Stack, ord
     stack.sandbox.patch("/sandbox/switches", code_after_transfer=True)
     customer = f"wm_late_{order}"
     case = meet_and_move(stack, [customer])
-    stack.sandbox.post("/sandbox/callbacks/hold")
+    stack.sandbox.post("/sandbox/callbacks/keep-back")
 
     stack.pass_time(DAY)
     stack.reached(case, "done")

@@ -42,7 +42,7 @@ def test_an_event_that_names_nobody_is_dead_and_shown(stack: Stack) -> None:
 @pytest.mark.parametrize("act", ["delete_member", "delete_customer"])
 def test_an_end_that_comes_before_its_beginning_stands(stack: Stack, act: str) -> None:
     customer = f"wm_early_{act}"
-    stack.sandbox.post("/sandbox/callbacks/hold")
+    stack.sandbox.post("/sandbox/callbacks/keep-back")
     stack.meet("zhangsan", customer, with_code=False)
     whose = "customers/" + customer if act == "delete_member" else "staff/zhangsan"
     stack.sandbox.post(f"/sandbox/{whose}/{act}", userid="zhangsan", external_userid=customer)

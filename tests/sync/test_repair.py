@@ -353,7 +353,7 @@ def test_a_flood_of_differences_keeps_some_rows_and_the_whole_count(
             reading.note([Difference(NAME_CHANGED, f"wm_{n}") for n in range(4)])
 
     assert len(found_in(run)) == 5
-    assert [(one.kind, one.healed) for one in findings.report(run).counts] == [(NAME_CHANGED, 8)]
+    assert [(one.kind, one.healed) for one in findings.summary(run).counts] == [(NAME_CHANGED, 8)]
 
 
 def test_reports_are_kept_ninety_days_and_the_import_is_never_forgotten(firm: Firm) -> None:

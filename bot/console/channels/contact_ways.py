@@ -146,7 +146,7 @@ def create() -> ResponseReturnValue:
                 typed.userids, typed.state, typed.remark, typed.channel, gate.who(), kegui()
             )
         except WeComError as error:
-            alarms.report(error, kegui())
+            alarms.raise_alarm_for(error, kegui())
             typed.errors["wecom"] = sentence(error)
             return _form(typed, None), _status(error)
         flash(_("渠道活码已建立，可以下载二维码使用。"), "good")
@@ -187,7 +187,7 @@ def change(way_id: int) -> ResponseReturnValue:
     except contact_ways.Changed:
         return _changed_meanwhile(_visible(way_id, CHANGE_CONTACT_WAYS))
     except WeComError as error:
-        alarms.report(error, kegui())
+        alarms.raise_alarm_for(error, kegui())
         typed.errors["wecom"] = sentence(error)
         return _form(typed, way), _status(error)
     flash(_("渠道活码已修改，二维码不变。"), "good")
@@ -228,7 +228,7 @@ def remove(way_id: int) -> ResponseReturnValue:
         way = _visible(way_id, CHANGE_CONTACT_WAYS)
         return _removal(way, _("它正被其他人修改，请稍后再试。")), 409
     except WeComError as error:
-        alarms.report(error, kegui())
+        alarms.raise_alarm_for(error, kegui())
         return _removal(way, sentence(error)), _status(error)
     flash(_("渠道活码“%(state)s”已删除。", state=way.state), "good")
     return redirect(url_for("console.contact_ways.index"))

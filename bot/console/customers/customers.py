@@ -111,7 +111,7 @@ def phones(external_userid: str) -> ResponseReturnValue:
         with released():
             found = kegui().wecom.phones_of(external_userid)
     except WeComError as error:
-        alarms.report(error, kegui())
+        alarms.raise_alarm_for(error, kegui())
         flash(_("企业微信暂时没有答复，请稍后重试。"), "bad")
         return redirect(back)
     within = gate.scope(REVEAL_PHONES).within(found)

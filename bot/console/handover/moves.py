@@ -178,7 +178,7 @@ def _move(by_owner: dict[str, list[str]], takeover: str, source: str) -> tuple[l
         except (handovers.NotPossible, handovers.UnknownStaff):
             return opened, _("原归属成员已离职，请改用离职继承。")
         except WeComError as error:
-            alarms.report(error, kegui())
+            alarms.raise_alarm_for(error, kegui())
             return opened, _("企业微信暂时无法确认成员，请稍后重试。")
     return opened, ""
 

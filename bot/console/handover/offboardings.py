@@ -389,7 +389,7 @@ def _open(
     except handovers.UnfitSuccessor as unfit:
         return None, {"successors": _unfit(unfit)}
     except WeComError as error:
-        alarms.report(error, kegui())
+        alarms.raise_alarm_for(error, kegui())
         return None, {"userid": _("企业微信暂时无法确认这位成员，请稍后重试。")}
     if not is_new:
         flash(

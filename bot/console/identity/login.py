@@ -109,7 +109,7 @@ def done() -> ResponseReturnValue:
         log.warning("login_refused", errcode=refused.errcode)
         return _refuse("code" if refused.errcode == INVALID_CODE else "wecom", state.target)
     except WeComError as error:
-        alarms.report(error, kegui())
+        alarms.raise_alarm_for(error, kegui())
         log.warning("login_not_possible", error=type(error).__name__)
         return _refuse("wecom", state.target)
     userid = identity.userid or ""

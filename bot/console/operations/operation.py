@@ -41,7 +41,7 @@ from bot.operations.state import (
 )
 from bot.queue import Lane, Queue, QueueAway
 from bot.staff.names import Names
-from bot.sync.findings import WHAT_TO_DO, Report, latest
+from bot.sync.findings import WHAT_TO_DO, Summary, latest
 from bot.wecom import what_to_do
 from bot.wecom.errors import GETTOKEN
 from bot.wecom.pause_list import OpenPause
@@ -265,8 +265,8 @@ def _next(trigger: BaseTrigger, run: Job | None, operation: Operation) -> dateti
     return max(next_strike(trigger, last), operation.at)
 
 
-def _reading_state(report: Report, operation: Operation) -> str:
-    if report.run.finished_at is not None:
+def _reading_state(summary: Summary, operation: Operation) -> str:
+    if summary.run.finished_at is not None:
         return "done"
     is_read = any(held.kind == READING for held in operation.leases)
     return "running" if is_read else "broken_off"

@@ -66,7 +66,7 @@ def signature() -> ResponseReturnValue:
     try:
         made = jssdk.sign(url, identity, kegui())
     except WeComError as error:
-        alarms.report(error, kegui())
+        alarms.raise_alarm_for(error, kegui())
         return jsonify({"error": _("企业微信暂时没有答复，请稍后重试。")}), 503
     return jsonify(
         {"timestamp": made.timestamp, "nonceStr": made.nonce, "signature": made.signature}
@@ -111,7 +111,7 @@ def customer(external_userid: str) -> str:
 
 @blueprint.post("/customers/<external_userid>/conflict")
 @allow(SIDEBAR)
-def report(external_userid: str) -> ResponseReturnValue:
+def open_conflict(external_userid: str) -> ResponseReturnValue:
     """Say that two members are after this customer; the manager decides."""
     _visible(external_userid)
     me = str(gate.me().userid)
@@ -122,10 +122,10 @@ def report(external_userid: str) -> ResponseReturnValue:
         flash(_("没有第二位成员与这位客户联系，无需上报。"), "info")
     else:
         try:
-            conflicts.report(external_userid, owner.userid, contender, gate.who(), kegui())
+            conflicts.open_by_member(external_userid, owner.userid, contender, gate.who(), kegui())
             flash(_("已上报，归属成员和主管会收到通知。"), "good")
         except (WeComError, Busy) as error:
-            alarms.report(error, kegui())
+            alarms.raise_alarm_for(error, kegui())
             flash(_("已记录归属冲突，但通知暂时没有发出，请直接告知主管。"), "warn")
     return redirect(address_of("console.sidebar.customer", external_userid=external_userid))
 

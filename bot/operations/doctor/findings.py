@@ -8,7 +8,7 @@ OK, WARNING, FAILED, NOT_CHECKED = "ok", "warning", "failed", "not checked"
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the report.
+    """One line of the output.
 
     ``problem`` names the sentences of ``bot.operations.doctor.words``; ``facts`` fill them in and
     never hold the value of a setting.

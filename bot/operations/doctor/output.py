@@ -1,4 +1,4 @@
-"""The report: one line for each check, or JSON."""
+"""What the doctor prints: one line for each check, or JSON."""
 
 import json
 
