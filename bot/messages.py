@@ -99,7 +99,7 @@ def _send(userid: str, identity: str, text: str, kegui: Kegui, event_id: int | N
     return once(
         identity,
         APP_MESSAGE,
-        lambda: kegui.wecom.send_message([userid], text),
+        lambda: kegui.wecom.messages.send_text([userid], text),
         event_id=event_id,
         after_crash=AfterCrash.REPEAT,
         sealed_text=kegui.vault.seal(MESSAGE, identity, text.encode()),

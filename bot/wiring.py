@@ -8,7 +8,7 @@ from bot.models import DataKey
 from bot.models.granting import PURPOSE, mac_key
 from bot.queue import Queue
 from bot.vault import Vault
-from bot.wecom import Budgets, SecretName, WeCom
+from bot.wecom import Budgets, SecretName, Transport, WeCom
 from bot.wecom.stores import DatabasePauseStore, DatabaseTokenStore
 from config.settings import Settings
 
@@ -64,10 +64,9 @@ def known_secrets(settings: Settings) -> dict[SecretName, str]:
 
 
 def _wecom(settings: Settings, vault: Vault) -> WeCom:
-    return WeCom(
+    transport = Transport(
         corp_id=settings.corp_id,
         secrets=known_secrets(settings),
-        agent_id=settings.agent_id,
         api_base=settings.wecom_api_base,
         tokens=DatabaseTokenStore(vault),
         pauses=DatabasePauseStore(),
@@ -78,3 +77,4 @@ def _wecom(settings: Settings, vault: Vault) -> WeCom:
         ),
         on_call=metrics.count_call,
     )
+    return WeCom(transport, settings.agent_id)

@@ -129,7 +129,7 @@ def test_no_line_of_a_call_tells_the_secret(lines: Any, answer: bytes) -> None:
     listener = Listener(answer, hangs_up=True)
 
     with pytest.raises(WeComError) as raised:
-        speak(api_base=listener.url).follow_users()
+        speak(api_base=listener.url).customers.follow_users()
     listener.close()
 
     assert isinstance(raised.value, Transient)

@@ -13,18 +13,19 @@ from bot.queue import Queue
 from bot.vault import Vault
 from bot.wecom import Transient
 from config import settings
+from tests.wecom.one_for_all import OneForAll
 from tests.wecom.speaking import answer, asked, give_token, speak
 
 NO_ANSWER = Transient("message/send", None, "network: ReadTimeout", maybe_executed=True)
 
 
-class FakeWeCom:
+class FakeWeCom(OneForAll):
     """Keeps what it is asked to send, and loses the first answer."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
 
-    def send_message(self, _userids: list[str], text: str) -> None:
+    def messages_send_text(self, _userids: list[str], text: str) -> None:
         self.sent.append(text)
         if len(self.sent) == 1:
             raise NO_ANSWER
@@ -81,14 +82,14 @@ def test_a_long_name_leaves_room_for_the_others_and_for_our_own_words(
 def test_messages_and_lists_are_built_where_what_people_wrote_becomes_data() -> None:
     """The doctor's one sentence to an operator has nothing in it that people wrote."""
     bot = Path(__file__).resolve().parents[1] / "bot"
-    places: dict[str, set[str]] = {".send_message(": set(), "csv.writer(": set()}
+    places: dict[str, set[str]] = {".send_text(": set(), "csv.writer(": set()}
     for path in bot.rglob("*.py"):
         for call, found in places.items():
             if call in path.read_text(encoding="utf-8"):
                 found.add(str(path.relative_to(bot)))
 
     assert places == {
-        ".send_message(": {"messages.py", "operations/doctor/platform.py"},
+        ".send_text(": {"messages.py", "operations/doctor/platform.py"},
         "csv.writer(": {"console/csv_files.py"},
     }
 

@@ -38,6 +38,7 @@ from bot.wecom import (
 from bot.wecom.stores import DatabasePauseStore
 from bot.worker import Worker
 from config import settings
+from tests.wecom.one_for_all import OneForAll
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 DELAYS = (1, 5, 30)
@@ -58,12 +59,12 @@ class Time:
 
 
 @dataclass
-class FakeWeCom:
+class FakeWeCom(OneForAll):
     """Remembers whom it told what."""
 
     told: list[tuple[str, ...]] = field(default_factory=list)
 
-    def send_message(self, userids: list[str], _text: str) -> MessageResult:
+    def messages_send_text(self, userids: list[str], _text: str) -> MessageResult:
         self.told.append(tuple(userids))
         return MessageResult("msgid", ())
 

@@ -32,7 +32,7 @@ def make(
     """
     _ask(by, "make", f"contact way {state}", kegui, userids=",".join(userids), channel=channel)
     with released():
-        made = kegui.wecom.add_contact_way(list(userids), state, remark)
+        made = kegui.wecom.contact_ways.add(list(userids), state, remark)
     now = clock.now()
     with transaction():
         way = ContactWay.create(
@@ -97,7 +97,7 @@ def change_held(
         remark=None if remark is None else without_phones(remark),
     )
     with released():
-        kegui.wecom.update_contact_way(
+        kegui.wecom.contact_ways.update(
             way.config_id, list(way.userids if userids is None else userids), remark=remark
         )
     changes: dict[str, object] = {"updated_at": clock.now()}
@@ -123,7 +123,7 @@ def remove(way: ContactWay, by: Who, kegui: Kegui) -> None:
         _ask(by, "remove", f"contact way {fresh.id}", kegui, state=fresh.state)
         try:
             with released():
-                kegui.wecom.delete_contact_way(fresh.config_id)
+                kegui.wecom.contact_ways.delete(fresh.config_id)
         except Refused as refused:
             if refused.errcode != UNKNOWN_CONFIG_ID:
                 raise

@@ -62,7 +62,7 @@ def send_consent_notice(received: Received, kegui: Kegui) -> None:
         effect = once(
             identity,
             "welcome",
-            lambda: kegui.wecom.send_welcome_msg(event.welcome_code, text),
+            lambda: kegui.wecom.customers.send_welcome(event.welcome_code, text),
             event_id=received.id,
             after_crash=AfterCrash.FEW_TIMES,
             lease=timedelta(seconds=7),

@@ -31,7 +31,7 @@ def meet(received: Received, kegui: Kegui) -> Customer:
         customer.save(only=[Customer.channel])
     try:
         with released():
-            detail = kegui.wecom.customer(event.external_userid)
+            detail = kegui.wecom.customers.get(event.external_userid)
     except WeComError as error:
         raise_alarm_for(error, kegui)
         log.info("customer_not_readable", errcode=error.errcode)

@@ -20,7 +20,7 @@ def read(chat_id: str, kegui: Kegui) -> None:
     asked_at = clock.now()
     try:
         with released():
-            group = kegui.wecom.group(chat_id)
+            group = kegui.wecom.groups.get(chat_id)
     except Refused as refused:
         if refused.errcode == DISMISSED:
             dismissed(chat_id, clock.now())

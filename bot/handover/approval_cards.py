@@ -71,7 +71,7 @@ def ask_for_approval(handover: Handover, kegui: Kegui) -> None:
     once(
         identity,
         SENT,
-        lambda: kegui.wecom.send_card([userid], card),
+        lambda: kegui.wecom.messages.send_card([userid], card),
         after_crash=AfterCrash.REPEAT,
     )
 
@@ -100,7 +100,7 @@ def answer_click(received: Received, kegui: Kegui) -> None:
     once(
         identity,
         UPDATED,
-        lambda: kegui.wecom.update_card(event.response_code, [event.from_user], text),
+        lambda: kegui.wecom.messages.update_card(event.response_code, [event.from_user], text),
         event_id=received.id,
         after_crash=AfterCrash.REPEAT,
     )

@@ -67,11 +67,11 @@ def _replace(handover: Handover, way: ContactWay, userids: list[str], kegui: Keg
 
 def _list_foreign(handover: Handover, ours: set[str], kegui: Kegui) -> None:
     with released():
-        foreign = [one for one in kegui.wecom.contact_way_ids() if one not in ours]
+        foreign = [one for one in kegui.wecom.contact_ways.ids() if one not in ours]
     for config_id in foreign:
         try:
             with released():
-                way = kegui.wecom.contact_way(config_id)
+                way = kegui.wecom.contact_ways.get(config_id)
         except ABOUT_ONE as error:
             log.info("contact_way_not_ours", errcode=error.errcode)
             continue

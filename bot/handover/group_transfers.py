@@ -60,7 +60,7 @@ def _call(
     chat_ids = [attempt.item.subject for attempt in attempts]
     try:
         with released():
-            return kegui.wecom.transfer_groups(chat_ids, takeover_userid, resigned=resigned)
+            return kegui.wecom.groups.transfer(chat_ids, takeover_userid, resigned=resigned)
     except Refused as refused:
         return dict.fromkeys(chat_ids, refused.errcode or 0)
     except WeComError as error:
@@ -99,7 +99,7 @@ def poll(handover: Handover, kegui: Kegui) -> None:
         attempts = item.tries()
         try:
             with released():
-                shown = kegui.wecom.group(item.subject).owner
+                shown = kegui.wecom.groups.get(item.subject).owner
         except Refused as refused:
             _settle(item, FAILED, FAILED, refused.errcode, reason_of(refused.errcode or 0))
             continue

@@ -56,9 +56,9 @@ def find_out(userid: str, kegui: Kegui) -> str:
 
 def _is_waiting_for_heirs(userid: str, kegui: Kegui) -> bool:
     with released():
-        if any(kegui.wecom.unassigned_of(userid)):
+        if any(kegui.wecom.resigned.unassigned_of(userid)):
             return True
         try:
-            return any(group.status == OWNER_LEFT for group in kegui.wecom.groups_of(userid))
+            return any(group.status == OWNER_LEFT for group in kegui.wecom.groups.owned_by(userid))
         except ABOUT_ONE:
             return False

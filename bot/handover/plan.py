@@ -84,8 +84,8 @@ def collect(handover: Handover, gone: bool, kegui: Kegui) -> None:
 def _customers_listed(userid: str, gone: bool, kegui: Kegui) -> set[str]:
     with released():
         if gone:
-            return {row.external_userid for row in kegui.wecom.unassigned_of(userid)}
-        return set(kegui.wecom.customers_of(userid))
+            return {row.external_userid for row in kegui.wecom.resigned.unassigned_of(userid)}
+        return set(kegui.wecom.customers.ids_of(userid))
 
 
 def _groups_listed(userid: str, kegui: Kegui) -> list[str]:
@@ -97,7 +97,7 @@ def _groups_listed(userid: str, kegui: Kegui) -> list[str]:
     ]
     try:
         with released():
-            return [group.chat_id for group in kegui.wecom.groups_of(userid)]
+            return [group.chat_id for group in kegui.wecom.groups.owned_by(userid)]
     except ABOUT_ONE:
         # A member without groups or outside the range: what we know is all there is.
         return known

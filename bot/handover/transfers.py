@@ -178,10 +178,8 @@ def _call(
     try:
         with released():
             if resigned:
-                return kegui.wecom.resigned_transfer_customer(
-                    handover.userid, takeover_userid, customers
-                )
-            return kegui.wecom.transfer_customer(
+                return kegui.wecom.resigned.submit(handover.userid, takeover_userid, customers)
+            return kegui.wecom.transfers.submit(
                 handover.userid, takeover_userid, customers, handover.transfer_success_msg
             )
     except Refused as refused:
@@ -325,14 +323,10 @@ def _results(
     handover_userid: str, endpoint: str, takeover_userid: str, kegui: Kegui
 ) -> dict[str, list[TransferRow]] | None:
     """Return what WeCom shows of a pair, by customer; None: it does not tell."""
-    ask = (
-        kegui.wecom.resigned_transfer_result
-        if endpoint == RESIGNED
-        else kegui.wecom.transfer_result
-    )
+    asked = kegui.wecom.resigned if endpoint == RESIGNED else kegui.wecom.transfers
     try:
         with released():
-            rows = ask(handover_userid, takeover_userid)
+            rows = asked.results(handover_userid, takeover_userid)
     except ABOUT_ONE as error:
         log.info("transfer_result_refused", endpoint=endpoint, errcode=error.errcode)
         if isinstance(error, Unreadable) or error.errcode in OUT_OF_RANGE:
@@ -430,7 +424,7 @@ def _was_in_another_transfer(item: HandoverItem, attempt: TransferAttempt) -> bo
 
 def _unassigned_of(userid: str, kegui: Kegui) -> set[str]:
     with released():
-        return {row.external_userid for row in kegui.wecom.unassigned_of(userid)}
+        return {row.external_userid for row in kegui.wecom.resigned.unassigned_of(userid)}
 
 
 def refuse(handover: Handover, item: HandoverItem) -> None:

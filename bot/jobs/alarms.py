@@ -68,7 +68,7 @@ def _answers(kegui: Kegui) -> bool:
     """Ask WeCom something harmless: of what failed last, nobody has wanted anything since."""
     try:
         with released():
-            kegui.wecom.follow_users()
+            kegui.wecom.customers.follow_users()
     except (Transient, Throttled, Paused):
         return False
     except (OperatorNeeded, Refused):
@@ -187,18 +187,20 @@ def _harmless(
 ) -> Callable[[], object] | None:
     """Return a call of the endpoint that only reads, if there is one."""
     calls: dict[str, Callable[[], object]] = {
-        "externalcontact/get_follow_user_list": wecom.follow_users,
-        "externalcontact/list_contact_way": lambda: next(wecom.contact_way_ids(), None),
-        "externalcontact/get_unassigned_list": wecom.unassigned_page,
-        "department/list": wecom.departments,
+        "externalcontact/get_follow_user_list": wecom.customers.follow_users,
+        "externalcontact/list_contact_way": lambda: next(wecom.contact_ways.ids(), None),
+        "externalcontact/get_unassigned_list": wecom.resigned.unassigned_page,
+        "department/list": wecom.contacts.departments,
     }
     if member is not None:
         calls |= {
-            "user/get": partial(wecom.user, member.userid),
-            "externalcontact/list": partial(wecom.customers_of, member.userid),
-            "externalcontact/batch/get_by_user": partial(wecom.customers_by_user, member.userid),
-            "externalcontact/groupchat/list": partial(wecom.groups_of, member.userid),
+            "user/get": partial(wecom.contacts.user, member.userid),
+            "externalcontact/list": partial(wecom.customers.ids_of, member.userid),
+            "externalcontact/batch/get_by_user": partial(
+                wecom.customers.batch_by_user, member.userid
+            ),
+            "externalcontact/groupchat/list": partial(wecom.groups.owned_by, member.userid),
         }
     if customer is not None:
-        calls["externalcontact/get"] = partial(wecom.customer, customer.external_userid)
+        calls["externalcontact/get"] = partial(wecom.customers.get, customer.external_userid)
     return calls.get(endpoint)

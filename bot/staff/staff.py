@@ -50,7 +50,7 @@ def look_again(userids: Iterable[str], kegui: Kegui) -> None:
 def serving(kegui: Kegui) -> list[str]:
     """Ask WeCom who has 客户联系 within the app's range; the userids as they are written here."""
     with released():
-        listed = kegui.wecom.follow_users()
+        listed = kegui.wecom.customers.follow_users()
     return list(dict.fromkeys(as_listed(listed, kegui).values()))
 
 
@@ -90,7 +90,7 @@ def refresh(userid: str, kegui: Kegui) -> User | None:
     """
     try:
         with released():
-            user = kegui.wecom.user(userid)
+            user = kegui.wecom.contacts.user(userid)
     except Refused as refused:
         if refused.errcode in NOT_FOUND:
             return None

@@ -39,7 +39,7 @@ def _read(reading: Reading, number: int) -> None:
     here = _text(way.userids, way.remark, way.state)
     try:
         with released():
-            listed = reading.kegui.wecom.contact_way(way.config_id)
+            listed = reading.kegui.wecom.contact_ways.get(way.config_id)
     except ABOUT_ONE as error:
         log.info("contact_way_not_readable", errcode=error.errcode)
         if error.errcode == UNKNOWN_CONFIG_ID:

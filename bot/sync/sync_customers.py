@@ -66,7 +66,7 @@ def read_of(reading: Reading, userid: str) -> None:
         asked_at = clock.now()
         try:
             with released():
-                page = reading.kegui.wecom.customers_by_user(userid, cursor)
+                page = reading.kegui.wecom.customers.batch_by_user(userid, cursor)
         except Refused as refused:
             if refused.errcode == BAD_CURSOR and cursor and not restarted:
                 cursor, restarted = "", True
@@ -145,7 +145,7 @@ def _really_gone(reading: Reading, userid: str, missing: Sequence[str]) -> list[
     wecom = reading.kegui.wecom
     try:
         with released():
-            listed = set(wecom.customers_of(userid))
+            listed = set(wecom.customers.ids_of(userid))
         still_serves = bool(listed) or userid in staff.serving(reading.kegui)
     except ABOUT_ONE as error:
         log.warning("member_not_readable", errcode=error.errcode)

@@ -38,7 +38,7 @@ def read_of(reading: Reading, owner: str) -> None:
     asked_at = clock.now()
     try:
         with released():
-            listed = [row.chat_id for row in reading.kegui.wecom.groups_of(owner)]
+            listed = [row.chat_id for row in reading.kegui.wecom.groups.owned_by(owner)]
     except Refused as refused:
         log.info("member_without_groups", errcode=refused.errcode)
         return
@@ -97,7 +97,7 @@ def _look(reading: Reading, group: GroupChat) -> None:
     """Ask what became of a group that its owner's list does not show any more."""
     try:
         with released():
-            shown = reading.kegui.wecom.group(group.chat_id).owner
+            shown = reading.kegui.wecom.groups.get(group.chat_id).owner
     except ABOUT_ONE as error:
         with reading.writing():
             _judge(reading, group, error)

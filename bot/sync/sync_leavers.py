@@ -59,7 +59,7 @@ def read_list(reading: Reading) -> list[str]:
     while True:
         try:
             with released():
-                page = reading.kegui.wecom.unassigned_page(cursor)
+                page = reading.kegui.wecom.resigned.unassigned_page(cursor)
         except Refused as refused:
             if refused.errcode != BAD_CURSOR or not cursor or restarted:
                 raise

@@ -52,7 +52,7 @@ def read_departments(reading: Reading) -> DepartmentsRead | None:
     """
     try:
         with released():
-            listed = reading.kegui.wecom.departments()
+            listed = reading.kegui.wecom.contacts.departments()
     except (Refused, OperatorNeeded, Paused) as error:
         if isinstance(error, Paused) and not error.needs_operator:
             raise
@@ -132,7 +132,7 @@ def _read_members_of(reading: Reading, number: int) -> None:
     """Read the direct members of one department; a member met for the first time is kept."""
     try:
         with released():
-            members = reading.kegui.wecom.department_members(number)
+            members = reading.kegui.wecom.contacts.members_of(number)
     except ABOUT_ONE as error:
         log.info("department_without_members", errcode=error.errcode)
         members = []
@@ -166,7 +166,7 @@ def read_member(reading: Reading, userid: str, departments: DepartmentsRead | No
     known = Staff.get_or_none(Staff.userid == userid)
     try:
         with released():
-            user = reading.kegui.wecom.user(userid)
+            user = reading.kegui.wecom.contacts.user(userid)
     except Refused as refused:
         if refused.errcode not in staff.NOT_FOUND:
             leave_unread(reading, userid, refused)
@@ -204,7 +204,7 @@ def read_leaders(reading: Reading, serving: Sequence[str]) -> None:
 def _read_leader(reading: Reading, userid: str) -> None:
     try:
         with released():
-            user = reading.kegui.wecom.user(userid)
+            user = reading.kegui.wecom.contacts.user(userid)
     except Refused as refused:
         if refused.errcode not in staff.NOT_FOUND:
             raise

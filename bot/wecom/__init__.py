@@ -1,8 +1,6 @@
 """wecom speaks: the only place that knows WeCom's API, and the only importer of wechatpy and
 requests."""
 
-from collections.abc import Callable, Mapping
-
 from bot.wecom.agents import Agent, Agents
 from bot.wecom.archive import Archive
 from bot.wecom.budgets import Budgets
@@ -28,39 +26,29 @@ from bot.wecom.logins import Identity, Logins, Ticket, jsapi_signature, oauth_ur
 from bot.wecom.messages import NOBODY_REACHED, Button, Card, MessageResult, Messages, as_data
 from bot.wecom.pauses import Pause, PauseStore
 from bot.wecom.tokens import Token, TokenStore
-from bot.wecom.transfers import TransferRow, Transfers, Unassigned
-from bot.wecom.transport import CallRecord, SecretName
+from bot.wecom.transfers import Resigned, TransferRow, Transfers, Unassigned
+from bot.wecom.transport import CallRecord, SecretName, Transport
 
 
-class WeCom(Contacts, Customers, Transfers, Groups, Messages, ContactWays, Agents, Archive, Logins):
-    """All that Kegui says to WeCom, for one corporation; one object in each process."""
+class WeCom:
+    """All that Kegui says to WeCom, for one corporation; one object in each process.
 
-    def __init__(
-        self,
-        *,
-        corp_id: str,
-        secrets: Mapping[SecretName, str],
-        agent_id: int | None,
-        api_base: str,
-        tokens: TokenStore,
-        pauses: PauseStore,
-        budgets: Budgets,
-        timeout_seconds: float = 10.0,
-        welcome_timeout_seconds: float = 5.0,
-        on_call: Callable[[CallRecord], None] | None = None,
-    ) -> None:
-        super().__init__(
-            corp_id=corp_id,
-            secrets=secrets,
-            api_base=api_base,
-            tokens=tokens,
-            pauses=pauses,
-            budgets=budgets,
-            timeout_seconds=timeout_seconds,
-            welcome_timeout_seconds=welcome_timeout_seconds,
-            on_call=on_call,
-        )
-        self.agent_id = agent_id
+    Args:
+        agent_id: the app that messages come from; None: no message can be sent.
+    """
+
+    def __init__(self, transport: Transport, agent_id: int | None) -> None:
+        self.transport = transport
+        self.contacts = Contacts(transport)
+        self.customers = Customers(transport)
+        self.transfers = Transfers(transport)
+        self.resigned = Resigned(transport)
+        self.groups = Groups(transport)
+        self.messages = Messages(transport, agent_id)
+        self.contact_ways = ContactWays(transport)
+        self.agents = Agents(transport)
+        self.archive = Archive(transport)
+        self.logins = Logins(transport)
 
 
 __all__ = [
@@ -97,6 +85,7 @@ __all__ = [
     "TokenStore",
     "TransferRow",
     "Transient",
+    "Transport",
     "Unassigned",
     "Unreadable",
     "User",

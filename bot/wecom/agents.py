@@ -21,16 +21,19 @@ class Agent:
         return not (self.visible_userids or self.visible_departments or self.visible_tags)
 
 
-class Agents(Transport):
+@dataclass
+class Agents:
     """What an app may read of itself."""
 
-    def agent(self, agent_id: int) -> Agent:
+    transport: Transport
+
+    def get(self, agent_id: int) -> Agent:
         """Read the app that the token belongs to (path 90227).
 
         Raises:
             OperatorNeeded: 301002, 40056: the token belongs to another app.
         """
-        answer = self.read("agent/get", {"agentid": agent_id})
+        answer = self.transport.read("agent/get", {"agentid": agent_id})
         users = rows(part(answer, "allow_userinfos"), "user", "userid")
         return Agent(
             name=text(answer, "name"),
@@ -42,4 +45,4 @@ class Agents(Transport):
 
     def callback_addresses(self) -> list[str]:
         """Read from which addresses callbacks come; any app may (path 90930)."""
-        return texts(self.read("getcallbackip"), "ip_list")
+        return texts(self.transport.read("getcallbackip"), "ip_list")

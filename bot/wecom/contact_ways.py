@@ -40,10 +40,13 @@ class ContactWayDetail:
     qr_code: str
 
 
-class ContactWays(Transport):
+@dataclass
+class ContactWays:
     """Ways made by the API: the admin console does not show them (path 92228)."""
 
-    def add_contact_way(
+    transport: Transport
+
+    def add(
         self, userids: Sequence[str], state: str, remark: str = "", *, skip_verify: bool = True
     ) -> ContactWayMade:
         """Make a QR code for one member, or for up to 100.
@@ -52,7 +55,7 @@ class ContactWays(Transport):
             state: at most 30 characters; comes back in the add event.
         """
         check_count(userids, MEMBERS_OF_ONE)
-        answer = self.act(
+        answer = self.transport.act(
             ADD,
             {
                 # Also for one member: the type can never be changed, the members can.
@@ -69,9 +72,9 @@ class ContactWays(Transport):
             raise Transient(ADD, None, "no config_id in the answer", maybe_executed=True)
         return ContactWayMade(config_id, text(answer, "qr_code"))
 
-    def contact_way(self, config_id: str) -> ContactWayDetail:
+    def get(self, config_id: str) -> ContactWayDetail:
         """Read one way."""
-        answer = self.ask("externalcontact/get_contact_way", {"config_id": config_id})
+        answer = self.transport.ask("externalcontact/get_contact_way", {"config_id": config_id})
         row = part(answer, "contact_way")
         return ContactWayDetail(
             config_id=text(row, "config_id", config_id),
@@ -84,9 +87,7 @@ class ContactWays(Transport):
             qr_code=text(row, "qr_code"),
         )
 
-    def contact_way_ids(
-        self, start: datetime = EARLIEST, end: datetime | None = None
-    ) -> Iterator[str]:
+    def ids(self, start: datetime = EARLIEST, end: datetime | None = None) -> Iterator[str]:
         """List the ways made between two moments: without any, all that WeCom lists.
 
         WeCom itself would begin 90 days ago.
@@ -102,13 +103,13 @@ class ContactWays(Transport):
             body: dict[str, Any] = {**window, "limit": PAGE}
             if cursor:
                 body["cursor"] = cursor
-            answer = self.ask("externalcontact/list_contact_way", body)
+            answer = self.transport.ask("externalcontact/list_contact_way", body)
             yield from (text(row, "config_id") for row in rows(answer, "contact_way", "config_id"))
             cursor = text(answer, "next_cursor")
             if not cursor:
                 return
 
-    def update_contact_way(
+    def update(
         self,
         config_id: str,
         userids: Sequence[str],
@@ -119,7 +120,7 @@ class ContactWays(Transport):
         """Overwrite the members, and remark and state where given."""
         check_count(userids, MEMBERS_OF_ONE)
         changes = {"remark": remark, "state": state}
-        self.act(
+        self.transport.act(
             "externalcontact/update_contact_way",
             {
                 "config_id": config_id,
@@ -128,6 +129,6 @@ class ContactWays(Transport):
             },
         )
 
-    def delete_contact_way(self, config_id: str) -> None:
+    def delete(self, config_id: str) -> None:
         """Delete a way; its QR code leads nowhere then."""
-        self.act("externalcontact/del_contact_way", {"config_id": config_id})
+        self.transport.act("externalcontact/del_contact_way", {"config_id": config_id})

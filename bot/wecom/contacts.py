@@ -56,14 +56,17 @@ class User:
         return {name: value for name, value in known.items() if name not in self.unsaid}
 
 
-class Contacts(Transport):
+@dataclass
+class Contacts:
     """What the app may read of the corporation's own people."""
+
+    transport: Transport
 
     def departments(self) -> list[Department]:
         """Read all departments the app may see (path 90208); where that is refused, only the
         tree (path 95350)."""
         try:
-            listed = list(rows(self.read("department/list"), "department", "id"))
+            listed = list(rows(self.transport.read("department/list"), "department", "id"))
         except (Refused, OperatorNeeded, Paused) as error:
             if isinstance(error, Paused) and not error.needs_operator:
                 raise
@@ -80,12 +83,12 @@ class Contacts(Transport):
 
     def department_tree(self, secret_name: SecretName) -> list[dict[str, Any]]:
         """Read ids and parents; the contacts secret may read no more (path 95350)."""
-        answer = self.read("department/simplelist", secret_name=secret_name)
+        answer = self.transport.read("department/simplelist", secret_name=secret_name)
         return list(rows(answer, "department_id", "id"))
 
-    def department_members(self, department_id: int) -> list[Member]:
+    def members_of(self, department_id: int) -> list[Member]:
         """Read the direct members of one department (path 90200)."""
-        answer = self.read("user/simplelist", {"department_id": department_id})
+        answer = self.transport.read("user/simplelist", {"department_id": department_id})
         return [
             Member(text(row, "userid"), name_in(row), numbers(row, "department"))
             for row in rows(answer, "userlist", "userid")
@@ -97,7 +100,7 @@ class Contacts(Transport):
         Raises:
             Refused: 60111: the member is gone, or out of the app's visible range.
         """
-        return _user(self.read("user/get", {"userid": userid}), userid)
+        return _user(self.transport.read("user/get", {"userid": userid}), userid)
 
 
 def _user(row: Mapping[str, Any], userid: str) -> User:

@@ -52,24 +52,27 @@ class Page:
     next_cursor: str
 
 
-class Customers(Transport):
+@dataclass
+class Customers:
     """The corporation's external contacts."""
+
+    transport: Transport
 
     def follow_users(self) -> list[str]:
         """Read who has 客户联系 within the app's visible range (path 92571)."""
-        return texts(self.read("externalcontact/get_follow_user_list"), "follow_user")
+        return texts(self.transport.read("externalcontact/get_follow_user_list"), "follow_user")
 
-    def customers_of(self, userid: str) -> list[str]:
+    def ids_of(self, userid: str) -> list[str]:
         """Read the customers of a member (path 92113); one without any gives an empty list."""
         try:
-            answer = self.read("externalcontact/list", {"userid": userid})
+            answer = self.transport.read("externalcontact/list", {"userid": userid})
         except Refused as refused:
             if refused.errcode == NO_RELATION:
                 return []
             raise
         return texts(answer, "external_userid")
 
-    def customer(self, external_userid: str) -> CustomerDetail:
+    def get(self, external_userid: str) -> CustomerDetail:
         """Read one customer with all visible members (path 92114)."""
         followers: list[FollowUser] = []
         for answer in self._pages_of(external_userid):
@@ -94,14 +97,14 @@ class Customers(Transport):
         cursor: str | None = ""
         while cursor is not None:
             query = {"external_userid": external_userid, **({"cursor": cursor} if cursor else {})}
-            answer = self.read("externalcontact/get", query)
+            answer = self.transport.read("externalcontact/get", query)
             yield answer
             cursor = text(answer, "next_cursor") or None
 
-    def customers_by_user(self, userid: str, cursor: str = "") -> Page:
+    def batch_by_user(self, userid: str, cursor: str = "") -> Page:
         """Read one page of a member's customers with details (path 92994)."""
         body = {"userid_list": [userid], "cursor": cursor, "limit": PAGE}
-        answer = self.ask("externalcontact/batch/get_by_user", body)
+        answer = self.transport.ask("externalcontact/batch/get_by_user", body)
         items = [
             CustomerOfMember(
                 text(row["external_contact"], "external_userid"),
@@ -126,19 +129,19 @@ class Customers(Transport):
         given = {name: value for name, value in changes.items() if value is not None}
         if not given:
             raise ValueError("a remark or a description is needed")
-        self.act(
+        self.transport.act(
             "externalcontact/remark",
             {"userid": userid, "external_userid": external_userid, **given},
         )
 
-    def send_welcome_msg(self, welcome_code: str, text: str) -> None:
+    def send_welcome(self, welcome_code: str, text: str) -> None:
         """Send the welcome of one code: once, within 20 seconds of the event (path 92137).
 
         Raises:
             Refused: 41050, 41051, 41053: it was not, or cannot be, sent.
             Transient: 41096: another app is sending at this moment; or no answer came.
         """
-        self.act(WELCOME, {"welcome_code": welcome_code, "text": {"content": text}})
+        self.transport.act(WELCOME, {"welcome_code": welcome_code, "text": {"content": text}})
 
 
 def _follow_user(row: Mapping[str, Any], userid: str = "") -> FollowUser:

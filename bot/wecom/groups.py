@@ -9,7 +9,6 @@ from bot.wecom.customers import check_count, moment
 from bot.wecom.transport import Transport
 
 GROUPS_IN_ONE_CALL = 100
-OWNERS_IN_ONE_CALL = 100
 PAGE = 1000
 
 
@@ -38,40 +37,36 @@ class Group:
     members: tuple[GroupMember, ...]
 
 
-class Groups(Transport):
+@dataclass
+class Groups:
     """Groups whose owner is in the app's visible range."""
 
-    def groups_of(self, owner_userid: str) -> list[GroupRow]:
+    transport: Transport
+
+    def owned_by(self, userid: str) -> list[GroupRow]:
         """Read the groups of one owner, in service or gone (path 92120)."""
-        return self.all_groups([owner_userid])
-
-    def all_groups(self, owner_userids: Sequence[str]) -> list[GroupRow]:
-        """Read the groups of many owners, a hundred in a call."""
         groups: list[GroupRow] = []
-        for start in range(0, len(owner_userids), OWNERS_IN_ONE_CALL):
-            owners = list(owner_userids[start : start + OWNERS_IN_ONE_CALL])
-            cursor = ""
-            while True:
-                body = {
-                    "status_filter": 0,
-                    "owner_filter": {"userid_list": owners},
-                    "limit": PAGE,
-                    **({"cursor": cursor} if cursor else {}),
-                }
-                answer = self.ask("externalcontact/groupchat/list", body)
-                groups += [
-                    GroupRow(text(row, "chat_id"), number(row, "status"))
-                    for row in rows(answer, "group_chat_list", "chat_id")
-                ]
-                cursor = text(answer, "next_cursor")
-                if not cursor:
-                    break
-        return groups
+        cursor = ""
+        while True:
+            body = {
+                "status_filter": 0,
+                "owner_filter": {"userid_list": [userid]},
+                "limit": PAGE,
+                **({"cursor": cursor} if cursor else {}),
+            }
+            answer = self.transport.ask("externalcontact/groupchat/list", body)
+            groups += [
+                GroupRow(text(row, "chat_id"), number(row, "status"))
+                for row in rows(answer, "group_chat_list", "chat_id")
+            ]
+            cursor = text(answer, "next_cursor")
+            if not cursor:
+                return groups
 
-    def group(self, chat_id: str) -> Group:
+    def get(self, chat_id: str) -> Group:
         """Read one group with its members (path 92122)."""
         body = {"chat_id": chat_id, "need_name": 0}
-        row = part(self.ask("externalcontact/groupchat/get", body), "group_chat")
+        row = part(self.transport.ask("externalcontact/groupchat/get", body), "group_chat")
         return Group(
             chat_id=text(row, "chat_id", chat_id),
             name=None if row.get("name") is None else name_in(row),
@@ -83,7 +78,7 @@ class Groups(Transport):
             ),
         )
 
-    def transfer_groups(
+    def transfer(
         self, chat_ids: Sequence[str], new_owner: str, *, resigned: bool
     ) -> dict[str, int]:
         """Give groups to a new owner (path 92127 after a leave, 95703 in service).
@@ -96,7 +91,7 @@ class Groups(Transport):
         """
         check_count(chat_ids, GROUPS_IN_ONE_CALL)
         name = "transfer" if resigned else "onjob_transfer"
-        answer = self.act(
+        answer = self.transport.act(
             f"externalcontact/groupchat/{name}",
             {"chat_id_list": list(chat_ids), "new_owner": new_owner},
         )

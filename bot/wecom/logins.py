@@ -39,8 +39,11 @@ class Ticket:
     expires_in: int
 
 
-class Logins(Transport):
+@dataclass
+class Logins:
     """Who somebody is, and the tickets with which a page is signed."""
+
+    transport: Transport
 
     def identity_of(self, code: str) -> Identity:
         """Exchange the code that a login page gave (paths 91023, 98176).
@@ -54,7 +57,7 @@ class Logins(Transport):
         """
         if not 0 < len(code.encode()) <= CODE_BYTES:
             raise Refused(USERINFO, BAD_CODE, "invalid code")
-        answer = self.redeem(USERINFO, {"code": code})
+        answer = self.transport.redeem(USERINFO, {"code": code})
         identity = Identity(
             userid=_text(answer, "userid"),
             external_userid=_text(answer, "external_userid"),
@@ -67,11 +70,11 @@ class Logins(Transport):
     def jsapi_ticket(self) -> Ticket:
         """Ask for the corporation's ticket; an app may do so 100 times an hour (path 90506), so
         keep it."""
-        return _ticket(JSAPI_TICKET, self.read(JSAPI_TICKET))
+        return _ticket(JSAPI_TICKET, self.transport.read(JSAPI_TICKET))
 
     def agent_ticket(self) -> Ticket:
         """Ask for the app's own ticket, for getAgentConfigSignature (path 90506); keep it too."""
-        return _ticket(AGENT_TICKET, self.read(AGENT_TICKET, {"type": "agent_config"}))
+        return _ticket(AGENT_TICKET, self.transport.read(AGENT_TICKET, {"type": "agent_config"}))
 
 
 def _text(answer: Mapping[str, Any], name: str) -> str | None:

@@ -63,12 +63,14 @@ class Card:
     url: str = ""
 
 
-class Messages(Transport):
+@dataclass
+class Messages:
     """What the app says to members of the corporation."""
 
-    agent_id: int | None = None
+    transport: Transport
+    agent_id: int | None
 
-    def send_message(
+    def send_text(
         self, userids: Sequence[str], text: str, *, duplicate_check_seconds: int = 1800
     ) -> MessageResult:
         """Send a text (path 90236); WeCom drops the very same one within the checked time.
@@ -116,7 +118,7 @@ class Messages(Transport):
             "response_code": response_code,
             "button": {"replace_name": text},
         }
-        answer = self.act("message/update_template_card", body)
+        answer = self.transport.act("message/update_template_card", body)
         return tuple(texts(answer, "invaliduser"))
 
     def _deliver(
@@ -127,7 +129,7 @@ class Messages(Transport):
         duplicate_check_seconds: int,
     ) -> MessageResult:
         check_count(userids, RECIPIENTS)
-        answer = self.act(
+        answer = self.transport.act(
             "message/send",
             {
                 "touser": "|".join(userids),

@@ -39,10 +39,13 @@ class UnassignedPage:
     next_cursor: str
 
 
-class Transfers(Transport):
-    """Transfers start at once and end within 24 hours, unless the customer refuses."""
+@dataclass
+class Transfers:
+    """Customers of members in service: begun at once, done within 24 hours unless refused."""
 
-    def transfer_customer(
+    transport: Transport
+
+    def submit(
         self,
         handover_userid: str,
         takeover_userid: str,
@@ -59,22 +62,38 @@ class Transfers(Transport):
         Returns:
             A code for each customer: 0 says begun, not done.
         """
-        body: dict[str, Any] = {}
-        if transfer_success_msg:
-            body["transfer_success_msg"] = transfer_success_msg
-        return self._transfer(
+        extra = {"transfer_success_msg": transfer_success_msg} if transfer_success_msg else {}
+        return _submit(
+            self.transport,
             "externalcontact/transfer_customer",
             handover_userid,
             takeover_userid,
             external_userids,
-            body,
+            extra,
         )
 
-    def resigned_transfer_customer(
+    def results(self, handover_userid: str, takeover_userid: str) -> list[TransferRow]:
+        """Read how the transfers of a pair in service stand, all pages (path 94088)."""
+        endpoint = "externalcontact/transfer_result"
+        return list(_results(self.transport, endpoint, handover_userid, takeover_userid))
+
+
+@dataclass
+class Resigned:
+    """Customers of members who have left, and how they come to others."""
+
+    transport: Transport
+
+    def submit(
         self, handover_userid: str, takeover_userid: str, external_userids: Sequence[str]
     ) -> dict[str, int]:
-        """Begin to move customers of a member who has left (path 94081)."""
-        return self._transfer(
+        """Begin to move customers of a member who has left (path 94081).
+
+        Returns:
+            A code for each customer: 0 says begun, not done.
+        """
+        return _submit(
+            self.transport,
             "externalcontact/resigned/transfer_customer",
             handover_userid,
             takeover_userid,
@@ -82,17 +101,10 @@ class Transfers(Transport):
             {},
         )
 
-    def transfer_result(self, handover_userid: str, takeover_userid: str) -> list[TransferRow]:
-        """Read how the transfers of a pair in service stand, all pages (path 94088)."""
-        endpoint = "externalcontact/transfer_result"
-        return list(self._results(endpoint, handover_userid, takeover_userid))
-
-    def resigned_transfer_result(
-        self, handover_userid: str, takeover_userid: str
-    ) -> list[TransferRow]:
+    def results(self, handover_userid: str, takeover_userid: str) -> list[TransferRow]:
         """Read how the transfers from a member who has left stand, all pages (path 94082)."""
         endpoint = "externalcontact/resigned/transfer_result"
-        return list(self._results(endpoint, handover_userid, takeover_userid))
+        return list(_results(self.transport, endpoint, handover_userid, takeover_userid))
 
     def unassigned(self) -> Iterator[Unassigned]:
         """Read all customers whose member has left."""
@@ -122,7 +134,7 @@ class Transfers(Transport):
             Refused: 50100: WeCom does not know the cursor any more.
         """
         body = {"page_size": PAGE, **({"cursor": cursor} if cursor else {})}
-        answer = self.ask("externalcontact/get_unassigned_list", body)
+        answer = self.transport.ask("externalcontact/get_unassigned_list", body)
         items = [
             Unassigned(
                 text(row, "handover_userid"),
@@ -133,42 +145,44 @@ class Transfers(Transport):
         ]
         return UnassignedPage(items, text(answer, "next_cursor"))
 
-    def _transfer(
-        self,
-        endpoint: str,
-        handover_userid: str,
-        takeover_userid: str,
-        external_userids: Sequence[str],
-        extra: dict[str, Any],
-    ) -> dict[str, int]:
-        check_count(external_userids, CUSTOMERS_IN_ONE_CALL)
-        answer = self.act(
-            endpoint,
-            {
-                "handover_userid": handover_userid,
-                "takeover_userid": takeover_userid,
-                "external_userid": list(external_userids),
-                **extra,
-            },
-        )
-        return {
-            text(row, "external_userid"): number(row, "errcode")
-            for row in rows(answer, "customer", "external_userid")
-        }
 
-    def _results(
-        self, endpoint: str, handover_userid: str, takeover_userid: str
-    ) -> Iterator[TransferRow]:
-        cursor = ""
-        while True:
-            body = {"handover_userid": handover_userid, "takeover_userid": takeover_userid}
-            answer = self.ask(endpoint, {**body, **({"cursor": cursor} if cursor else {})})
-            for row in rows(answer, "customer", "external_userid"):
-                yield TransferRow(
-                    text(row, "external_userid"),
-                    number(row, "status"),
-                    moment(row.get("takeover_time")),
-                )
-            cursor = text(answer, "next_cursor")
-            if not cursor:
-                return
+def _submit(
+    transport: Transport,
+    endpoint: str,
+    handover_userid: str,
+    takeover_userid: str,
+    external_userids: Sequence[str],
+    extra: dict[str, Any],
+) -> dict[str, int]:
+    check_count(external_userids, CUSTOMERS_IN_ONE_CALL)
+    answer = transport.act(
+        endpoint,
+        {
+            "handover_userid": handover_userid,
+            "takeover_userid": takeover_userid,
+            "external_userid": list(external_userids),
+            **extra,
+        },
+    )
+    return {
+        text(row, "external_userid"): number(row, "errcode")
+        for row in rows(answer, "customer", "external_userid")
+    }
+
+
+def _results(
+    transport: Transport, endpoint: str, handover_userid: str, takeover_userid: str
+) -> Iterator[TransferRow]:
+    cursor = ""
+    while True:
+        body = {"handover_userid": handover_userid, "takeover_userid": takeover_userid}
+        answer = transport.ask(endpoint, {**body, **({"cursor": cursor} if cursor else {})})
+        for row in rows(answer, "customer", "external_userid"):
+            yield TransferRow(
+                text(row, "external_userid"),
+                number(row, "status"),
+                moment(row.get("takeover_time")),
+            )
+        cursor = text(answer, "next_cursor")
+        if not cursor:
+            return

@@ -21,6 +21,7 @@ from bot.queue import Queue
 from bot.vault import Vault
 from bot.wecom import ContactWayMade, MessageResult, Refused, User
 from config import settings
+from tests.wecom.one_for_all import OneForAll
 
 MORNING = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 Call = Callable[..., TestResponse]
@@ -36,7 +37,7 @@ def in_days(days: int) -> str:
 
 
 @dataclass
-class FakeWeCom:
+class FakeWeCom(OneForAll):
     """Remembers every call; ``error`` is raised instead of answering."""
 
     calls: list[tuple[Any, ...]] = field(default_factory=list)
@@ -47,27 +48,27 @@ class FakeWeCom:
             raise self.error
         self.calls.append(call)
 
-    def user(self, userid: str) -> User:
+    def contacts_user(self, userid: str) -> User:
         raise Refused("user/get", 60111)
 
-    def follow_users(self) -> list[str]:
+    def customers_follow_users(self) -> list[str]:
         with db.connection():
             return [member.userid for member in Staff.select().where(Staff.serves)]
 
-    def send_message(self, userids: list[str], text: str) -> MessageResult:
+    def messages_send_text(self, userids: list[str], text: str) -> MessageResult:
         self._asked("send_message", *userids, text)
         return MessageResult("msgid", ())
 
-    def add_contact_way(self, userids: list[str], state: str, remark: str = "") -> ContactWayMade:
+    def contact_ways_add(self, userids: list[str], state: str, remark: str = "") -> ContactWayMade:
         self._asked("add_contact_way", userids, state, remark)
         return ContactWayMade(f"config-{len(self.calls)}", "https://wework.example/qr")
 
-    def update_contact_way(
+    def contact_ways_update(
         self, config_id: str, userids: list[str], *, remark: str | None = None
     ) -> None:
         self._asked("update_contact_way", config_id, userids, remark)
 
-    def delete_contact_way(self, config_id: str) -> None:
+    def contact_ways_delete(self, config_id: str) -> None:
         self._asked("delete_contact_way", config_id)
 
 

@@ -19,20 +19,21 @@ from bot.router import Received
 from bot.vault import Vault
 from bot.wecom import Paused, Transient
 from config import settings
+from tests.wecom.one_for_all import OneForAll
 
 ENDPOINT = "externalcontact/send_welcome_msg"
 NO_ANSWER = Transient(ENDPOINT, None, "network: ReadTimeout", maybe_executed=True)
 NOT_SENT = Transient(ENDPOINT, None, "network: ConnectTimeout")
 
 
-class FakeWeCom:
+class FakeWeCom(OneForAll):
     """Answers one welcome after the other as told."""
 
     def __init__(self) -> None:
         self.endings: list[Exception] = []
         self.asked = 0
 
-    def send_welcome_msg(self, _code: str, _text: str) -> None:
+    def customers_send_welcome(self, _code: str, _text: str) -> None:
         self.asked += 1
         if self.endings:
             raise self.endings.pop(0)

@@ -35,6 +35,7 @@ from bot.wecom import (
 )
 from tests.console.conftest import MORNING, add_person, log_in, submit
 from tests.queries import counted_queries
+from tests.wecom.one_for_all import OneForAll
 
 pytestmark = pytest.mark.usefixtures("database")
 PICTURE = b"\x89PNG the code"
@@ -42,22 +43,22 @@ QR = "https://p.qpic.cn/wwhead/code/0"
 
 
 @dataclass
-class FakeWeCom:
+class FakeWeCom(OneForAll):
     """Remembers what it was asked; ``error`` is raised instead."""
 
     calls: list[tuple[Any, ...]] = field(default_factory=list)
     error: WeComError | None = None
 
-    def add_contact_way(self, userids: list[str], state: str, remark: str = "") -> ContactWayMade:
+    def contact_ways_add(self, userids: list[str], state: str, remark: str = "") -> ContactWayMade:
         self._asked("add", userids, state, remark)
         return ContactWayMade("config-1", QR)
 
-    def update_contact_way(
+    def contact_ways_update(
         self, config_id: str, userids: list[str], *, remark: str | None = None
     ) -> None:
         self._asked("update", config_id, userids, remark)
 
-    def delete_contact_way(self, config_id: str) -> None:
+    def contact_ways_delete(self, config_id: str) -> None:
         self._asked("delete", config_id)
 
     def _asked(self, *call: Any) -> None:

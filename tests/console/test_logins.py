@@ -33,6 +33,7 @@ from bot.wecom.logins import Identity
 from tests.console.conftest import MORNING, add_person
 from tests.console.test_sessions import Clock, is_in
 from tests.console.two_departments import PUBLIC_URL, come_in, open_house, send, token_of
+from tests.wecom.one_for_all import OneForAll
 
 PHONE = {"User-Agent": "Mozilla/5.0 (iPhone) wxwork/4.1.0 MicroMessenger/7.0"}
 NAME, PASSWORD = "ops", "a long password of the tests"
@@ -42,13 +43,13 @@ INVALID_CODE = 40029
 
 
 @dataclass
-class WeComOfLogins:
+class WeComOfLogins(OneForAll):
     """Says whom a code stands for, once."""
 
     codes: dict[str, Identity | Exception] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
 
-    def identity_of(self, code: str) -> Identity:
+    def logins_identity_of(self, code: str) -> Identity:
         self.asked.append(code)
         found = self.codes.pop(code, Refused("auth/getuserinfo", INVALID_CODE, "invalid code"))
         if isinstance(found, Exception):

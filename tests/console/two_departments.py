@@ -79,13 +79,13 @@ PUBLIC_URL = "https://kegui.example"
 class WeComOfTests(FakeWeCom):
     """Answers whatever the console asks."""
 
-    def jsapi_ticket(self) -> Ticket:
+    def logins_jsapi_ticket(self) -> Ticket:
         return Ticket("ticket", 7200)
 
-    def agent_ticket(self) -> Ticket:
+    def logins_agent_ticket(self) -> Ticket:
         return Ticket("agent ticket", 7200)
 
-    def phones_of(self, external_userid: str) -> dict[str, list[str]]:
+    def customers_phones_of(self, external_userid: str) -> dict[str, list[str]]:
         return {"north_staff": [NORTHERN_PHONE], "south_staff": [SOUTHERN_PHONE]}
 
 

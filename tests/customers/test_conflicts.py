@@ -24,19 +24,20 @@ from bot.wecom import Transient, WeComError
 from config import settings
 from tests.conftest import in_thread
 from tests.test_events import xml
+from tests.wecom.one_for_all import OneForAll
 
 pytestmark = pytest.mark.usefixtures("store")
 MANAGER = Who("manager")
 
 
-class FakeWeCom:
+class FakeWeCom(OneForAll):
     """Takes messages, or fails."""
 
     def __init__(self) -> None:
         self.error: WeComError | None = None
         self.told: list[str] = []
 
-    def send_message(self, userids: list[str], _text: str) -> None:
+    def messages_send_text(self, userids: list[str], _text: str) -> None:
         if self.error is not None:
             raise self.error
         self.told += userids

@@ -13,10 +13,11 @@ from bot.router import Received
 from bot.vault import Vault
 from bot.wecom import Transient
 from config import settings
+from tests.wecom.one_for_all import OneForAll
 
 
-class WeComIsAway:
-    def customer(self, _external_userid: str) -> None:
+class WeComIsAway(OneForAll):
+    def customers_get(self, _external_userid: str) -> None:
         raise Transient("externalcontact/get", None, "time-out")
 
 

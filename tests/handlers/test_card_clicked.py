@@ -32,6 +32,7 @@ from bot.wecom import Card, Refused, Transient, WeComError
 from config import settings
 from handlers import router
 from tests.test_events import xml
+from tests.wecom.one_for_all import OneForAll
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 LAST_DAY = date(2026, 11, 30)
@@ -39,18 +40,20 @@ HR = Who("hr_wang")
 
 
 @dataclass
-class FakeWeCom:
+class FakeWeCom(OneForAll):
     """Keeps cards and what stands on them; ``troubles`` come first, one a call."""
 
     cards: list[tuple[str, Card]] = field(default_factory=list)
     answers: list[tuple[str, str, str]] = field(default_factory=list)
     troubles: list[WeComError] = field(default_factory=list)
 
-    def send_card(self, userids: list[str], card: Card) -> None:
+    def messages_send_card(self, userids: list[str], card: Card) -> None:
         self._fail()
         self.cards += [(userid, card) for userid in userids]
 
-    def update_card(self, response_code: str, userids: list[str], text: str) -> tuple[str, ...]:
+    def messages_update_card(
+        self, response_code: str, userids: list[str], text: str
+    ) -> tuple[str, ...]:
         self._fail()
         self.answers += [(response_code, userid, text) for userid in userids]
         return ()

@@ -31,6 +31,7 @@ from bot.worker import Worker
 from config import settings
 from handlers import router
 from tests.test_events import xml
+from tests.wecom.one_for_all import OneForAll
 
 NOW = datetime(2026, 11, 24, 2, 0, tzinfo=UTC)
 FAMILY, GROUPS = "change_external_contact", "change_external_chat"
@@ -46,34 +47,34 @@ class Time:
 
 
 @dataclass
-class WeCom:
-    """Shows the members here, and what a test puts into ``groups``: an answer, or what makes it."""
+class WeCom(OneForAll):
+    """Shows the members here, and the ``shown_groups`` of a test: answers, or what makes them."""
 
     here: list[str] = field(default_factory=lambda: ["zhangsan", "lisi"])
-    groups: list[Group | Refused | Callable[[], Group]] = field(default_factory=list)
+    shown_groups: list[Group | Refused | Callable[[], Group]] = field(default_factory=list)
 
-    def user(self, userid: str) -> User:
+    def contacts_user(self, userid: str) -> User:
         if userid not in self.here:
             raise Refused("user/get", 60111)
         return User(userid, userid, (2,), 2, (), None, 1)
 
-    def follow_users(self) -> list[str]:
+    def customers_follow_users(self) -> list[str]:
         return self.here
 
-    def customer(self, external_userid: str) -> CustomerDetail:
+    def customers_get(self, external_userid: str) -> CustomerDetail:
         contact = FollowUser("zhangsan", "", NOW, "", 1, "")
         return CustomerDetail(external_userid, "陈女士", 1, (contact,))
 
-    def group(self, _chat_id: str) -> Group:
-        answer = self.groups.pop(0) if len(self.groups) > 1 else self.groups[0]
+    def groups_get(self, _chat_id: str) -> Group:
+        answer = self.shown_groups.pop(0) if len(self.shown_groups) > 1 else self.shown_groups[0]
         if isinstance(answer, Refused):
             raise answer
         return answer() if callable(answer) else answer
 
-    def unassigned_of(self, _userid: str) -> list[Any]:
+    def resigned_unassigned_of(self, _userid: str) -> list[Any]:
         return []
 
-    def send_message(self, _userids: list[str], _text: str) -> MessageResult:
+    def messages_send_text(self, _userids: list[str], _text: str) -> MessageResult:
         return MessageResult("msgid", ())
 
 
@@ -221,7 +222,7 @@ def test_a_group_whose_end_is_heard_of_before_its_beginning_is_over(
     kegui: Kegui, wecom: WeCom
 ) -> None:
     # WeCom's answer lags behind its own event.
-    wecom.groups = [Group("wr_1", "客户群", "zhangsan", NOW, ())]
+    wecom.shown_groups = [Group("wr_1", "客户群", "zhangsan", NOW, ())]
     comes(kegui, 20, Event=GROUPS, ChangeType="dismiss", ChatId="wr_1")
     comes(kegui, 10, Event=GROUPS, ChangeType="create", ChatId="wr_1")
 
@@ -241,7 +242,7 @@ def test_a_group_is_read_again_when_wecom_has_written_it(
     kegui: Kegui, wecom: WeCom, time: Time
 ) -> None:
     old = Group("wr_1", "客户群", "zhangsan", NOW, ())
-    wecom.groups = [old, Group("wr_1", "客户群", "lisi", NOW, ())]
+    wecom.shown_groups = [old, Group("wr_1", "客户群", "lisi", NOW, ())]
 
     event_id = comes(kegui, 0, Event=GROUPS, ChangeType="update", ChatId="wr_1")
 
@@ -259,7 +260,7 @@ def test_an_answer_without_owner_or_name_takes_nothing_away(
     kegui: Kegui, wecom: WeCom, time: Time, name: str | None
 ) -> None:
     GroupChat.create(chat_id="wr_1", name="客户群", owner="zhangsan", seen_at=NOW)
-    wecom.groups = [Group("wr_1", name, "", NOW, ())]
+    wecom.shown_groups = [Group("wr_1", name, "", NOW, ())]
     time.pass_(1)
 
     event_id = comes(kegui, 0, Event=GROUPS, ChangeType="update", ChatId="wr_1")
@@ -280,7 +281,7 @@ def test_an_answer_that_was_asked_for_earlier_overwrites_no_later_one(
         return Group("wr_1", "客户群", "zhangsan", NOW, ())
 
     GroupChat.create(chat_id="wr_1", owner="wangwu", seen_at=NOW - timedelta(days=1))
-    wecom.groups = [meanwhile]
+    wecom.shown_groups = [meanwhile]
     event_id = comes(kegui, 0, Event=GROUPS, ChangeType="update", ChatId="wr_1")
     time.pass_(10)
     Worker(kegui, router, CAPABILITIES).answer(event_id, Lane.WORK)
@@ -291,7 +292,7 @@ def test_an_answer_that_was_asked_for_earlier_overwrites_no_later_one(
 def test_a_group_in_a_handover_is_not_done_because_an_answer_names_no_owner(
     kegui: Kegui, wecom: WeCom
 ) -> None:
-    wecom.groups = [Group("wr_1", "客户群", "", NOW, ())]
+    wecom.shown_groups = [Group("wr_1", "客户群", "", NOW, ())]
     handover, item, _ = moving("group", "wr_1")
 
     group_transfers.poll(handover, kegui)

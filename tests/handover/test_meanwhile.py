@@ -51,13 +51,14 @@ from bot.wecom import (
 )
 from config import settings
 from tests.conftest import in_thread
+from tests.wecom.one_for_all import OneForAll
 
 pytestmark = pytest.mark.usefixtures("store")
 HR, MANAGER = Who("hr"), Who("manager")
 LAST_DAY = date(2026, 11, 30)
 
 
-class FakeWeCom:
+class FakeWeCom(OneForAll):
     """Accepts transfers; what happens while it is asked stands in ``meanwhile``, call by call."""
 
     def __init__(self) -> None:
@@ -74,39 +75,39 @@ class FakeWeCom:
         if self.error is not None:
             raise self.error
 
-    def user(self, userid: str) -> User:
+    def contacts_user(self, userid: str) -> User:
         return User(userid, userid, (1,), 1, (), None, 1)
 
-    def customers_of(self, _userid: str) -> list[str]:
+    def customers_ids_of(self, _userid: str) -> list[str]:
         with connection():
             return [item.subject for item in HandoverItem.select()]
 
-    def groups_of(self, _userid: str) -> list[Any]:
+    def groups_owned_by(self, _userid: str) -> list[Any]:
         return []
 
-    def contact_way_ids(self) -> list[str]:
+    def contact_ways_ids(self) -> list[str]:
         return []
 
-    def transfer_customer(
+    def transfers_submit(
         self, _from: str, to: str, customers: list[str], _text: str
     ) -> dict[str, int]:
         self.sent.append((to, customers))
         self._asked()
         return dict.fromkeys(customers, self.code)
 
-    def transfer_groups(self, groups: list[str], to: str, *, resigned: bool) -> dict[str, int]:
+    def groups_transfer(self, groups: list[str], to: str, *, resigned: bool) -> dict[str, int]:
         self.sent.append((to, groups))
         self._asked()
         return {}
 
-    def transfer_result(self, _from: str, _to: str) -> list[TransferRow]:
+    def transfers_results(self, _from: str, _to: str) -> list[TransferRow]:
         return self.rows
 
-    def update_contact_way(self, _id: str, userids: list[str], *, remark: str | None) -> None:
+    def contact_ways_update(self, _id: str, userids: list[str], *, remark: str | None) -> None:
         self._asked()
         self.ways.append(userids)
 
-    def delete_contact_way(self, _id: str) -> None:
+    def contact_ways_delete(self, _id: str) -> None:
         self._asked()
         self.ways.append([])
 

@@ -27,19 +27,20 @@ from bot.rights import Role
 from bot.vault import Vault
 from bot.wecom import Refused
 from config import settings
+from tests.wecom.one_for_all import OneForAll
 
 pytestmark = pytest.mark.usefixtures("store")
 ROOT = Who("cli:root")
 VISITOR = logins.Visitor("10.0.0.9", "a browser")
 
 
-class FakeWeCom:
+class FakeWeCom(OneForAll):
     """Shows nobody."""
 
-    def user(self, _userid: str) -> Any:
+    def contacts_user(self, _userid: str) -> Any:
         raise Refused("user/get", 60111)
 
-    def unassigned_of(self, _userid: str) -> list[Any]:
+    def resigned_unassigned_of(self, _userid: str) -> list[Any]:
         return []
 
 

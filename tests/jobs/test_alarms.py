@@ -15,11 +15,12 @@ from bot.vault import Vault
 from bot.wecom import OperatorNeeded, Pause, Paused, Refused, Transient
 from bot.wecom.stores import DatabasePauseStore
 from config import settings
+from tests.wecom.one_for_all import OneForAll
 
 pytestmark = pytest.mark.usefixtures("store")
 
 
-class FakeWeCom:
+class FakeWeCom(OneForAll):
     """Answers one harmless question and takes messages, or does not."""
 
     def __init__(self) -> None:
@@ -27,13 +28,13 @@ class FakeWeCom:
         self.asked = 0
         self.told: list[str] = []
 
-    def follow_users(self) -> list[str]:
+    def customers_follow_users(self) -> list[str]:
         self.asked += 1
         if self.error is not None:
             raise self.error
         return []
 
-    def send_message(self, userids: list[str], _text: str) -> None:
+    def messages_send_text(self, userids: list[str], _text: str) -> None:
         if self.error is not None:
             raise self.error
         self.told += userids

@@ -32,6 +32,7 @@ from bot.wecom import Department as ListedDepartment
 from bot.worker import Worker
 from config import settings
 from handlers import router
+from tests.wecom.one_for_all import OneForAll
 
 MADE: dict[str, Any] = {
     "qr_code": "https://x",
@@ -44,38 +45,38 @@ MADE: dict[str, Any] = {
 
 
 @dataclass
-class WeComInCapitals:
+class WeComInCapitals(OneForAll):
     """Answers with every userid in capitals."""
 
     calls: list[tuple[str, ...]] = field(default_factory=list)
 
-    def departments(self) -> list[ListedDepartment]:
+    def contacts_departments(self) -> list[ListedDepartment]:
         return [ListedDepartment(1, "总部", 0, ("ZHANGSAN",))]
 
-    def department_members(self, _number: int) -> list[Member]:
+    def contacts_members_of(self, _number: int) -> list[Member]:
         return [Member("ZHANGSAN", "张三", (1,)), Member("LISI", "李四", (1,))]
 
-    def user(self, userid: str) -> User:
+    def contacts_user(self, userid: str) -> User:
         self.calls.append(("user", userid))
         return User(userid.upper(), "张三", (1,), 1, (1,), "LISI", 1)
 
-    def follow_users(self) -> list[str]:
+    def customers_follow_users(self) -> list[str]:
         return ["ZHANGSAN", "LISI"]
 
-    def contact_way(self, config_id: str) -> ContactWayDetail:
+    def contact_ways_get(self, config_id: str) -> ContactWayDetail:
         return ContactWayDetail(config_id, 2, 2, "", "", ("ZHANGSAN", "LISI"), (), "")
 
-    def contact_way_ids(self) -> list[str]:
+    def contact_ways_ids(self) -> list[str]:
         return ["ours", "foreign"]
 
-    def update_contact_way(self, config_id: str, userids: list[str], **_: Any) -> None:
+    def contact_ways_update(self, config_id: str, userids: list[str], **_: Any) -> None:
         self.calls.append(("update_contact_way", config_id, *userids))
 
-    def customer(self, external_userid: str) -> CustomerDetail:
+    def customers_get(self, external_userid: str) -> CustomerDetail:
         contact = FollowUser("ZHANGSAN", "", clock.now(), "", 1, "")
         return CustomerDetail(external_userid, "陈女士", 1, (contact,))
 
-    def send_welcome_msg(self, *_: Any) -> None:
+    def customers_send_welcome(self, *_: Any) -> None:
         self.calls.append(("send_welcome_msg",))
 
 

@@ -15,6 +15,7 @@ from bot.staff import staff
 from bot.vault import Vault
 from bot.wecom import Refused, User
 from config import settings
+from tests.wecom.one_for_all import OneForAll
 
 USERS = {
     "zhangsan": User("zhangsan", "张三", (2,), 2, (), None, 1),
@@ -22,15 +23,15 @@ USERS = {
 }
 
 
-class FakeWeCom:
+class FakeWeCom(OneForAll):
     """Knows two members, one of whom leads the department; userids in any case."""
 
-    def user(self, userid: str) -> User:
+    def contacts_user(self, userid: str) -> User:
         if userid.lower() not in USERS:
             raise Refused("user/get", 60111)
         return USERS[userid.lower()]
 
-    def follow_users(self) -> list[str]:
+    def customers_follow_users(self) -> list[str]:
         return [user.userid.lower() for user in USERS.values()]
 
 

@@ -76,6 +76,7 @@ from bot.worker import Worker
 from config import settings
 from handlers import router
 from tests.test_events import xml
+from tests.wecom.one_for_all import OneForAll
 
 OLD, NEW = "LiSiAuto", "e1042"
 LONG_AGO = timedelta(days=30)
@@ -155,7 +156,7 @@ NAMES_NOBODY: dict[str, str] = {
 FOLLOWING = {*renames.PLAIN, *renames.LISTS, *renames.BY_HAND, FormerUserid.userid}
 
 
-class WeCom:
+class WeCom(OneForAll):
     """Shows some members, by the userids that they have now."""
 
     def __init__(self) -> None:
@@ -166,24 +167,24 @@ class WeCom:
         self.told: list[tuple[str, str]] = []
         self.welcomed: list[str] = []
 
-    def user(self, userid: str) -> User:
+    def contacts_user(self, userid: str) -> User:
         self.asked.append(userid)
         for one, name in self.shown.items():
             if one.lower() == userid.lower():
                 return User(one, name, (2,), 2, (2,), None, 1)
         raise Refused("user/get", 60111)
 
-    def follow_users(self) -> list[str]:
+    def customers_follow_users(self) -> list[str]:
         return list(self.shown)
 
-    def customer(self, external_userid: str) -> CustomerDetail:
+    def customers_get(self, external_userid: str) -> CustomerDetail:
         contact = FollowUser(NEW, "", clock.now(), "", 1, "")
         return CustomerDetail(external_userid, "陈女士", 1, (contact,))
 
-    def send_welcome_msg(self, code: str, _text: str) -> None:
+    def customers_send_welcome(self, code: str, _text: str) -> None:
         self.welcomed.append(code)
 
-    def send_message(self, userids: list[str], text: str) -> MessageResult:
+    def messages_send_text(self, userids: list[str], text: str) -> MessageResult:
         if self.knows_only_present and not set(userids) & set(self.shown):
             raise Refused("message/send", 81013)
         if self.trouble is not None:

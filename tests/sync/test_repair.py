@@ -105,7 +105,7 @@ def test_a_callback_while_the_reading_runs_wins_over_the_older_page(
     firm: Firm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended, renamed, met = firm.customer(1, 0), firm.customer(1, 1), "wm_met_meanwhile"
-    ask = firm.kegui.wecom.customers_by_user
+    ask = firm.kegui.wecom.customers.batch_by_user
 
     def events(userid: str) -> None:
         now = clock.now()
@@ -121,7 +121,7 @@ def test_a_callback_while_the_reading_runs_wins_over_the_older_page(
         return page
 
     Customer.update(name="旧").where(Customer.external_userid == renamed).execute()
-    monkeypatch.setattr(firm.kegui.wecom, "customers_by_user", page_then_events)
+    monkeypatch.setattr(firm.kegui.wecom.customers, "batch_by_user", page_then_events)
     everything.read_everything(firm.kegui)
 
     states = {
@@ -164,13 +164,13 @@ def test_a_customer_of_whom_an_event_is_to_be_handled_is_left_to_it(firm: Firm) 
 def test_a_customer_whom_the_pages_skipped_is_not_called_gone(
     firm: Firm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = firm.kegui.wecom.customers_by_user
+    ask = firm.kegui.wecom.customers.batch_by_user
 
     def one_short(userid: str, cursor: str = "") -> Page:
         page = ask(userid, cursor)
         return Page(page.items[1:], page.next_cursor)
 
-    monkeypatch.setattr(firm.kegui.wecom, "customers_by_user", one_short)
+    monkeypatch.setattr(firm.kegui.wecom.customers, "batch_by_user", one_short)
     run = everything.read_everything(firm.kegui)
 
     assert found_in(run) == []
@@ -182,7 +182,7 @@ def test_who_loses_the_licence_to_serve_while_being_read_loses_no_customers(
 ) -> None:
     member = firm.userid(2)
     asked = iter([[firm.userid(n) for n in range(26)], [firm.userid(0)]])
-    monkeypatch.setattr(firm.kegui.wecom, "follow_users", lambda: next(asked))
+    monkeypatch.setattr(firm.kegui.wecom.customers, "follow_users", lambda: next(asked))
     firm.sandbox.patch(f"/sandbox/staff/{member}", follow=False)
 
     everything.read_everything(firm.kegui)
@@ -194,7 +194,7 @@ def test_trouble_on_the_way_leaves_the_run_open_and_the_next_one_goes_on(
     firm: Firm, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = 0
-    ask = firm.kegui.wecom.customers_by_user
+    ask = firm.kegui.wecom.customers.batch_by_user
 
     def fails(userid: str, cursor: str = "") -> Page:
         nonlocal read
@@ -203,7 +203,7 @@ def test_trouble_on_the_way_leaves_the_run_open_and_the_next_one_goes_on(
             raise Transient("batch", -1)
         return ask(userid, cursor)
 
-    monkeypatch.setattr(firm.kegui.wecom, "customers_by_user", fails)
+    monkeypatch.setattr(firm.kegui.wecom.customers, "batch_by_user", fails)
     with pytest.raises(Transient):
         everything.read_everything(firm.kegui)
     assert everything.was_interrupted()
@@ -218,7 +218,7 @@ def test_trouble_on_the_way_leaves_the_run_open_and_the_next_one_goes_on(
         again.append(userid)
         return ask(userid, cursor)
 
-    monkeypatch.setattr(firm.kegui.wecom, "customers_by_user", counts)
+    monkeypatch.setattr(firm.kegui.wecom.customers, "batch_by_user", counts)
     run = everything.read_everything(firm.kegui)
 
     assert len(done) == 8
@@ -283,14 +283,14 @@ def test_the_hourly_list_goes_on_with_the_next_page(
     for number in (3, 4):
         firm.sandbox.post(f"/sandbox/staff/{firm.userid(number)}/leave", announce=False)
     firm.sandbox.patch("/sandbox/switches", page_rows=11)
-    ask, asked = firm.kegui.wecom.unassigned_page, []
+    ask, asked = firm.kegui.wecom.resigned.unassigned_page, []
 
     def fails_at_the_second(cursor: str = "") -> Any:
         if cursor:
             raise Transient("list", -1)
         return ask(cursor)
 
-    monkeypatch.setattr(firm.kegui.wecom, "unassigned_page", fails_at_the_second)
+    monkeypatch.setattr(firm.kegui.wecom.resigned, "unassigned_page", fails_at_the_second)
     with pytest.raises(Transient):
         sync_leavers.read_unassigned(firm.kegui)
 
@@ -298,7 +298,7 @@ def test_the_hourly_list_goes_on_with_the_next_page(
         asked.append(cursor)
         return ask(cursor)
 
-    monkeypatch.setattr(firm.kegui.wecom, "unassigned_page", watched)
+    monkeypatch.setattr(firm.kegui.wecom.resigned, "unassigned_page", watched)
     run = sync_leavers.read_unassigned(firm.kegui)
 
     assert run is not None
@@ -320,7 +320,7 @@ def test_a_list_whose_cursor_is_forgotten_begins_anew(
     reading = Reading(resume_or_begin(UNASSIGNED), firm.kegui)
     with reading.writing():
         reading.go_on(sync_leavers.STEP, cursor="forgotten")
-    ask, asked = firm.kegui.wecom.unassigned_page, []
+    ask, asked = firm.kegui.wecom.resigned.unassigned_page, []
 
     def page(cursor: str = "") -> Any:
         asked.append(cursor)
@@ -328,7 +328,7 @@ def test_a_list_whose_cursor_is_forgotten_begins_anew(
             raise Refused("list", 50100)
         return ask(cursor)
 
-    monkeypatch.setattr(firm.kegui.wecom, "unassigned_page", page)
+    monkeypatch.setattr(firm.kegui.wecom.resigned, "unassigned_page", page)
 
     assert sync_leavers.read_unassigned(firm.kegui) is not None
     assert asked == ["forgotten", ""]

@@ -10,7 +10,7 @@ from typing import Any
 
 import responses
 
-from bot.wecom import Budgets, SecretName, WeCom
+from bot.wecom import Budgets, SecretName, Transport, WeCom
 from bot.wecom.pauses import MemoryPauseStore, PauseStore
 from bot.wecom.tokens import MemoryTokenStore, TokenStore
 
@@ -30,16 +30,16 @@ def speak(
     budgets: Budgets | None = None,
     **options: Any,
 ) -> WeCom:
-    return WeCom(
+    transport = Transport(
         corp_id=CORP_ID,
         secrets=secrets,
-        agent_id=AGENT_ID,
         api_base=api_base,
         tokens=tokens or MemoryTokenStore(),
         pauses=pauses or MemoryPauseStore(),
         budgets=budgets or Budgets(parallel=100, per_second=10_000),
         **options,
     )
+    return WeCom(transport, AGENT_ID)
 
 
 def sample(name: str) -> dict[str, Any]:

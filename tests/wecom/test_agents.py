@@ -23,7 +23,7 @@ def test_the_app_with_its_visible_range(network: responses.RequestsMock) -> None
         give_token(network)
         network.get(url("agent/get"), json=sample("agent.get.response"))
 
-        agent = speak().agent(1000005)
+        agent = speak().agents.get(1000005)
 
     assert (agent.visible_userids, agent.visible_departments) == (("zhangshan", "lisi"), (1,))
     assert not agent.is_disabled
@@ -35,7 +35,7 @@ def test_a_range_that_is_missing_in_the_answer_is_empty(network: responses.Reque
         give_token(network)
         network.get(url("agent/get"), json={"errcode": 0, "errmsg": "ok", "close": 1})
 
-        agent = speak().agent(1000005)
+        agent = speak().agents.get(1000005)
 
     assert agent.sees_nobody
     assert agent.is_disabled
@@ -47,7 +47,7 @@ def test_the_archives_members_with_the_archives_secret(network: responses.Reques
         answer = sample("msgaudit.get_permit_user_list.response")
         network.post(url("msgaudit/get_permit_user_list"), json=answer)
 
-        members = speak(secrets={"archive": "secret-of-the-archive"}).archived_members()
+        members = speak(secrets={"archive": "secret-of-the-archive"}).archive.members()
 
     assert members == answer["ids"]
     assert asked.call_count == 1
@@ -57,8 +57,8 @@ def test_a_token_is_asked_for_although_one_lives(network: responses.RequestsMock
     with network:
         asked = give_token(network)
         wecom = speak()
-        wecom.renew_token("app")
-        wecom.renew_token("app")
+        wecom.transport.renew_token("app")
+        wecom.transport.renew_token("app")
 
     assert asked.call_count == 2
 

@@ -66,10 +66,10 @@ def test_an_odd_name_is_read_with_a_mark_and_the_others_with_it(
 ) -> None:
     network.post(url(PAGES), body=named(name))
     mended = metrics.WECOM_ANSWERS_MENDED.labels(PAGES)._value.get()
-    wecom._on_call = metrics.count_call
+    wecom.transport._on_call = metrics.count_call
 
     with capture_logs() as logs:
-        first, second = wecom.customers_by_user("zhangsan").items
+        first, second = wecom.customers.batch_by_user("zhangsan").items
 
     assert (first.external_userid, first.name) == ("wm_chen", read)
     assert first.follow_user.remark == read
@@ -85,7 +85,7 @@ def test_a_name_that_can_be_kept_is_kept_without_a_mark(
     network.post(url(PAGES), body=named(name.encode()))
 
     with capture_logs() as logs:
-        [first, _] = wecom.customers_by_user("zhangsan").items
+        [first, _] = wecom.customers.batch_by_user("zhangsan").items
 
     assert "\ufffd" not in first.name
     assert [one for one in logs if one["event"] == "wecom_answer_mended"] == []
@@ -96,84 +96,103 @@ def test_an_answer_that_begins_with_a_mark_of_its_encoding_is_read(
 ) -> None:
     network.post(url(PAGES), body=b"\xef\xbb\xbf" + named(b"Chen"))
 
-    assert len(wecom.customers_by_user("zhangsan").items) == 2
+    assert len(wecom.customers.batch_by_user("zhangsan").items) == 2
 
 
 # Every list and object that Kegui reads, and what it is without anything in it.
 EMPTY: list[tuple[str, dict[str, Any], Callable[[WeCom], Any], Any]] = [
-    (FOLLOWERS, {"follow_user": None}, lambda w: w.follow_users(), []),
-    ("externalcontact/list", {"external_userid": None}, lambda w: w.customers_of("a"), []),
-    (PAGES, {"external_contact_list": None}, lambda w: w.customers_by_user("a").items, []),
-    (CUSTOMER, {"follow_user": None}, lambda w: w.customer("wm").follow_users, ()),
-    (CUSTOMER, {"external_contact": None}, lambda w: w.customer("wm").name, ""),
-    (CUSTOMER, {"follow_user": [None]}, lambda w: w.phones_of("wm"), {}),
-    ("externalcontact/groupchat/list", {"group_chat_list": None}, lambda w: w.groups_of("a"), []),
+    (FOLLOWERS, {"follow_user": None}, lambda w: w.customers.follow_users(), []),
+    ("externalcontact/list", {"external_userid": None}, lambda w: w.customers.ids_of("a"), []),
+    (PAGES, {"external_contact_list": None}, lambda w: w.customers.batch_by_user("a").items, []),
+    (CUSTOMER, {"follow_user": None}, lambda w: w.customers.get("wm").follow_users, ()),
+    (CUSTOMER, {"external_contact": None}, lambda w: w.customers.get("wm").name, ""),
+    (CUSTOMER, {"follow_user": [None]}, lambda w: w.customers.phones_of("wm"), {}),
+    (
+        "externalcontact/groupchat/list",
+        {"group_chat_list": None},
+        lambda w: w.groups.owned_by("a"),
+        [],
+    ),
     (
         "externalcontact/groupchat/get",
         {"group_chat": {"member_list": None, "owner": None}},
-        lambda w: (w.group("wr").members, w.group("wr").owner),
+        lambda w: (w.groups.get("wr").members, w.groups.get("wr").owner),
         ((), ""),
     ),
     (
         "externalcontact/get_unassigned_list",
         {"info": None, "next_cursor": None},
-        lambda w: list(w.unassigned()),
+        lambda w: list(w.resigned.unassigned()),
         [],
     ),
     (
         "externalcontact/transfer_result",
         {"customer": None},
-        lambda w: w.transfer_result("a", "b"),
+        lambda w: w.transfers.results("a", "b"),
         [],
     ),
     (
         "externalcontact/transfer_customer",
         {"customer": None},
-        lambda w: w.transfer_customer("a", "b", ["wm"]),
+        lambda w: w.transfers.submit("a", "b", ["wm"]),
         {},
     ),
     (
         "externalcontact/groupchat/transfer",
         {"failed_chat_list": None},
-        lambda w: w.transfer_groups(["wr"], "b", resigned=True),
+        lambda w: w.groups.transfer(["wr"], "b", resigned=True),
         {},
     ),
     (
         "externalcontact/list_contact_way",
         {"contact_way": None},
-        lambda w: list(w.contact_way_ids()),
+        lambda w: list(w.contact_ways.ids()),
         [],
     ),
     (
         "externalcontact/get_contact_way",
         {"contact_way": {"user": None, "party": None, "remark": None}},
-        lambda w: (w.contact_way("c").userids, w.contact_way("c").remark),
+        lambda w: (w.contact_ways.get("c").userids, w.contact_ways.get("c").remark),
         ((), ""),
     ),
-    ("department/list", {"department": None}, lambda w: w.departments(), []),
-    ("department/simplelist", {"department_id": None}, lambda w: w.department_tree("app"), []),
-    ("user/simplelist", {"userlist": None}, lambda w: w.department_members(1), []),
+    ("department/list", {"department": None}, lambda w: w.contacts.departments(), []),
+    (
+        "department/simplelist",
+        {"department_id": None},
+        lambda w: w.contacts.department_tree("app"),
+        [],
+    ),
+    ("user/simplelist", {"userlist": None}, lambda w: w.contacts.members_of(1), []),
     (
         USER,
         {"department": None, "is_leader_in_dept": None, "direct_leader": None, "name": None},
-        lambda w: (w.user("a").departments, w.user("a").direct_leader, w.user("a").name),
+        lambda w: (
+            w.contacts.user("a").departments,
+            w.contacts.user("a").direct_leader,
+            w.contacts.user("a").name,
+        ),
         ((), None, ""),
     ),
-    (MESSAGE, {"invaliduser": None}, lambda w: w.send_message(["a"], "x").invalid_userids, ()),
+    (
+        MESSAGE,
+        {"invaliduser": None},
+        lambda w: w.messages.send_text(["a"], "x").invalid_userids,
+        (),
+    ),
     (
         "message/update_template_card",
         {"invaliduser": None},
-        lambda w: w.update_card("c", ["a"], "x"),
+        lambda w: w.messages.update_card("c", ["a"], "x"),
         (),
     ),
-    ("agent/get", {"allow_userinfos": None}, lambda w: w.agent(1).visible_userids, ()),
+    ("agent/get", {"allow_userinfos": None}, lambda w: w.agents.get(1).visible_userids, ()),
     (
         "agent/get",
         {"allow_partys": {"partyid": None}},
-        lambda w: w.agent(1).visible_departments,
+        lambda w: w.agents.get(1).visible_departments,
         (),
     ),
-    ("getcallbackip", {"ip_list": None}, lambda w: w.callback_addresses(), []),
+    ("getcallbackip", {"ip_list": None}, lambda w: w.agents.callback_addresses(), []),
 ]
 
 
@@ -198,7 +217,7 @@ def test_null_where_the_archives_members_are_expected(network: responses.Request
     give_token(network)
     answer(network, "msgaudit/get_permit_user_list", {"errcode": 0, "ids": None})
 
-    assert speak(secrets={"archive": "s"}).archived_members() == []
+    assert speak(secrets={"archive": "s"}).archive.members() == []
 
 
 def test_a_row_without_its_id_is_left_out_and_the_others_are_read(
@@ -217,7 +236,7 @@ def test_a_row_without_its_id_is_left_out_and_the_others_are_read(
     answer(network, PAGES, {"errcode": 0, "external_contact_list": rows})
 
     with capture_logs() as logs:
-        [one] = wecom.customers_by_user("zhangsan").items
+        [one] = wecom.customers.batch_by_user("zhangsan").items
 
     assert (one.external_userid, one.type, one.name) == ("wm_chen", 0, "7")
     assert one.follow_user.userid == "zhangsan"
@@ -228,7 +247,7 @@ def test_what_no_column_holds_is_not_read(network: responses.RequestsMock, wecom
     contact = {"external_userid": "wm_chen", "name": "陈" * 300, "type": 10**30}
     answer(network, CUSTOMER, {"errcode": 0, "external_contact": contact}, method="GET")
 
-    customer = wecom.customer("wm_chen")
+    customer = wecom.customers.get("wm_chen")
 
     assert (len(customer.name), customer.type) == (255, 0)
 
@@ -239,11 +258,11 @@ def test_a_refusal_about_one_member_pauses_nobody(
 ) -> None:
     refuse(network, USER, errcode, method="GET")
     with pytest.raises(Refused):
-        wecom.user("hidden")
+        wecom.contacts.user("hidden")
     network.remove("GET", url(USER))
     answer(network, USER, {"errcode": 0, "userid": "lisi", "status": 5}, method="GET")
 
-    assert wecom.user("lisi").status == 5
+    assert wecom.contacts.user("lisi").status == 5
 
 
 @pytest.mark.parametrize("errcode", [40201, 40204])
@@ -252,11 +271,11 @@ def test_a_message_that_anti_spam_stops_stops_no_other(
 ) -> None:
     refuse(network, MESSAGE, errcode)
     with pytest.raises(Refused):
-        wecom.send_message(["zhangsan"], "大奖")
+        wecom.messages.send_text(["zhangsan"], "大奖")
     network.remove("POST", url(MESSAGE))
     answer(network, MESSAGE, {"errcode": 0, "msgid": "m"})
 
-    assert wecom.send_message(["zhangsan"], "您好").msgid == "m"
+    assert wecom.messages.send_text(["zhangsan"], "您好").msgid == "m"
 
 
 def test_the_reminder_of_one_message_pauses_no_other(
@@ -267,7 +286,7 @@ def test_the_reminder_of_one_message_pauses_no_other(
 
     for msgid in ("one", "two"):
         with pytest.raises(Throttled):
-            wecom.act(endpoint, {"msgid": msgid})
+            wecom.transport.act(endpoint, {"msgid": msgid})
 
 
 def test_an_answer_about_one_record_that_cannot_be_read_pauses_nobody(
@@ -277,11 +296,11 @@ def test_an_answer_about_one_record_that_cannot_be_read_pauses_nobody(
 
     for _ in range(4):
         with pytest.raises(Unreadable):
-            wecom.customer("wm_odd")
+            wecom.customers.get("wm_odd")
     network.remove("GET", url(CUSTOMER))
     answer(network, CUSTOMER, {"errcode": 0}, method="GET")
 
-    assert wecom.customer("wm_chen").external_userid == "wm_chen"
+    assert wecom.customers.get("wm_chen").external_userid == "wm_chen"
 
 
 def test_answers_about_three_records_that_cannot_be_read_are_an_outage(
@@ -291,10 +310,10 @@ def test_answers_about_three_records_that_cannot_be_read_are_an_outage(
 
     for customer in ("wm_1", "wm_2", "wm_3"):
         with pytest.raises((Unreadable, Paused)):
-            wecom.customer(customer)
+            wecom.customers.get(customer)
 
     with pytest.raises(Paused):
-        wecom.customer("wm_4")
+        wecom.customers.get("wm_4")
 
 
 # The welcome lane.
@@ -315,11 +334,11 @@ def test_one_odd_answer_about_one_customer_lets_no_other_wait(
         refuse(network, WELCOME, errcode)
     for _ in range(4):
         with pytest.raises((OperatorNeeded, Transient)):
-            wecom.send_welcome_msg("code of one", "您好")
+            wecom.customers.send_welcome("code of one", "您好")
     network.remove("POST", url(WELCOME))
     answer(network, WELCOME)
 
-    wecom.send_welcome_msg("code of another", "您好")
+    wecom.customers.send_welcome("code of another", "您好")
 
 
 @pytest.mark.parametrize("errcode", [48002, 60020, 610023, 45033, 45036, -1, None])
@@ -335,7 +354,7 @@ def test_a_pause_of_welcomes_is_tried_again_within_seconds_by_one_call(
     wecom, other = speak(pauses=pauses), speak(pauses=pauses)
     for number in range(6):
         with pytest.raises((OperatorNeeded, Throttled, Transient, Paused)):
-            wecom.send_welcome_msg(f"code {number}", "您好")
+            wecom.customers.send_welcome(f"code {number}", "您好")
 
     for _ in range(4):
         assert timedelta() < held(pauses) <= WELCOME_PAUSE
@@ -344,9 +363,9 @@ def test_a_pause_of_welcomes_is_tried_again_within_seconds_by_one_call(
         pauses._pauses[place] = Pause(*place, clock.now(), before.reason, before.errcode)
         calls = len(asked(network, WELCOME))
         for one in (other, wecom, other):
-            one._pausing._known.clear()
+            one.transport._pausing._known.clear()
             with pytest.raises((OperatorNeeded, Throttled, Transient, Paused)):
-                one.send_welcome_msg("code again", "您好")
+                one.customers.send_welcome("code again", "您好")
         assert len(asked(network, WELCOME)) == calls + 1
 
 
@@ -356,7 +375,7 @@ def test_45009_holds_for_welcomes_as_for_all(network: responses.RequestsMock) ->
     pauses = MemoryPauseStore()
 
     with pytest.raises(Throttled):
-        speak(pauses=pauses).send_welcome_msg("code", "您好")
+        speak(pauses=pauses).customers.send_welcome("code", "您好")
 
     assert held(pauses) > timedelta(seconds=55)
 
@@ -370,7 +389,7 @@ def test_gettoken_that_cannot_be_reached_is_tried_again_within_seconds(
 
     for number in range(4):
         with pytest.raises((Transient, Paused)):
-            wecom.send_welcome_msg(f"code {number}", "您好")
+            wecom.customers.send_welcome(f"code {number}", "您好")
 
     assert timedelta() < held(pauses, GETTOKEN) <= WELCOME_PAUSE
 
@@ -382,6 +401,6 @@ def test_a_refused_secret_is_left_in_peace_in_the_welcome_lane_too(
     pauses = MemoryPauseStore()
 
     with pytest.raises(OperatorNeeded):
-        speak(pauses=pauses).send_welcome_msg("code", "您好")
+        speak(pauses=pauses).customers.send_welcome("code", "您好")
 
     assert held(pauses, GETTOKEN) > timedelta(minutes=55)

@@ -120,40 +120,40 @@ class Example:
 EXAMPLES = [
     Example(
         "department/list",
-        lambda wecom: wecom.departments(),
+        lambda wecom: wecom.contacts.departments(),
         "department.list",
         [Department(1, "总部", 0, ()), Department(2, "广州研发中心", 1, ("zhangsan",))],
     ),
     Example(
         "user/simplelist",
-        lambda wecom: wecom.department_members(2),
+        lambda wecom: wecom.contacts.members_of(2),
         "user.simplelist",
         [Member("zhangsan", "张三", (1, 2)), Member("lisi", "李四", (2,))],
         query={"department_id": "2"},
     ),
     Example(
         "user/get",
-        lambda wecom: wecom.user("zhangsan"),
+        lambda wecom: wecom.contacts.user("zhangsan"),
         "user.get",
         User("zhangsan", "张三", (1, 2), 1, (1,), "lisi", 1),
         query={"userid": "zhangsan"},
     ),
     Example(
         "externalcontact/get_follow_user_list",
-        lambda wecom: wecom.follow_users(),
+        lambda wecom: wecom.customers.follow_users(),
         "externalcontact.get_follow_user_list",
         ["zhangsan", "lisi"],
     ),
     Example(
         "externalcontact/list",
-        lambda wecom: wecom.customers_of("zhangsan"),
+        lambda wecom: wecom.customers.ids_of("zhangsan"),
         "externalcontact.list",
         [LI, OF_WECOM],
         query={"userid": "zhangsan"},
     ),
     Example(
         "externalcontact/get",
-        lambda wecom: wecom.customer(LI),
+        lambda wecom: wecom.customers.get(LI),
         "externalcontact.get",
         CustomerDetail(
             LI,
@@ -169,14 +169,16 @@ EXAMPLES = [
     ),
     Example(
         "externalcontact/batch/get_by_user",
-        lambda wecom: wecom.customers_by_user("zhangsan"),
+        lambda wecom: wecom.customers.batch_by_user("zhangsan"),
         "externalcontact.batch_get_by_user",
         Page([CustomerOfMember(LI, "李四", 1, WITH_ZHANGSAN)], LATER_CURSOR),
         request="externalcontact.batch_get_by_user",
     ),
     Example(
         "externalcontact/remark",
-        lambda wecom: wecom.remark("zhangsan", LI, remark="备注信息", description="描述信息"),
+        lambda wecom: wecom.customers.remark(
+            "zhangsan", LI, remark="备注信息", description="描述信息"
+        ),
         "externalcontact.remark",
         None,
         request="externalcontact.remark",
@@ -184,7 +186,7 @@ EXAMPLES = [
     ),
     Example(
         "externalcontact/send_welcome_msg",
-        lambda wecom: wecom.send_welcome_msg("WELCOMECODE_add_0001", "您好，很高兴为您服务"),
+        lambda wecom: wecom.customers.send_welcome("WELCOMECODE_add_0001", "您好，很高兴为您服务"),
         "externalcontact.send_welcome_msg",
         None,
         request="externalcontact.send_welcome_msg",
@@ -192,7 +194,7 @@ EXAMPLES = [
     ),
     Example(
         "externalcontact/transfer_customer",
-        lambda wecom: wecom.transfer_customer(
+        lambda wecom: wecom.transfers.submit(
             "zhangsan", "lisi", [LI, MRS_WANG], "您好，后续将由我的同事李四继续为您服务。"
         ),
         "externalcontact.transfer_customer",
@@ -201,7 +203,7 @@ EXAMPLES = [
     ),
     Example(
         "externalcontact/transfer_customer",
-        lambda wecom: wecom.transfer_customer("zhangsan", "lisi", [LI, MRS_WANG]),
+        lambda wecom: wecom.transfers.submit("zhangsan", "lisi", [LI, MRS_WANG]),
         "externalcontact.transfer_customer",
         {LI: 40096, MRS_WANG: 0},
         request="externalcontact.transfer_customer",
@@ -209,7 +211,7 @@ EXAMPLES = [
     ),
     Example(
         "externalcontact/transfer_result",
-        lambda wecom: wecom.transfer_result("zhangsan", "lisi"),
+        lambda wecom: wecom.transfers.results("zhangsan", "lisi"),
         "externalcontact.transfer_result",
         RESULTS,
         request="externalcontact.transfer_result",
@@ -217,7 +219,7 @@ EXAMPLES = [
     ),
     Example(
         "externalcontact/transfer_result",
-        lambda wecom: wecom.transfer_result("zhangsan", "lisi"),
+        lambda wecom: wecom.transfers.results("zhangsan", "lisi"),
         "externalcontact.transfer_result.limit",
         [*RESULTS, TransferRow("wmAJ2GCAAAXtWyujaWJHDDGi0mACDDDD", 4, None)],
         request="externalcontact.transfer_result",
@@ -225,14 +227,14 @@ EXAMPLES = [
     ),
     Example(
         "externalcontact/resigned/transfer_customer",
-        lambda wecom: wecom.resigned_transfer_customer("wangwu", "lisi", [LI, MRS_WANG]),
+        lambda wecom: wecom.resigned.submit("wangwu", "lisi", [LI, MRS_WANG]),
         "resigned.transfer_customer",
         {LI: 40096, MRS_WANG: 0},
         request="resigned.transfer_customer",
     ),
     Example(
         "externalcontact/resigned/transfer_result",
-        lambda wecom: wecom.resigned_transfer_result("wangwu", "lisi"),
+        lambda wecom: wecom.resigned.results("wangwu", "lisi"),
         "resigned.transfer_result",
         RESULTS,
         request="resigned.transfer_result",
@@ -240,7 +242,7 @@ EXAMPLES = [
     ),
     Example(
         "externalcontact/get_unassigned_list",
-        lambda wecom: list(wecom.unassigned()),
+        lambda wecom: list(wecom.resigned.unassigned()),
         "externalcontact.get_unassigned_list",
         [Unassigned("wangwu", one, at(1794965400)) for one in (LI, MRS_WANG)],
         request="externalcontact.get_unassigned_list",
@@ -248,7 +250,7 @@ EXAMPLES = [
     ),
     Example(
         "externalcontact/groupchat/list",
-        lambda wecom: wecom.groups_of("zhangsan"),
+        lambda wecom: wecom.groups.owned_by("zhangsan"),
         "groupchat.list",
         [GroupRow(CHATS[0], 0), GroupRow(CHATS[1], 1)],
         request="groupchat.list",
@@ -256,7 +258,7 @@ EXAMPLES = [
     ),
     Example(
         "externalcontact/groupchat/get",
-        lambda wecom: wecom.group(CHATS[0]),
+        lambda wecom: wecom.groups.get(CHATS[0]),
         "groupchat.get",
         Group(
             CHATS[0],
@@ -270,21 +272,21 @@ EXAMPLES = [
     ),
     Example(
         "externalcontact/groupchat/transfer",
-        lambda wecom: wecom.transfer_groups(CHATS, "lisi", resigned=True),
+        lambda wecom: wecom.groups.transfer(CHATS, "lisi", resigned=True),
         "groupchat.transfer",
         {CHATS[1]: 90500},
         request="groupchat.transfer",
     ),
     Example(
         "externalcontact/groupchat/onjob_transfer",
-        lambda wecom: wecom.transfer_groups(CHATS, "lisi", resigned=False),
+        lambda wecom: wecom.groups.transfer(CHATS, "lisi", resigned=False),
         "groupchat.onjob_transfer",
         {CHATS[1]: 90501},
         request="groupchat.onjob_transfer",
     ),
     Example(
         "message/send",
-        lambda wecom: wecom.send_message(["zhangsan"], "新客户 李四 已添加"),
+        lambda wecom: wecom.messages.send_text(["zhangsan"], "新客户 李四 已添加"),
         "message.send.text",
         MessageResult("vcT8gGc-7dFb4bxT35ONjBDz901sLlXPZw1DAMC_Gc26qRpK", ()),
         request="message.send.text",
@@ -293,7 +295,9 @@ EXAMPLES = [
     ),
     Example(
         "message/send",
-        lambda wecom: wecom.send_message(["nosuchuser", "wangwu", "lisi"], "新客户 李四 已添加"),
+        lambda wecom: wecom.messages.send_text(
+            ["nosuchuser", "wangwu", "lisi"], "新客户 李四 已添加"
+        ),
         "message.send.partial_invalid",
         MessageResult("vcT8gGc-partial", ("nosuchuser", "wangwu")),
         request="message.send.text",
@@ -302,7 +306,7 @@ EXAMPLES = [
     ),
     Example(
         "message/send",
-        lambda wecom: wecom.send_card(["zhangsan"], CARD),
+        lambda wecom: wecom.messages.send_card(["zhangsan"], CARD),
         "message.send.template_card.button_interaction",
         MessageResult("vcT8gGc-7dFb4bxT35ONjBDz901sLlXPZw1DAMC_Gc26qRpK", ()),
         request="message.send.template_card.button_interaction",
@@ -311,14 +315,14 @@ EXAMPLES = [
     ),
     Example(
         "message/update_template_card",
-        lambda wecom: wecom.update_card("xyzxyz", ["zhangsan"], "已同意"),
+        lambda wecom: wecom.messages.update_card("xyzxyz", ["zhangsan"], "已同意"),
         "message.update_template_card.button",
         (),
         request="message.update_template_card.button",
     ),
     Example(
         "externalcontact/add_contact_way",
-        lambda wecom: wecom.add_contact_way(["zhangsan"], "poster_2026q4", "渠道客户"),
+        lambda wecom: wecom.contact_ways.add(["zhangsan"], "poster_2026q4", "渠道客户"),
         "externalcontact.add_contact_way",
         ContactWayMade(CONFIG_ID, QR_CODE),
         request="externalcontact.add_contact_way",
@@ -326,7 +330,7 @@ EXAMPLES = [
     ),
     Example(
         "externalcontact/add_contact_way",
-        lambda wecom: wecom.add_contact_way(["zhangsan", "lisi"], "poster_2026q4", "渠道客户"),
+        lambda wecom: wecom.contact_ways.add(["zhangsan", "lisi"], "poster_2026q4", "渠道客户"),
         "externalcontact.add_contact_way.multi",
         ContactWayMade(CONFIG_ID, QR_CODE),
         request="externalcontact.add_contact_way.multi",
@@ -334,7 +338,7 @@ EXAMPLES = [
     ),
     Example(
         "externalcontact/get_contact_way",
-        lambda wecom: wecom.contact_way(CONFIG_ID),
+        lambda wecom: wecom.contact_ways.get(CONFIG_ID),
         "externalcontact.get_contact_way",
         ContactWayDetail(
             CONFIG_ID, 2, 2, "渠道客户", "poster_2026q4", ("zhangsan", "lisi"), (2, 3), QR_CODE
@@ -343,7 +347,7 @@ EXAMPLES = [
     ),
     Example(
         "externalcontact/list_contact_way",
-        lambda wecom: list(wecom.contact_way_ids(at(1787621400), at(1795397400))),
+        lambda wecom: list(wecom.contact_ways.ids(at(1787621400), at(1795397400))),
         "externalcontact.list_contact_way",
         [CONFIG_ID, "87bBiKEE811c62f63270041c62f5c9A4ef"],
         request="externalcontact.list_contact_way",
@@ -351,7 +355,7 @@ EXAMPLES = [
     ),
     Example(
         "externalcontact/update_contact_way",
-        lambda wecom: wecom.update_contact_way(
+        lambda wecom: wecom.contact_ways.update(
             CONFIG_ID, ["zhangsan", "lisi"], remark="渠道客户", state="poster_2026q4"
         ),
         "externalcontact.update_contact_way",
@@ -361,7 +365,7 @@ EXAMPLES = [
     ),
     Example(
         "externalcontact/del_contact_way",
-        lambda wecom: wecom.delete_contact_way(CONFIG_ID),
+        lambda wecom: wecom.contact_ways.delete(CONFIG_ID),
         "externalcontact.del_contact_way",
         None,
         request="externalcontact.del_contact_way",
@@ -417,7 +421,7 @@ def test_transfer_results_are_read_to_the_last_page(
         ],
     )
 
-    read = wecom.resigned_transfer_result if resigned else wecom.transfer_result
+    read = wecom.resigned.results if resigned else wecom.transfers.results
     rows = read("zhangsan", "lisi")
 
     assert [row.external_userid for row in rows] == ["wm_1", "wm_2", "wm_3"]
@@ -447,7 +451,7 @@ def test_the_unassigned_are_read_to_the_last_page(
         ],
     )
 
-    assert [one.external_userid for one in wecom.unassigned()] == ["wm_1", "wm_2"]
+    assert [one.external_userid for one in wecom.resigned.unassigned()] == ["wm_1", "wm_2"]
     assert [sent(call).get("cursor") for call in asked(network, UNASSIGNED)] == [None, "second"]
 
 
@@ -458,14 +462,14 @@ def test_a_cursor_that_went_bad_begins_the_unassigned_anew_once(
     refuse(network, UNASSIGNED, 50100)
     pages(network, UNASSIGNED, [{"info": left("wm_1", "wm_2"), "next_cursor": ""}])
 
-    assert {one.external_userid for one in wecom.unassigned()} == {"wm_1", "wm_2"}
+    assert {one.external_userid for one in wecom.resigned.unassigned()} == {"wm_1", "wm_2"}
 
 
 def test_a_cursor_that_stays_bad_is_an_error(network: responses.RequestsMock, wecom: WeCom) -> None:
     refuse(network, UNASSIGNED, 50100)
 
     with pytest.raises(Refused, match="50100"):
-        list(wecom.unassigned())
+        list(wecom.resigned.unassigned())
 
     assert len(asked(network, UNASSIGNED)) == 2
 
@@ -477,7 +481,7 @@ def test_a_customer_with_very_many_members_is_read_to_the_last_page(
     last = {**first, "follow_user": [{"userid": "zhangsan"}], "next_cursor": ""}
     pages(network, "externalcontact/get", [first, last], "GET")
 
-    detail = wecom.customer(OF_WECOM)
+    detail = wecom.customers.get(OF_WECOM)
 
     assert [one.userid for one in detail.follow_users] == ["lisi", "zhangsan"]
     assert (detail.name, detail.type) == ("王五", 2)
@@ -496,32 +500,29 @@ def test_all_contact_ways_that_wecom_lists_are_read_to_the_last_page(
         ],
     )
 
-    assert list(wecom.contact_way_ids()) == ["one", "two"]
+    assert list(wecom.contact_ways.ids()) == ["one", "two"]
     bodies = [sent(call) for call in asked(network, "externalcontact/list_contact_way")]
     # 2021-07-10 in China; without it WeCom begins 90 days ago.
     whole = {"start_time": 1625846400, "limit": 1000}
     assert bodies == [whole, {**whole, "cursor": "second"}]
 
 
-def test_groups_are_asked_for_a_hundred_owners_at_a_time_and_to_the_last_page(
+def test_the_groups_of_an_owner_are_read_to_the_last_page(
     network: responses.RequestsMock, wecom: WeCom
 ) -> None:
-    owners = [f"member_{number}" for number in range(101)]
     pages(
         network,
         "externalcontact/groupchat/list",
         [
             {"group_chat_list": [{"chat_id": "wr_1", "status": 0}], "next_cursor": "second"},
             {"group_chat_list": [{"chat_id": "wr_2", "status": 1}], "next_cursor": ""},
-            {"group_chat_list": [{"chat_id": "wr_3", "status": 0}], "next_cursor": ""},
         ],
     )
 
-    assert [row.chat_id for row in wecom.all_groups(owners)] == ["wr_1", "wr_2", "wr_3"]
+    assert [row.chat_id for row in wecom.groups.owned_by("zhangsan")] == ["wr_1", "wr_2"]
     bodies = [sent(call) for call in asked(network, "externalcontact/groupchat/list")]
-    named = [body["owner_filter"]["userid_list"] for body in bodies]
-    assert named == [owners[:100], owners[:100], owners[100:]]
-    assert [body.get("cursor") for body in bodies] == [None, "second", None]
+    assert [body["owner_filter"]["userid_list"] for body in bodies] == [["zhangsan"]] * 2
+    assert [body.get("cursor") for body in bodies] == [None, "second"]
 
 
 def test_where_department_names_are_refused_the_tree_is_read(
@@ -536,7 +537,10 @@ def test_where_department_names_are_refused_the_tree_is_read(
     )
 
     for _ in range(2):
-        assert wecom.departments() == [Department(2, "", 1, None), Department(3, "", 2, None)]
+        assert wecom.contacts.departments() == [
+            Department(2, "", 1, None),
+            Department(3, "", 2, None),
+        ]
 
 
 def test_a_member_without_customers_has_an_empty_list(
@@ -544,7 +548,7 @@ def test_a_member_without_customers_has_an_empty_list(
 ) -> None:
     refuse(network, "externalcontact/list", 84061, method="GET")
 
-    assert wecom.customers_of("zhangsan") == []
+    assert wecom.customers.ids_of("zhangsan") == []
 
 
 @pytest.mark.parametrize("errcode", [40003, 60111])
@@ -554,14 +558,14 @@ def test_another_refusal_of_the_list_is_not_mistaken_for_no_customers(
     refuse(network, "externalcontact/list", errcode, method="GET")
 
     with pytest.raises(Refused):
-        wecom.customers_of("zhangsan")
+        wecom.customers.ids_of("zhangsan")
 
 
 def test_a_member_who_is_gone_is_refused(network: responses.RequestsMock, wecom: WeCom) -> None:
     refuse(network, "user/get", 60111, method="GET")
 
     with pytest.raises(Refused) as raised:
-        wecom.user("zhangsan")
+        wecom.contacts.user("zhangsan")
 
     assert raised.value.errcode == 60111
 
@@ -569,7 +573,7 @@ def test_a_member_who_is_gone_is_refused(network: responses.RequestsMock, wecom:
 def test_all_groups_moved_is_an_empty_answer(network: responses.RequestsMock, wecom: WeCom) -> None:
     answer(network, "externalcontact/groupchat/transfer")
 
-    assert wecom.transfer_groups(CHATS, "lisi", resigned=True) == {}
+    assert wecom.groups.transfer(CHATS, "lisi", resigned=True) == {}
 
 
 @pytest.mark.parametrize("count", [0, 101])
@@ -579,14 +583,14 @@ def test_wecom_is_never_asked_for_more_than_it_takes_in_one_call(
     many = [f"one_{number}" for number in range(count)]
 
     for call in (
-        lambda: wecom.transfer_customer("zhangsan", "lisi", many),
-        lambda: wecom.resigned_transfer_customer("zhangsan", "lisi", many),
-        lambda: wecom.transfer_groups(many, "lisi", resigned=True),
-        lambda: wecom.add_contact_way(many, "state"),
-        lambda: wecom.update_contact_way(CONFIG_ID, many),
-        lambda: wecom.send_message(many * 10, "text"),
-        lambda: wecom.send_card(many * 10, CARD),
-        lambda: wecom.update_card("xyzxyz", many * 10, "已同意"),
+        lambda: wecom.transfers.submit("zhangsan", "lisi", many),
+        lambda: wecom.resigned.submit("zhangsan", "lisi", many),
+        lambda: wecom.groups.transfer(many, "lisi", resigned=True),
+        lambda: wecom.contact_ways.add(many, "state"),
+        lambda: wecom.contact_ways.update(CONFIG_ID, many),
+        lambda: wecom.messages.send_text(many * 10, "text"),
+        lambda: wecom.messages.send_card(many * 10, CARD),
+        lambda: wecom.messages.update_card("xyzxyz", many * 10, "已同意"),
     ):
         with pytest.raises(ValueError, match="are allowed in one call"):
             call()
@@ -600,7 +604,7 @@ def test_a_long_message_is_cut_between_characters(
 ) -> None:
     answer(network, "message/send")
 
-    wecom.send_message(["zhangsan"], text)
+    wecom.messages.send_text(["zhangsan"], text)
 
     content = sent(asked(network, "message/send")[0])["text"]["content"]
     assert text.startswith(content)
@@ -616,23 +620,23 @@ def test_a_message_that_reached_nobody_is_refused_though_wecom_says_ok(
     answer(network, "message/send", {"errcode": 0, "errmsg": "ok", said: "lisi|wangwu"})
 
     for send in (
-        lambda: wecom.send_message(["LiSi", "WangWu"], "text"),
-        lambda: wecom.send_card(["LiSi"], CARD),
+        lambda: wecom.messages.send_text(["LiSi", "WangWu"], "text"),
+        lambda: wecom.messages.send_card(["LiSi"], CARD),
     ):
         with pytest.raises(Refused) as raised:
             send()
         assert raised.value.errcode == 81013
     # Whoever got it must not get it again: what reached somebody is no refusal.
-    assert wecom.send_message(["LiSi", "zhaoliu"], "text").msgid == ""
+    assert wecom.messages.send_text(["LiSi", "zhaoliu"], "text").msgid == ""
 
 
 def test_without_an_agent_id_no_message_is_sent(
     network: responses.RequestsMock, wecom: WeCom
 ) -> None:
-    wecom.agent_id = None
+    wecom.messages.agent_id = None
 
     with pytest.raises(OperatorNeeded) as raised:
-        wecom.send_message(["zhangsan"], "text")
+        wecom.messages.send_text(["zhangsan"], "text")
 
     assert "KEGUI_AGENT_ID" in raised.value.what_to_do
     assert not network.calls
@@ -660,7 +664,7 @@ def test_a_card_that_wecom_would_refuse_is_a_mistake(
     network: responses.RequestsMock, wecom: WeCom, wrong: dict[str, Any]
 ) -> None:
     with pytest.raises(ValueError, match=r"card|button|task_id"):
-        wecom.send_card(["zhangsan"], replace(CARD, **wrong))
+        wecom.messages.send_card(["zhangsan"], replace(CARD, **wrong))
 
     assert not network.calls
 
@@ -669,19 +673,19 @@ def test_who_does_not_have_the_card_is_named(network: responses.RequestsMock, we
     endpoint = "message/update_template_card"
     answer(network, endpoint, {"errcode": 0, "errmsg": "ok", "invaliduser": ["lisi"]})
 
-    assert wecom.update_card("xyzxyz", ["zhangsan", "lisi"], "已同意") == ("lisi",)
+    assert wecom.messages.update_card("xyzxyz", ["zhangsan", "lisi"], "已同意") == ("lisi",)
 
 
 def test_without_an_agent_id_no_card_changes(network: responses.RequestsMock, wecom: WeCom) -> None:
-    wecom.agent_id = None
+    wecom.messages.agent_id = None
 
     with pytest.raises(OperatorNeeded):
-        wecom.update_card("xyzxyz", ["zhangsan"], "已同意")
+        wecom.messages.update_card("xyzxyz", ["zhangsan"], "已同意")
 
     assert not network.calls
 
 
 def test_a_remark_of_nothing_is_a_mistake(network: responses.RequestsMock, wecom: WeCom) -> None:
     with pytest.raises(ValueError, match="remark"):
-        wecom.remark("zhangsan", LI)
+        wecom.customers.remark("zhangsan", LI)
     assert not network.calls

@@ -54,7 +54,7 @@ def test_a_code_tells_who_it_is(
 ) -> None:
     answer(network, USERINFO, sample(f"{name}.response"), method="GET")
 
-    assert speak().identity_of(CODE) == identity
+    assert speak().logins.identity_of(CODE) == identity
 
     [call] = asked(network, USERINFO)
     query = dict(parse_qsl(urlsplit(str(call.request.url)).query))
@@ -64,7 +64,7 @@ def test_a_code_tells_who_it_is(
 def test_who_is_no_customer_has_an_openid_only(network: responses.RequestsMock) -> None:
     answer(network, USERINFO, {"errcode": 0, "errmsg": "ok", "openid": "o1"}, method="GET")
 
-    assert speak().identity_of(CODE) == Identity(None, None, "o1")
+    assert speak().logins.identity_of(CODE) == Identity(None, None, "o1")
 
 
 @pytest.mark.parametrize("errcode", [40029, 50001])
@@ -76,17 +76,17 @@ def test_a_code_that_is_refused_is_asked_for_once_and_pauses_nobody(
     wecom = speak()
 
     with pytest.raises(Refused) as raised:
-        wecom.identity_of(CODE)
+        wecom.logins.identity_of(CODE)
 
     assert raised.value.errcode == errcode
     assert len(asked(network, USERINFO)) == 1
-    assert wecom.identity_of("another").userid == "zhangsan"
+    assert wecom.logins.identity_of("another").userid == "zhangsan"
 
 
 @pytest.mark.parametrize("code", ["", "x" * 513, "码" * 171])
 def test_what_can_be_no_code_is_not_asked_about(network: responses.RequestsMock, code: str) -> None:
     with pytest.raises(Refused) as raised:
-        speak().identity_of(code)
+        speak().logins.identity_of(code)
 
     assert raised.value.errcode == 40029
     assert not network.calls
@@ -107,7 +107,7 @@ def test_a_code_is_not_sent_again_when_the_answer_was_lost(
     network.get(url(USERINFO), **lost)
 
     with pytest.raises(Transient) as raised:
-        speak().identity_of(CODE)
+        speak().logins.identity_of(CODE)
 
     assert raised.value.maybe_executed
     assert len(asked(network, USERINFO)) == 1
@@ -120,7 +120,7 @@ def test_a_code_that_was_not_looked_at_is_sent_again(
     refuse(network, USERINFO, errcode, method="GET")
     answer(network, USERINFO, sample("auth.getuserinfo.response"), method="GET")
 
-    assert speak().identity_of(CODE).userid == "zhangsan"
+    assert speak().logins.identity_of(CODE).userid == "zhangsan"
     assert len(asked(network, USERINFO)) == 2
 
 
@@ -131,7 +131,7 @@ def test_an_answer_about_nobody_is_no_login(
     answer(network, USERINFO, {"errcode": 0, "errmsg": "ok", **body}, method="GET")
 
     with pytest.raises(Transient):
-        speak().identity_of(CODE)
+        speak().logins.identity_of(CODE)
 
     assert len(asked(network, USERINFO)) == 1
 
@@ -158,10 +158,10 @@ def test_no_error_no_log_line_and_no_metric_tells_the_code(
     wecom = speak(on_call=records.append)
 
     with pytest.raises(WeComError) as raised:
-        wecom.identity_of(CODE)
+        wecom.logins.identity_of(CODE)
     # Where the endpoint is paused now, the reason is told to whoever calls next.
     with pytest.raises(WeComError) as told:
-        wecom.identity_of(CODE)
+        wecom.logins.identity_of(CODE)
 
     texts = [*traceback.format_exception(raised.value), repr(vars(raised.value)), repr(records)]
     texts += [*traceback.format_exception(told.value), repr(vars(told.value))]
@@ -174,7 +174,7 @@ def test_tickets_are_read_and_never_shown(network: responses.RequestsMock) -> No
     answer(network, "ticket/get", sample("jsapi_ticket.response"), method="GET")
     wecom = speak()
 
-    tickets = [wecom.jsapi_ticket(), wecom.agent_ticket()]
+    tickets = [wecom.logins.jsapi_ticket(), wecom.logins.agent_ticket()]
 
     assert tickets == [Ticket("FAKE_TICKET", 7200)] * 2
     assert "FAKE_TICKET" not in repr(tickets)
@@ -188,7 +188,7 @@ def test_an_answer_without_a_ticket_is_no_ticket(
     answer(network, "get_jsapi_ticket", {"errcode": 0, "errmsg": "ok", **body}, method="GET")
 
     with pytest.raises(Transient):
-        speak().jsapi_ticket()
+        speak().logins.jsapi_ticket()
 
 
 def test_too_many_tickets_make_everybody_wait(network: responses.RequestsMock) -> None:
@@ -196,9 +196,9 @@ def test_too_many_tickets_make_everybody_wait(network: responses.RequestsMock) -
     wecom = speak()
 
     with pytest.raises(WeComError):
-        wecom.agent_ticket()
+        wecom.logins.agent_ticket()
     with pytest.raises(Paused):
-        wecom.agent_ticket()
+        wecom.logins.agent_ticket()
 
 
 def test_the_address_of_the_page_inside_the_client() -> None:

@@ -98,7 +98,7 @@ def test_twenty_threads_make_one_gettoken(
 
     def ask(number: int) -> list[str]:
         start.wait()
-        return speakers[number % 2].follow_users()
+        return speakers[number % 2].customers.follow_users()
 
     with ThreadPoolExecutor(THREADS) as pool:
         seen = list(pool.map(ask, range(THREADS)))
@@ -115,7 +115,7 @@ def test_a_token_is_renewed_before_it_ends(
     give_token(network, "new")
     answer(network, FOLLOWERS, NOBODY, method="GET")
 
-    speak(tokens=tokens).follow_users()
+    speak(tokens=tokens).customers.follow_users()
 
     assert "access_token=new" in str(asked(network, FOLLOWERS)[0].request.url)
 
@@ -127,7 +127,7 @@ def test_a_token_with_time_left_is_used_again(
     tokens.refresh("app", None, lambda: lives("good", EARLY + timedelta(seconds=60)))
     answer(network, FOLLOWERS, NOBODY, method="GET")
 
-    speak(tokens=tokens).follow_users()
+    speak(tokens=tokens).customers.follow_users()
 
     assert "access_token=good" in str(asked(network, FOLLOWERS)[0].request.url)
 
@@ -140,7 +140,7 @@ def test_a_token_that_wecom_does_not_change_before_its_end_is_asked_for_once_a_m
     wecom = speak()
 
     for _ in range(10):
-        wecom.follow_users()
+        wecom.customers.follow_users()
 
     # The first token, and one try to renew it.
     assert len(asked(network, "gettoken")) == 2
@@ -152,9 +152,9 @@ def test_what_still_lives_is_used_while_gettoken_is_away(network: responses.Requ
     network.add(responses.GET, url("gettoken"), status=502)
     answer(network, FOLLOWERS, NOBODY, method="GET")
     wecom = speak()
-    wecom.follow_users()
+    wecom.customers.follow_users()
 
-    assert wecom.follow_users() == []
+    assert wecom.customers.follow_users() == []
 
 
 def test_an_expired_token_is_never_handed_on(new_store: Callable[[], TokenStore]) -> None:
@@ -194,8 +194,8 @@ def test_each_secret_has_its_own_token(
     )
 
     for _ in range(2):
-        speaker.read("user/get", {"userid": "zhangsan"}, "app")
-        speaker.read("user/get", {"userid": "zhangsan"}, "contacts")
+        speaker.transport.read("user/get", {"userid": "zhangsan"}, "app")
+        speaker.transport.read("user/get", {"userid": "zhangsan"}, "contacts")
 
     used = [str(call.request.url).split("access_token=")[1] for call in asked(network, "user/get")]
     expected = ["token-for-the-app&userid=zhangsan", "token-for-the-contacts&userid=zhangsan"]
@@ -213,7 +213,7 @@ def test_a_refused_token_is_replaced_once_and_the_call_repeated(
     refuse(network, "externalcontact/remark", errcode)
     answer(network, "externalcontact/remark")
 
-    speak(tokens=tokens).remark("zhangsan", "wm_chen", remark="VIP")
+    speak(tokens=tokens).customers.remark("zhangsan", "wm_chen", remark="VIP")
 
     used = [str(call.request.url)[-3:] for call in asked(network, "externalcontact/remark")]
     assert used == ["old", "new"]
@@ -228,14 +228,14 @@ def test_a_token_that_stays_bad_ends_with_the_operator_after_two_renewals(
     speaker = speak(tokens=new_store())
 
     with pytest.raises(OperatorNeeded) as raised:
-        speaker.follow_users()
+        speaker.customers.follow_users()
 
     assert raised.value.errcode == errcode
     assert raised.value.what_to_do
     assert len(asked(network, FOLLOWERS)) == 3
     assert len(asked(network, "gettoken")) <= 3
     with pytest.raises(Paused):
-        speaker.follow_users()
+        speaker.customers.follow_users()
     assert len(asked(network, FOLLOWERS)) == 3
 
 
@@ -244,9 +244,9 @@ def test_a_wrong_secret_is_not_tried_again_for_an_hour(network: responses.Reques
     speaker = speak()
 
     with pytest.raises(OperatorNeeded, match="40001"):
-        speaker.follow_users()
+        speaker.customers.follow_users()
     with pytest.raises(Paused) as paused:
-        speaker.departments()
+        speaker.contacts.departments()
 
     assert paused.value.until - clock.now() > timedelta(minutes=59)
     assert len(asked(network, "gettoken")) == 1
@@ -259,9 +259,9 @@ def test_gettoken_that_is_limited_may_be_a_ban_and_is_left_in_peace(
     speaker = speak()
 
     with pytest.raises(OperatorNeeded) as banned:
-        speaker.follow_users()
+        speaker.customers.follow_users()
     with pytest.raises(Paused) as paused:
-        speaker.follow_users()
+        speaker.customers.follow_users()
 
     assert "频率自助解封" in banned.value.what_to_do
     assert paused.value.until - clock.now() > timedelta(seconds=290)
@@ -269,7 +269,7 @@ def test_gettoken_that_is_limited_may_be_a_ban_and_is_left_in_peace(
 
 def test_a_missing_secret_names_the_setting(network: responses.RequestsMock) -> None:
     with pytest.raises(OperatorNeeded) as raised:
-        speak().read("user/list_id", secret_name="contacts")
+        speak().transport.read("user/list_id", secret_name="contacts")
 
     assert "KEGUI_CONTACTS_SECRET" in raised.value.what_to_do
     assert not network.calls
@@ -279,7 +279,7 @@ def test_gettoken_never_waits_without_end(network: responses.RequestsMock) -> No
     give_token(network)
     answer(network, FOLLOWERS, NOBODY, method="GET")
 
-    speak(timeout_seconds=60).follow_users()
+    speak(timeout_seconds=60).customers.follow_users()
 
     connect, read = asked(network, "gettoken")[0].request.req_kwargs["timeout"]  # type: ignore[attr-defined]
     assert 0 < connect <= GETTOKEN_TIMEOUT_SECONDS
@@ -303,7 +303,7 @@ def test_an_answer_without_a_token_is_no_token(
     tokens = MemoryTokenStore()
 
     with pytest.raises(Transient):
-        speak(tokens=tokens).follow_users()
+        speak(tokens=tokens).customers.follow_users()
 
     assert tokens.get("app") is None
 

@@ -73,7 +73,7 @@ def talk(**options: Any) -> WeCom:
 
 
 def act(wecom: WeCom) -> None:
-    wecom.remark("zhangsan", "wm_chen", remark="VIP")
+    wecom.customers.remark("zhangsan", "wm_chen", remark="VIP")
 
 
 @pytest.mark.parametrize("errcode", [*REFUSED, 99999])
@@ -198,7 +198,7 @@ def test_a_question_without_a_readable_answer_is_asked_again(
     network.get(url(FOLLOWERS), **broken)
     answer(network, FOLLOWERS, {"errcode": 0, "follow_user": ["zhangsan"]}, method="GET")
 
-    assert talk().follow_users() == ["zhangsan"]
+    assert talk().customers.follow_users() == ["zhangsan"]
 
 
 @pytest.mark.parametrize("broken", [{"status": 500}, {"body": requests.ConnectionError("reset")}])
@@ -208,7 +208,7 @@ def test_a_question_or_a_token_that_got_no_answer_has_done_nothing(
     network.get(url(FOLLOWERS), **broken)
     network.get(url("gettoken"), **broken)
 
-    for failing in (lambda: talk().follow_users(), lambda: act(speak())):
+    for failing in (lambda: talk().customers.follow_users(), lambda: act(speak())):
         with pytest.raises(Transient) as raised:
             failing()
         assert not raised.value.maybe_executed
@@ -330,9 +330,9 @@ def test_a_pause_holds_for_every_process_but_for_this_secret_and_endpoint_only(
         act(other)
 
     assert paused.value.endpoint == REMARK
-    assert other.follow_users() == []
+    assert other.customers.follow_users() == []
     with pytest.raises(Throttled):
-        other.act(REMARK, {}, "contacts")
+        other.transport.act(REMARK, {}, "contacts")
 
 
 def let_time_pass(pauses: PauseStore, endpoint: str = REMARK) -> None:
@@ -539,12 +539,12 @@ def test_45033_halves_the_welcomes_and_good_calls_bring_them_back(
     wecom, allowed = talk(budgets=budgets), budgets.of(WELCOME)
 
     with pytest.raises(Throttled):
-        wecom.send_welcome_msg(WELCOME_CODE, "您好")
+        wecom.customers.send_welcome(WELCOME_CODE, "您好")
     assert allowed.allowed == 32
 
     wecom = talk(budgets=budgets)
     for _ in range(RESTORE_AFTER_CALLS):
-        wecom.send_welcome_msg(WELCOME_CODE, "您好")
+        wecom.customers.send_welcome(WELCOME_CODE, "您好")
     assert allowed.allowed == 33
 
 
@@ -564,7 +564,7 @@ def test_a_welcome_is_tried_once_because_its_caller_owns_the_seconds(
     refuse(network, WELCOME, errcode)
 
     with pytest.raises(Transient) as raised:
-        talk().send_welcome_msg(WELCOME_CODE, "您好")
+        talk().customers.send_welcome(WELCOME_CODE, "您好")
 
     assert not raised.value.maybe_executed
     assert len(network.calls) == 1
@@ -576,7 +576,7 @@ def test_every_call_ends_in_time(network: responses.RequestsMock) -> None:
     wecom = talk(timeout_seconds=10, welcome_timeout_seconds=5)
 
     act(wecom)
-    wecom.send_welcome_msg(WELCOME_CODE, "您好")
+    wecom.customers.send_welcome(WELCOME_CODE, "您好")
 
     timeouts = [call.request.req_kwargs["timeout"] for call in network.calls]  # type: ignore[attr-defined]
     assert [read for _, read in timeouts] == [10, 5]
@@ -586,7 +586,7 @@ def test_every_call_ends_in_time(network: responses.RequestsMock) -> None:
 def test_texts_go_out_as_raw_utf8(network: responses.RequestsMock) -> None:
     answer(network, REMARK)
 
-    talk().remark("zhangsan", "wm_chen", remark="重要客户")
+    talk().customers.remark("zhangsan", "wm_chen", remark="重要客户")
 
     body = network.calls[0].request.body
     assert isinstance(body, bytes)
@@ -650,7 +650,7 @@ def test_no_error_and_no_log_line_tells_token_or_welcome_code(
     network.post(url(WELCOME), **trouble)
 
     with pytest.raises(WeComError) as raised:
-        talk().send_welcome_msg(WELCOME_CODE, "您好")
+        talk().customers.send_welcome(WELCOME_CODE, "您好")
 
     assert_tells_nothing(raised.value)
     assert log_lines
@@ -674,7 +674,7 @@ def test_no_error_of_gettoken_tells_the_secret(
     network.get(url("gettoken"), **trouble)
 
     with pytest.raises(WeComError) as raised:
-        speak().follow_users()
+        speak().customers.follow_users()
 
     assert_tells_nothing(raised.value)
     assert SECRET not in repr(log_lines)

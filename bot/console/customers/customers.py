@@ -109,7 +109,7 @@ def phones(external_userid: str) -> ResponseReturnValue:
         return redirect(back)
     try:
         with released():
-            found = kegui().wecom.phones_of(external_userid)
+            found = kegui().wecom.customers.phones_of(external_userid)
     except WeComError as error:
         alarms.raise_alarm_for(error, kegui())
         flash(_("企业微信暂时没有答复，请稍后重试。"), "bad")

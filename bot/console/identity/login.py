@@ -104,7 +104,7 @@ def done() -> ResponseReturnValue:
     if not code:
         return _refuse("cancelled", state.target)
     try:
-        identity = kegui().wecom.identity_of(code)
+        identity = kegui().wecom.logins.identity_of(code)
     except Refused as refused:
         log.warning("login_refused", errcode=refused.errcode)
         return _refuse("code" if refused.errcode == INVALID_CODE else "wecom", state.target)

@@ -41,8 +41,8 @@ def sign(url: str, identity: Identity, kegui: Kegui) -> Signature:
 def _ticket(identity: Identity, kegui: Kegui) -> str:
     """A ticket holds for two hours and may be asked for 100 times an hour only (path 90506)."""
     ask: Mapping[Identity, Callable[[], Ticket]] = {
-        "corp": kegui.wecom.jsapi_ticket,
-        "agent": kegui.wecom.agent_ticket,
+        "corp": kegui.wecom.logins.jsapi_ticket,
+        "agent": kegui.wecom.logins.agent_ticket,
     }
 
     def fetch() -> Token:

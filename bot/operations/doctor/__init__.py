@@ -11,7 +11,7 @@ from bot.operations.doctor import configuration, doors, platform, storage
 from bot.operations.doctor.findings import OK, Finding, not_checked
 from bot.operations.doctor.pauses import DoctorsPauses
 from bot.operations.doctor.storage import Processes
-from bot.wecom import Budgets, PauseStore, SecretName, TokenStore, WeCom
+from bot.wecom import Budgets, PauseStore, SecretName, TokenStore, Transport, WeCom
 from bot.wecom.errors import GETTOKEN
 from bot.wecom.pauses import MemoryPauseStore
 from bot.wecom.stores import DatabasePauseStore, DatabaseTokenStore
@@ -71,15 +71,15 @@ def _examine_wecom(settings: Settings, before: list[Finding], options: Options) 
         if shared_is_usable["data key"] and settings.data_key is not None:
             tokens = DatabaseTokenStore(open_vault(settings))
     careful = DoctorsPauses(pauses, options.retry_secrets)
-    wecom = WeCom(
+    transport = Transport(
         corp_id=settings.corp_id,
         secrets=known_secrets(settings),
-        agent_id=settings.agent_id,
         api_base=settings.wecom_api_base,
         tokens=tokens,
         pauses=careful,
         budgets=Budgets(parallel=1, per_second=settings.api_per_second),
     )
+    wecom = WeCom(transport, settings.agent_id)
     token: dict[SecretName, Finding] = {}
     for name in get_args(SecretName):
         if any(one.problem == "wrong_corp_id" for one in token.values()):

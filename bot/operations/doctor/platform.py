@@ -88,7 +88,7 @@ def check_token(wecom: WeCom, secret_name: SecretName) -> Finding:
     """Ask once with the secret itself: a stored token would hide that it was reset."""
     check = f"{secret_name} token"
     try:
-        wecom.renew_token(secret_name)
+        wecom.transport.renew_token(secret_name)
     except WeComError as error:
         return judge_error(check, error, secret_name)
     return ok(check)
@@ -132,7 +132,7 @@ class AppChecks:
             self.found.append(not_checked(check, "follow users"))
 
     def _address(self) -> Finding:
-        self.wecom.callback_addresses()
+        self.wecom.agents.callback_addresses()
         return ok("address")
 
     def _agent(self) -> None:
@@ -140,7 +140,7 @@ class AppChecks:
             self.found += [not_checked(one, "KEGUI_AGENT_ID") for one in ("agent", "visible range")]
             return
         try:
-            agent = self.wecom.agent(self.agent_id)
+            agent = self.wecom.agents.get(self.agent_id)
         except WeComError as error:
             self.found += [
                 judge_error("agent", error, "app"),
@@ -153,33 +153,33 @@ class AppChecks:
         self.found.append(empty if agent.sees_nobody else ok("visible range"))
 
     def _departments(self) -> Finding:
-        seen = self.wecom.departments()
+        seen = self.wecom.contacts.departments()
         return ok("departments") if seen else warning("departments", "no_departments")
 
     def _follow_users(self) -> Finding:
-        self.follow_users = self.wecom.follow_users()
+        self.follow_users = self.wecom.customers.follow_users()
         if not self.follow_users:
             return failed("follow users", "no_follow_users")
         return ok("follow users", count=len(self.follow_users))
 
     def _member(self) -> Finding:
-        self.wecom.user(self.follow_users[0])
+        self.wecom.contacts.user(self.follow_users[0])
         return ok("members")
 
     def _customers(self) -> Finding:
-        self.wecom.customers_of(self.follow_users[0])
+        self.wecom.customers.ids_of(self.follow_users[0])
         return ok("customers")
 
     def _contact_ways(self) -> Finding:
-        next(self.wecom.contact_way_ids(), None)
+        next(self.wecom.contact_ways.ids(), None)
         return ok("contact ways")
 
     def _groups(self) -> Finding:
-        self.wecom.groups_of(self.follow_users[0])
+        self.wecom.groups.owned_by(self.follow_users[0])
         return ok("groups")
 
     def _unassigned(self) -> Finding:
-        next(self.wecom.unassigned(), None)
+        next(self.wecom.resigned.unassigned(), None)
         return ok("unassigned")
 
     def _operators(self) -> Finding:
@@ -188,7 +188,7 @@ class AppChecks:
         unknown, inactive = [], []
         for userid in self.operators:
             try:
-                if self.wecom.user(userid).status != ACTIVE:
+                if self.wecom.contacts.user(userid).status != ACTIVE:
                     inactive.append(userid)
             except (Refused, OperatorNeeded) as error:
                 if error.errcode not in UNKNOWN_MEMBER:
@@ -204,7 +204,7 @@ class AppChecks:
 def check_message(wecom: WeCom, userid: str, text: str) -> Finding:
     """Send one message, only because the operator asked for it."""
     try:
-        wecom.send_message([userid], text)
+        wecom.messages.send_text([userid], text)
     except Refused as refused:
         if refused.errcode == NOBODY_REACHED:
             return failed("message", "not_delivered", userid=userid)
@@ -221,8 +221,8 @@ def check_other_secret(wecom: WeCom, secret_name: SecretName, token: Finding) ->
         return not_checked(check, token.check)
     try:
         if check == "archive":
-            return ok(check, members=len(wecom.archived_members()))
-        wecom.department_tree(secret_name)
+            return ok(check, members=len(wecom.archive.members()))
+        wecom.contacts.department_tree(secret_name)
     except WeComError as error:
         return judge_error(check, error, secret_name)
     return ok(check)
