@@ -97,17 +97,31 @@ def _on_stop(act: Callable[[], None]) -> None:
 
 @main.command()
 @click.option("--down", "take_back", is_flag=True, help="Take back the last migration.")
-def migrate(take_back: bool) -> None:
+@click.option("--yes", is_flag=True, help="With --down: do not ask before rows are deleted.")
+def migrate(take_back: bool, yes: bool) -> None:
     """Bring the database to the shape that this version needs."""
     loaded = terminal.load()
     terminal.connect_as_owner(loaded)
     try:
-        for name in migrations.down() if take_back else migrations.up():
+        for name in _take_back(yes) if take_back else migrations.up():
             click.echo(name)
         if not take_back:
             _establish_keys(loaded)
     except (migrations.WrongEncoding, UnsafeSchema) as error:
         raise click.ClickException(str(error)) from None
+
+
+def _take_back(yes: bool) -> list[str]:
+    """Take back the last migration; ask first when rows would be deleted."""
+    try:
+        return migrations.down(with_rows=yes)
+    except migrations.RowsWouldGo as lost:
+        click.confirm(
+            f"{migrations.last()} would delete tables with rows: {lost}. Go on?",
+            abort=True,
+            err=True,
+        )
+    return migrations.down()
 
 
 def _establish_keys(loaded: Settings) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import logging
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -25,6 +26,14 @@ from tests.wecom.speaking import API, give_token, refuse
 Kegui = Callable[..., Result]
 MIGRATIONS = [path.stem for path in sorted(migrations.DIRECTORY.glob("0*.py"))]
 THE_DAY, LATER = in_days(30), in_days(60)
+TOYS = """
+def up(migrator, db):
+    db.execute_sql("CREATE TABLE toy (id INTEGER)")
+
+
+def down(migrator, db):
+    db.execute_sql("DROP TABLE toy")
+"""
 LAST_DAY = ("--last-day", THE_DAY)
 
 
@@ -129,6 +138,28 @@ def test_migrate_down_takes_back_one_and_up_brings_it_again(kegui: Kegui) -> Non
 
     assert (taken.exit_code, taken.stdout.split()) == (0, MIGRATIONS[-1:])
     assert (brought.exit_code, brought.stdout.split()) == (0, MIGRATIONS[-1:])
+
+
+def test_migrate_down_asks_before_it_deletes_rows(
+    kegui: Kegui, database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = shutil.copytree(migrations.DIRECTORY, tmp_path / "migrations")
+    (directory / "9999_toys.py").write_text(TOYS)
+    monkeypatch.setattr(migrations, "DIRECTORY", directory)
+    kegui("migrate", KEGUI_DATABASE_URL=database_url)
+    with db.connection():
+        db.database.execute_sql("INSERT INTO toy VALUES (1)")
+
+    unsure = kegui("migrate", "--down")
+
+    assert unsure.exit_code == 1
+    assert "toy (1 rows)" in unsure.stderr
+    assert migrations.pending() == []
+
+    sure = kegui("migrate", "--down", "--yes")
+
+    assert (sure.exit_code, sure.stdout.split()) == (0, ["9999_toys"])
+    assert migrations.pending() == ["9999_toys"]
 
 
 def test_migrate_uses_the_owners_url(tmp_path: Path, kegui: Kegui) -> None:

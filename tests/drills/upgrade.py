@@ -213,7 +213,7 @@ def go_back(old: Stack, new: Stack) -> None:
     url = new.place.environment["KEGUI_DATABASE_URL"]
     full = rows_of(url)
     added = sorted(migrations_of(new) - migrations_of(old), reverse=True)
-    taken = [new.command("migrate", "--down") for _ in added]
+    taken = [new.command("migrate", "--down", "--yes") for _ in added]
     check(taken == added, f"taken back: {taken}")
     bare = rows_of(url)
     new.command("migrate")
