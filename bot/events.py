@@ -71,10 +71,6 @@ class Event:
         return self.text("Source")
 
     @property
-    def fail_reason(self) -> str:
-        return self.text("FailReason")
-
-    @property
     def from_user(self) -> str:
         return self.text("FromUserName")
 
@@ -89,22 +85,6 @@ class Event:
     @property
     def response_code(self) -> str:
         return self.text("ResponseCode")
-
-    @property
-    def selected(self) -> dict[str, list[str]]:
-        """What was chosen on a card, by question; some platforms spell it ``OpitonIds``."""
-        items = self.fields.get("SelectedItems")
-        found: dict[str, list[str]] = {}
-        for item in _listed(items.get("SelectedItem")) if isinstance(items, dict) else []:
-            if isinstance(item, dict) and isinstance(question := item.get("QuestionKey"), str):
-                found[question] = [
-                    option
-                    for name in ("OptionId", "OpitonId")
-                    if isinstance(options := item.get(f"{name}s"), dict)
-                    for option in _listed(options.get(name))
-                    if isinstance(option, str)
-                ]
-        return found
 
     def text(self, name: str) -> str:
         """Return the field of this name, "" when there is none."""
@@ -206,13 +186,6 @@ def _children(node: Element) -> Any:
         else:
             fields[child.tag] = [fields[child.tag], value]
     return fields
-
-
-def _listed(value: Any) -> list[Any]:
-    """What stood there never, once, or repeatedly."""
-    if value is None:
-        return []
-    return value if isinstance(value, list) else [value]
 
 
 def _created_at(fields: Mapping[str, Any]) -> datetime:

@@ -18,7 +18,6 @@ from bot.sandbox.state import App, ContactWay, Delivery, Department, Door, World
 KINDS = ("app", "contacts", "archive")
 DOORS = ("customer", "contacts", "archive")
 APP_FIELDS = {"secret", "agent_id", "enabled", "trusted_ips", "forbidden", "trusted_domain"}
-BOOKS = ("calls", "executed", "events", "deliveries")
 
 
 def blueprint(world: World, gate: Gate, courier: Courier) -> Blueprint:

@@ -2,13 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, cast
-
-from peewee import fn
 
 from bot.models import SyncCount, SyncRun
-from bot.models.sync_run import HEALED, PERSON, REPAIR, UNASSIGNED, WHOLE
+from bot.models.sync_run import HEALED, PERSON, UNASSIGNED, WHOLE
 from bot.sync import rules
 
 # What a person must do about each kind that no reading can heal.
@@ -50,17 +46,6 @@ class Summary:
         return sum(count.person for count in self.counts)
 
 
-@dataclass(frozen=True)
-class Drift:
-    """The last finished reading of one kind, for metrics: ``numbers`` by (kind of difference,
-    outcome)."""
-
-    kind: str
-    finished_at: datetime
-    seconds: float
-    numbers: Mapping[tuple[str, str], int]
-
-
 def summaries(runs: Sequence[SyncRun]) -> list[Summary]:
     """Count the differences of these runs by kind, in one query."""
     found: dict[str, dict[str, dict[str, int]]] = {run.run: {} for run in runs}
@@ -92,25 +77,3 @@ def latest() -> list[Summary]:
         for kinds in (WHOLE, (UNASSIGNED,))
     ]
     return summaries([run for run in runs if run is not None])
-
-
-def drift() -> list[Drift]:
-    """Return what the last finished nightly and hourly readings found; two queries each."""
-    found = []
-    for kind in (REPAIR, UNASSIGNED):
-        run = (
-            SyncRun.select()
-            .where(SyncRun.kind == kind, SyncRun.finished_at.is_null(False))
-            .order_by(SyncRun.started_at.desc())
-            .first()
-        )
-        if run is None:
-            continue
-        query = SyncCount.select(SyncCount.kind, SyncCount.outcome, fn.SUM(SyncCount.number)).where(
-            SyncCount.run == run.run
-        )
-        rows = cast(Any, query.group_by(SyncCount.kind, SyncCount.outcome).tuples())
-        numbers = {(one, outcome): int(number) for one, outcome, number in rows}
-        seconds = (run.finished_at - run.started_at).total_seconds()
-        found.append(Drift(kind, run.finished_at, seconds, numbers))
-    return found

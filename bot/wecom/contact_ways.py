@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.wecom.answers import number, numbers, part, rows, text, texts
+from bot.wecom.answers import number, part, rows, text, texts
 from bot.wecom.customers import check_count
 from bot.wecom.errors import Transient
 from bot.wecom.transport import Transport
@@ -36,7 +36,6 @@ class ContactWayDetail:
     remark: str
     state: str
     userids: tuple[str, ...] | None
-    party_ids: tuple[int, ...]
     qr_code: str
 
 
@@ -46,9 +45,7 @@ class ContactWays:
 
     transport: Transport
 
-    def add(
-        self, userids: Sequence[str], state: str, remark: str = "", *, skip_verify: bool = True
-    ) -> ContactWayMade:
+    def add(self, userids: Sequence[str], state: str, remark: str = "") -> ContactWayMade:
         """Make a QR code for one member, or for up to 100.
 
         Args:
@@ -62,7 +59,7 @@ class ContactWays:
                 "type": MULTIPLE,
                 "scene": QR_CODE,
                 "remark": remark,
-                "skip_verify": skip_verify,
+                "skip_verify": True,
                 "state": state,
                 "user": list(userids),
             },
@@ -83,24 +80,14 @@ class ContactWays:
             remark=text(row, "remark")[:REMARK_CHARACTERS],
             state=text(row, "state")[:STATE_CHARACTERS],
             userids=tuple(texts(row, "user")) if "user" in row else None,
-            party_ids=numbers(row, "party"),
             qr_code=text(row, "qr_code"),
         )
 
-    def ids(self, start: datetime = EARLIEST, end: datetime | None = None) -> Iterator[str]:
-        """List the ways made between two moments: without any, all that WeCom lists.
-
-        WeCom itself would begin 90 days ago.
-
-        Args:
-            end: None: now, by WeCom's clock.
-        """
-        window = {"start_time": int(start.timestamp())}
-        if end is not None:
-            window["end_time"] = int(end.timestamp())
-        cursor = ""
+    def ids(self) -> Iterator[str]:
+        """List all ways that WeCom lists; by itself it would begin 90 days ago."""
+        start, cursor = int(EARLIEST.timestamp()), ""
         while True:
-            body: dict[str, Any] = {**window, "limit": PAGE}
+            body: dict[str, Any] = {"start_time": start, "limit": PAGE}
             if cursor:
                 body["cursor"] = cursor
             answer = self.transport.ask("externalcontact/list_contact_way", body)
@@ -115,18 +102,13 @@ class ContactWays:
         userids: Sequence[str],
         *,
         remark: str | None = None,
-        state: str | None = None,
     ) -> None:
-        """Overwrite the members, and remark and state where given."""
+        """Overwrite the members, and the remark where given."""
         check_count(userids, MEMBERS_OF_ONE)
-        changes = {"remark": remark, "state": state}
+        named = {} if remark is None else {"remark": remark}
         self.transport.act(
             "externalcontact/update_contact_way",
-            {
-                "config_id": config_id,
-                "user": list(userids),
-                **{name: value for name, value in changes.items() if value is not None},
-            },
+            {"config_id": config_id, "user": list(userids), **named},
         )
 
     def delete(self, config_id: str) -> None:

@@ -116,24 +116,6 @@ class Customers:
         ]
         return Page(items, text(answer, "next_cursor"))
 
-    def remark(
-        self,
-        userid: str,
-        external_userid: str,
-        *,
-        remark: str | None = None,
-        description: str | None = None,
-    ) -> None:
-        """Set a member's remark (20 characters) or description (150) of a customer (path 92115)."""
-        changes = {"remark": remark, "description": description}
-        given = {name: value for name, value in changes.items() if value is not None}
-        if not given:
-            raise ValueError("a remark or a description is needed")
-        self.transport.act(
-            "externalcontact/remark",
-            {"userid": userid, "external_userid": external_userid, **given},
-        )
-
     def send_welcome(self, welcome_code: str, text: str) -> None:
         """Send the welcome of one code: once, within 20 seconds of the event (path 92137).
 

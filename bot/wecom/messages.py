@@ -12,6 +12,8 @@ from bot.wecom.errors import OperatorNeeded, Refused
 from bot.wecom.transport import Transport
 
 TEXT_BYTES = 2048
+# Of the very same text, so many seconds after the first (path 90236).
+DUPLICATE_CHECK_SECONDS = 1800
 NOBODY_REACHED = 81013
 RECIPIENTS = 1000
 TASK_ID = re.compile(r"[A-Za-z0-9_@-]{1,128}")
@@ -70,9 +72,7 @@ class Messages:
     transport: Transport
     agent_id: int | None
 
-    def send_text(
-        self, userids: Sequence[str], text: str, *, duplicate_check_seconds: int = 1800
-    ) -> MessageResult:
+    def send_text(self, userids: Sequence[str], text: str) -> MessageResult:
         """Send a text (path 90236); WeCom drops the very same one within the checked time.
 
         Args:
@@ -84,11 +84,9 @@ class Messages:
             Refused: 81013: nobody got it.
         """
         content = {"content": cut(text, TEXT_BYTES)}
-        return self._deliver(userids, "text", content, duplicate_check_seconds)
+        return self._deliver(userids, "text", content)
 
-    def send_card(
-        self, userids: Sequence[str], card: Card, *, duplicate_check_seconds: int = 1800
-    ) -> MessageResult:
+    def send_card(self, userids: Sequence[str], card: Card) -> MessageResult:
         """Send a card with buttons (path 90236); WeCom refuses a task_id that it has seen.
 
         Args:
@@ -98,7 +96,7 @@ class Messages:
             ValueError: the card has what WeCom would refuse whole.
             Refused: 81013: nobody got it; 42014: the task_id was used.
         """
-        return self._deliver(userids, "template_card", _as_json(card), duplicate_check_seconds)
+        return self._deliver(userids, "template_card", _as_json(card))
 
     def update_card(self, response_code: str, userids: Sequence[str], text: str) -> tuple[str, ...]:
         """Put one grey text in the place of a card's buttons (path 94888).
@@ -126,7 +124,6 @@ class Messages:
         userids: Sequence[str],
         kind: str,
         content: Mapping[str, Any],
-        duplicate_check_seconds: int,
     ) -> MessageResult:
         check_count(userids, RECIPIENTS)
         answer = self.transport.act(
@@ -137,7 +134,7 @@ class Messages:
                 "agentid": self._own_agent_id("message/send"),
                 kind: content,
                 "enable_duplicate_check": 1,
-                "duplicate_check_interval": duplicate_check_seconds,
+                "duplicate_check_interval": DUPLICATE_CHECK_SECONDS,
             },
         )
         invalid, unlicensed = _listed(answer, "invaliduser"), _listed(answer, "unlicenseduser")

@@ -64,7 +64,7 @@ class WeComInCapitals(OneForAll):
         return ["ZHANGSAN", "LISI"]
 
     def contact_ways_get(self, config_id: str) -> ContactWayDetail:
-        return ContactWayDetail(config_id, 2, 2, "", "", ("ZHANGSAN", "LISI"), (), "")
+        return ContactWayDetail(config_id, 2, 2, "", "", ("ZHANGSAN", "LISI"), "")
 
     def contact_ways_ids(self) -> list[str]:
         return ["ours", "foreign"]

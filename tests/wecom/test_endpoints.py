@@ -175,16 +175,6 @@ EXAMPLES = [
         request="externalcontact.batch_get_by_user",
     ),
     Example(
-        "externalcontact/remark",
-        lambda wecom: wecom.customers.remark(
-            "zhangsan", LI, remark="备注信息", description="描述信息"
-        ),
-        "externalcontact.remark",
-        None,
-        request="externalcontact.remark",
-        without=("remark_company", "remark_mobiles", "remark_pic_mediaid"),
-    ),
-    Example(
         "externalcontact/send_welcome_msg",
         lambda wecom: wecom.customers.send_welcome("WELCOMECODE_add_0001", "您好，很高兴为您服务"),
         "externalcontact.send_welcome_msg",
@@ -341,27 +331,26 @@ EXAMPLES = [
         lambda wecom: wecom.contact_ways.get(CONFIG_ID),
         "externalcontact.get_contact_way",
         ContactWayDetail(
-            CONFIG_ID, 2, 2, "渠道客户", "poster_2026q4", ("zhangsan", "lisi"), (2, 3), QR_CODE
+            CONFIG_ID, 2, 2, "渠道客户", "poster_2026q4", ("zhangsan", "lisi"), QR_CODE
         ),
         request="externalcontact.get_contact_way",
     ),
     Example(
         "externalcontact/list_contact_way",
-        lambda wecom: list(wecom.contact_ways.ids(at(1787621400), at(1795397400))),
+        lambda wecom: list(wecom.contact_ways.ids()),
         "externalcontact.list_contact_way",
         [CONFIG_ID, "87bBiKEE811c62f63270041c62f5c9A4ef"],
         request="externalcontact.list_contact_way",
-        without=("cursor",),
+        without=("cursor", "end_time"),
+        instead={"start_time": 1625846400},
     ),
     Example(
         "externalcontact/update_contact_way",
-        lambda wecom: wecom.contact_ways.update(
-            CONFIG_ID, ["zhangsan", "lisi"], remark="渠道客户", state="poster_2026q4"
-        ),
+        lambda wecom: wecom.contact_ways.update(CONFIG_ID, ["zhangsan", "lisi"], remark="渠道客户"),
         "externalcontact.update_contact_way",
         None,
         request="externalcontact.update_contact_way",
-        without=("skip_verify", "party"),
+        without=("skip_verify", "party", "state"),
     ),
     Example(
         "externalcontact/del_contact_way",
@@ -682,10 +671,4 @@ def test_without_an_agent_id_no_card_changes(network: responses.RequestsMock, we
     with pytest.raises(OperatorNeeded):
         wecom.messages.update_card("xyzxyz", ["zhangsan"], "已同意")
 
-    assert not network.calls
-
-
-def test_a_remark_of_nothing_is_a_mistake(network: responses.RequestsMock, wecom: WeCom) -> None:
-    with pytest.raises(ValueError, match="remark"):
-        wecom.customers.remark("zhangsan", LI)
     assert not network.calls

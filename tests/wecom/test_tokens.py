@@ -213,7 +213,7 @@ def test_a_refused_token_is_replaced_once_and_the_call_repeated(
     refuse(network, "externalcontact/remark", errcode)
     answer(network, "externalcontact/remark")
 
-    speak(tokens=tokens).customers.remark("zhangsan", "wm_chen", remark="VIP")
+    speak(tokens=tokens).transport.act("externalcontact/remark", {"userid": "zhangsan"})
 
     used = [str(call.request.url)[-3:] for call in asked(network, "externalcontact/remark")]
     assert used == ["old", "new"]

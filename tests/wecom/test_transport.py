@@ -73,7 +73,7 @@ def talk(**options: Any) -> WeCom:
 
 
 def act(wecom: WeCom) -> None:
-    wecom.customers.remark("zhangsan", "wm_chen", remark="VIP")
+    wecom.transport.act(REMARK, {"userid": "zhangsan", "remark": "VIP"})
 
 
 @pytest.mark.parametrize("errcode", [*REFUSED, 99999])
@@ -586,7 +586,7 @@ def test_every_call_ends_in_time(network: responses.RequestsMock) -> None:
 def test_texts_go_out_as_raw_utf8(network: responses.RequestsMock) -> None:
     answer(network, REMARK)
 
-    talk().customers.remark("zhangsan", "wm_chen", remark="重要客户")
+    talk().transport.act(REMARK, {"userid": "zhangsan", "remark": "重要客户"})
 
     body = network.calls[0].request.body
     assert isinstance(body, bytes)
