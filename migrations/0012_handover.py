@@ -26,6 +26,7 @@ def up(migrator: Any, db: Any) -> None:
         state = CharField(max_length=24, index=True)
         reason = TextField()
         source = CharField(max_length=32)
+        request_key = CharField(max_length=64, null=True)
         successors = JSONField()
         scope = JSONField(null=True)
         full_userids = JSONField()
@@ -101,8 +102,7 @@ def up(migrator: Any, db: Any) -> None:
     )
     # A form that is sent twice moves customers once.
     db.execute_sql(
-        "CREATE UNIQUE INDEX handover_one_of_a_form ON handover (userid, source)"
-        " WHERE substr(source, 1, 8) = 'console '"
+        "CREATE UNIQUE INDEX handover_one_of_a_request ON handover (userid, request_key)"
     )
     db.execute_sql(
         "CREATE INDEX handover_item_without_successor ON handover_item (handover_id)"

@@ -4,9 +4,7 @@ from typing import Any
 
 from peewee import (
     BigAutoField,
-    BigIntegerField,
     CharField,
-    ForeignKeyField,
     IntegerField,
     Model,
     TextField,
@@ -16,40 +14,24 @@ from bot.db import UTCDateTimeField
 
 
 def up(migrator: Any, db: Any) -> None:
-    class ApiToken(Model):
-        id = BigAutoField()
-
-        class Meta:
-            database = db
-            table_name = "api_token"
-
     class IdempotencyKey(Model):
         id = BigAutoField()
-        token = ForeignKeyField(ApiToken)
+        caller = CharField(max_length=32)
         path = CharField(max_length=255)
         key = CharField(max_length=255)
         body_sha256 = CharField(max_length=64)
+        request_key = CharField(max_length=64)
         status = IntegerField(null=True)
         answer = TextField(null=True)
-        handover_id = BigIntegerField(null=True)
         created_at = UTCDateTimeField()
 
         class Meta:
             database = db
             table_name = "idempotency_key"
-            indexes = ((("token", "path", "key"), True),)
+            indexes = ((("caller", "path", "key"), True),)
 
-    class SentForm(Model):
-        key = CharField(max_length=64, primary_key=True)
-        sent_at = UTCDateTimeField()
-
-        class Meta:
-            database = db
-            table_name = "sent_form"
-
-    db.create_tables([IdempotencyKey, SentForm])
+    db.create_tables([IdempotencyKey])
 
 
 def down(migrator: Any, db: Any) -> None:
-    for table in ("sent_form", "idempotency_key"):
-        db.execute_sql(f"DROP TABLE {table}")
+    db.execute_sql("DROP TABLE idempotency_key")

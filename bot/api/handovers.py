@@ -88,7 +88,7 @@ def create(json_data: HandoverIn) -> dict[str, Any]:
         by=context.who(),
         kegui=context.kegui(),
         transfer_success_msg=json_data.transfer_success_msg,
-        asked_by=idempotency.current(),
+        request_key=idempotency.request_key(),
     )
     return show_case(case)
 

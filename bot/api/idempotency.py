@@ -2,6 +2,7 @@
 
 import hashlib
 from datetime import timedelta
+from uuid import uuid4
 
 from flask import Response, g, request
 
@@ -41,10 +42,10 @@ def begin() -> Response | None:
     return None
 
 
-def current() -> IdempotencyKey | None:
-    """Return the row of the request's key, with what an earlier try did; None without a key."""
+def request_key() -> str | None:
+    """Name this request for what it opens, the same when it is made again; None without a key."""
     row: IdempotencyKey | None = g.get("idempotency_row")
-    return row
+    return row.request_key if row else None
 
 
 def remember(response: Response) -> Response:
@@ -69,7 +70,12 @@ def _claim(key: str, body: str) -> IdempotencyKey | None:
     IdempotencyKey.delete().where(_same(key), IdempotencyKey.created_at < now - KEPT).execute()
     inserted = list(
         IdempotencyKey.insert(
-            token=context.caller(), path=request.path, key=key, body_sha256=body, created_at=now
+            caller=_caller(),
+            path=request.path,
+            key=key,
+            body_sha256=body,
+            request_key=f"call {uuid4().hex}",
+            created_at=now,
         )
         .on_conflict_ignore()
         .returning(IdempotencyKey.id)
@@ -96,9 +102,13 @@ def _of(key: str) -> IdempotencyKey | None:
     return row
 
 
+def _caller() -> str:
+    return f"token {context.caller().id}"
+
+
 def _same(key: str) -> object:
     return (
-        (IdempotencyKey.token == context.caller())
+        (IdempotencyKey.caller == _caller())
         & (IdempotencyKey.path == request.path)
         & (IdempotencyKey.key == key)
     )

@@ -3,7 +3,7 @@
 import secrets
 
 from bot import clock
-from bot.models import SentForm
+from bot.models import IdempotencyKey
 
 LONGEST_KEY = 64
 
@@ -17,5 +17,7 @@ def is_first(key: str) -> bool:
     """Note that the form was sent; False when it was before, or has no key."""
     if not 0 < len(key) <= LONGEST_KEY:
         return False
-    noted = SentForm.insert(key=key, sent_at=clock.now()).on_conflict_ignore()
-    return bool(list(noted.returning(SentForm.key).execute()))
+    noted = IdempotencyKey.insert(
+        caller="form", path="", key=key, body_sha256="", request_key="", created_at=clock.now()
+    )
+    return bool(list(noted.on_conflict_ignore().returning(IdempotencyKey.id).execute()))

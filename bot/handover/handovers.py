@@ -12,7 +12,7 @@ from bot.handover.progress import customers_now
 from bot.handover.rules import LastDay, judge_last_day
 from bot.identity import leavers_access, moved, proposals
 from bot.kegui import Kegui
-from bot.models import Allocation, Handover, HandoverItem, IdempotencyKey, Proposal, Staff
+from bot.models import Allocation, Handover, HandoverItem, Proposal, Staff
 from bot.models.handover import (
     APPROVE,
     AUTO,
@@ -134,15 +134,15 @@ def open_handover(
     by: Who,
     kegui: Kegui,
     transfer_success_msg: str = "",
-    asked_by: IdempotencyKey | None = None,
+    request_key: str | None = None,
 ) -> Handover:
     """Move customers of a member in service, by a manager's word: it starts at once.
 
     Args:
         external_userids: the customers, or None for all.
         takeover_userid: who gets them, or None: the rules choose.
-        asked_by: the call that asks; the handover that it opened before its process died is
-            the one that it gets.
+        request_key: names the call or the form that asks; asked again, it gets the handover
+            that it opened.
 
     Raises:
         UnknownStaff: no such member is known.
@@ -150,45 +150,57 @@ def open_handover(
         UnfitSuccessor: the takeover member may not take over.
         NeedsProof: see ``bot.identity.moved``.
     """
-    if asked_by is not None and asked_by.handover_id is not None:
-        opened: Handover = Handover.get_by_id(asked_by.handover_id)
+    if opened := _opened_by(request_key, handover_userid):
         wake(opened, kegui)
         return opened
     handover_userid = _member_in_service(handover_userid, kegui)
     successors = [takeover_userid] if takeover_userid else []
     successors = check_successors(handover_userid, successors, kegui)
     now = clock.now()
-    with transaction():
-        handover = Handover.create(
-            kind=IN_SERVICE,
-            userid=handover_userid,
-            mode=AUTO,
-            source=source,
-            successors=successors,
-            scope=None if external_userids is None else list(external_userids),
-            transfer_success_msg=transfer_success_msg,
-            created_at=now,
-            updated_at=now,
-        )
-        _add_named_items(handover)
-        number = len(set(external_userids or ()))
-        moved.check(number, by)
-        kegui.audit.record(
-            by,
-            "handover.open",
-            handover.subject,
-            userid=handover_userid,
-            takeover_userid=takeover_userid,
-            customers="all" if external_userids is None else len(external_userids),
-            moved=number or None,
-            source=source,
-        )
-        if asked_by is not None:
-            IdempotencyKey.update(handover_id=handover.id).where(
-                IdempotencyKey.id == asked_by.id
-            ).execute()
+    try:
+        with transaction():
+            handover = Handover.create(
+                kind=IN_SERVICE,
+                userid=handover_userid,
+                mode=AUTO,
+                source=source,
+                request_key=request_key,
+                successors=successors,
+                scope=None if external_userids is None else list(external_userids),
+                transfer_success_msg=transfer_success_msg,
+                created_at=now,
+                updated_at=now,
+            )
+            _add_named_items(handover)
+            number = len(set(external_userids or ()))
+            moved.check(number, by)
+            kegui.audit.record(
+                by,
+                "handover.open",
+                handover.subject,
+                userid=handover_userid,
+                takeover_userid=takeover_userid,
+                customers="all" if external_userids is None else len(external_userids),
+                moved=number or None,
+                source=source,
+            )
+    except IntegrityError:
+        # The same request, at this very moment.
+        opened = _opened_by(request_key, handover_userid)
+        if opened is None:
+            raise
+        return opened
     wake(handover, kegui)
     return handover
+
+
+def _opened_by(request_key: str | None, userid: str) -> Handover | None:
+    if request_key is None:
+        return None
+    found: Handover | None = Handover.get_or_none(
+        Handover.request_key == request_key, Handover.userid == Staff.spelled(userid)
+    )
+    return found
 
 
 def _member_in_service(userid: str, kegui: Kegui) -> str:
@@ -215,14 +227,12 @@ def _add_named_items(handover: Handover) -> None:
 def move_by_rule(allocation: Allocation, kegui: Kegui) -> Handover:
     """Carry out an allocation that names another owner than the added member."""
     source = f"allocation {allocation.id}"
-    existing = Handover.get_or_none(Handover.source == source)
-    if existing is not None:
-        return existing
     return open_handover(
         allocation.added_userid,
         [allocation.external_userid],
         takeover_userid=allocation.owner,
         source=source,
+        request_key=source,
         by=Who("rules"),
         kegui=kegui,
     )

@@ -4,12 +4,10 @@ from datetime import timedelta
 
 from bot import clock
 from bot.kegui import Kegui
-from bot.models import IdempotencyKey, SentForm
+from bot.models import IdempotencyKey
 
 KEPT = timedelta(days=7)
 
 
 def forget_old_answers(kegui: Kegui) -> None:
-    before = clock.now() - KEPT
-    IdempotencyKey.delete().where(IdempotencyKey.created_at < before).execute()
-    SentForm.delete().where(SentForm.sent_at < before).execute()
+    IdempotencyKey.delete().where(IdempotencyKey.created_at < clock.now() - KEPT).execute()

@@ -29,7 +29,6 @@ from bot.models.metric_count import MetricCount
 from bot.models.notice import GapDigest, Notice
 from bot.models.proposal import Proposal
 from bot.models.role_grant import RoleGrant
-from bot.models.sent_form import SentForm
 from bot.models.staff import Department, FormerUserid, Staff, StaffDepartment
 from bot.models.sync_run import SyncCount, SyncFinding, SyncProgress, SyncRun
 from bot.models.wecom_state import AccessToken, EndpointPause, EndpointRefusal

@@ -2,9 +2,7 @@
 
 from peewee import (
     BigAutoField,
-    BigIntegerField,
     CharField,
-    ForeignKeyField,
     IntegerField,
     JSONField,
     TextField,
@@ -39,18 +37,23 @@ class ApiToken(Granting):
 
 
 class IdempotencyKey(Model):
-    """A POST that carried an Idempotency-Key: running while ``status`` is null."""
+    """A call or a form that does once what it asks for, however often it is sent.
+
+    ``caller`` is the token that called, or ``form``. A POST with an Idempotency-Key runs while
+    ``status`` is null; of a form, ``key`` is what the page gave to it when it was shown.
+    ``request_key`` goes to what the call opens: the next try finds it there when the process died
+    before it could answer.
+    """
 
     id = BigAutoField()
-    token = ForeignKeyField(ApiToken)
+    caller = CharField(max_length=32)
     path = CharField(max_length=255)
     key = CharField(max_length=255)
     body_sha256 = CharField(max_length=64)
+    request_key = CharField(max_length=64)
     status = IntegerField(null=True)
     answer = TextField(null=True)
-    # What a call did whose process died before it could answer.
-    handover_id = BigIntegerField(null=True)
     created_at = UTCDateTimeField()
 
     class Meta:
-        indexes = ((("token", "path", "key"), True),)
+        indexes = ((("caller", "path", "key"), True),)

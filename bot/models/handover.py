@@ -63,6 +63,7 @@ class Handover(Model):
     state = CharField(max_length=24, default=PLANNED, index=True)
     reason = TextField(default="")
     source = CharField(max_length=32)
+    request_key = CharField(max_length=64, null=True)
     successors = MembersField(default=list)
     scope = JSONField(null=True)
     full_userids = MembersField(default=list)
@@ -99,14 +100,13 @@ Handover.add_index(
         ),
     )
 )
-# A form that is sent twice opens one: ``source`` then holds the form's own key.
+# A form or a call that is sent twice opens one for each member.
 Handover.add_index(
     Handover.index(
         Handover.userid,
-        Handover.source,
+        Handover.request_key,
         unique=True,
-        name="handover_one_of_a_form",
-        where=SQL("substr(source, 1, 8) = 'console '"),
+        name="handover_one_of_a_request",
     )
 )
 

@@ -91,7 +91,7 @@ def _age(seconds: float, **changes: Any) -> None:
 def test_a_call_whose_process_died_is_made_again_after_a_minute(call: Call) -> None:
     call("POST", "/handovers", MOVE, Idempotency_Key="k1")
 
-    _age(30, status=None, answer=None, handover_id=None)
+    _age(30, status=None, answer=None, request_key="call died")
     response = call("POST", "/handovers", MOVE, Idempotency_Key="k1")
     problem(response, 409)
     assert response.headers["Retry-After"] == "1"

@@ -86,7 +86,7 @@ def test_where_members_are_many_a_page_lists_none_and_takes_a_name(
     assert refused.status_code == 422
     assert "请选择您所辖部门中的一位接替成员" in refused.get_data(as_text=True)
     submit(client, "/moves/new", external_userid="wm_chen", takeover_userid="李华", key="k")
-    moved = Handover.get(Handover.source == "console k")
+    moved = Handover.get(Handover.request_key == "form k")
     assert (moved.userid, moved.successors) == ("zhangsan", ["lihua"])
 
 
@@ -267,7 +267,7 @@ def test_a_form_that_is_sent_twice_moves_once_and_shows_the_same(
     Ownership.update(userid="zhangsan").execute()
     form = {"external_userid": "wm_chen", "takeover_userid": "lihua", "key": "k"}
     first = submit(client, "/moves/new", **form)
-    opened = Handover.get(Handover.source == "console k")
+    opened = Handover.get(Handover.request_key == "form k")
     Handover.update(state=state).where(Handover.id == opened.id).execute()
     HandoverItem.update(state=item_state).where(HandoverItem.handover == opened).execute()
 
@@ -283,7 +283,7 @@ def test_a_form_that_is_sent_again_when_all_is_done_moves_nobody_back(client: Fl
     Ownership.update(userid="zhangsan").execute()
     form = {"external_userid": "wm_chen", "takeover_userid": "by rule", "key": "k"}
     first = submit(client, "/moves/new", **form)
-    Handover.update(state="done").where(Handover.source == "console k").execute()
+    Handover.update(state="done").where(Handover.request_key == "form k").execute()
     HandoverItem.update(state="done").where(HandoverItem.subject == "wm_chen").execute()
     Ownership.update(userid="lihua").execute()
 

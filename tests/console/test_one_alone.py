@@ -207,7 +207,7 @@ def test_all_of_a_member_are_those_that_were_counted_and_named(house: House) -> 
     house.say("north_lead", "/moves/new", owner="north_staff", takeover_userid="by rule", key="a")
 
     with db.connection():
-        moved = Handover.get(Handover.source == "console a")
+        moved = Handover.get(Handover.request_key == "form a")
         assert moved.scope == ["wm_north_1"]
 
 
@@ -349,5 +349,5 @@ def test_long_texts_are_refused(house: House) -> None:
 
     with db.connection():
         assert Conflict.get_by_id(house.given["conflict_id"]).resolved_at is None
-        assert Handover.select().where(Handover.source == "console k").count() == 0
+        assert Handover.select().where(Handover.request_key == "form k").count() == 0
     assert [one.status_code for one in (settled, moved)] == [422, 422]

@@ -9,7 +9,7 @@ import pytest
 from bot import clock
 from bot.console.sent_forms import is_first, new_key
 from bot.jobs import api_access
-from bot.models import SentForm
+from bot.models import IdempotencyKey
 from tests.conftest import in_thread
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -35,9 +35,9 @@ def test_what_no_page_of_ours_gave_counts_never(key: str) -> None:
 
 def test_after_a_week_nobody_presses_again() -> None:
     is_first("old")
-    SentForm.update(sent_at=clock.now() - timedelta(days=8)).execute()
+    IdempotencyKey.update(created_at=clock.now() - timedelta(days=8)).execute()
     is_first("young")
 
     api_access.forget_old_answers(cast(Any, None))
 
-    assert [row.key for row in SentForm.select()] == ["young"]
+    assert [row.key for row in IdempotencyKey.select()] == ["young"]

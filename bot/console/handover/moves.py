@@ -1,6 +1,5 @@
 """转接: a manager moves customers of members in service to another member."""
 
-import secrets
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 from itertools import islice
@@ -9,11 +8,10 @@ from apiflask import APIBlueprint
 from flask import abort, flash, redirect, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
-from peewee import IntegrityError
 
 from bot import alarms, clock
 from bot.audit.search import as_kept
-from bot.console import gate
+from bot.console import gate, sent_forms
 from bot.console.gate import allow
 from bot.console.handover.offboardings import MOST_LISTED
 from bot.console.member_input import Unclear, account_of
@@ -51,8 +49,8 @@ def new() -> ResponseReturnValue:
     if not asked and not owner:
         flash(_("请先选择要转接的客户。"), "info")
         return redirect(url_for("console.customers.index"))
-    key = request.form.get("key", "") or secrets.token_hex(8)
-    opened = list(Handover.select().where(Handover.source == _source(key)))
+    key = request.form.get("key", "") or sent_forms.new_key()
+    opened = list(Handover.select().where(Handover.request_key == _request_key(key)))
     done = {one for handover in opened for one in handover.scope or ()}
     asked = [one for one in asked if one not in done]
     if opened and not asked:
@@ -66,7 +64,7 @@ def new() -> ResponseReturnValue:
     if len(request.form.get("transfer_success_msg", "")) > LONGEST_MESSAGE:
         error = _("不超过 %(most)s 个字。", most=LONGEST_MESSAGE)
     elif request.method == "POST" and number:
-        opened, error = _move(by_owner, takeover, _source(key))
+        opened, error = _move(by_owner, takeover, _request_key(key))
         if opened and not error:
             flash(
                 _("转接已受理，结果显示在本页。企业微信接受后会通知客户，24 小时内客户可以拒绝。"),
@@ -137,12 +135,13 @@ def _without_moving(
     )
 
 
-def _source(key: str) -> str:
-    """What makes a form that is sent twice open one handover."""
-    return f"console {key[:16]}"
+def _request_key(key: str) -> str:
+    return f"form {key[:32]}"
 
 
-def _move(by_owner: dict[str, list[str]], takeover: str, source: str) -> tuple[list[Handover], str]:
+def _move(
+    by_owner: dict[str, list[str]], takeover: str, request_key: str
+) -> tuple[list[Handover], str]:
     """Open one handover for each owner; the sentence says what was not accepted."""
     try:
         chosen = None if takeover == BY_RULE else _chosen(takeover)
@@ -158,15 +157,13 @@ def _move(by_owner: dict[str, list[str]], takeover: str, source: str) -> tuple[l
                     owner,
                     customers,
                     takeover_userid=chosen,
-                    source=source,
+                    source="console",
+                    request_key=request_key,
                     by=gate.who(),
                     kegui=kegui(),
                     transfer_success_msg=request.form.get("transfer_success_msg", "").strip(),
                 )
             )
-        except IntegrityError:
-            # The form was sent twice.
-            opened.append(Handover.get(Handover.userid == owner, Handover.source == source))
         except NeedsProof:
             # Another browser of the same person was quicker.
             return opened, _("一小时内转接的客户超过 20 位，请再次提交并完成二次验证。")
