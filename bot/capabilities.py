@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from bot.allocation.register import CAPABILITY as ALLOCATION
+from bot.archive.register import CAPABILITY as ARCHIVE
 from bot.audit.register import CAPABILITY as AUDIT
 from bot.backup.register import CAPABILITY as BACKUP
 from bot.capability import Capability, Job, Words
@@ -29,6 +30,7 @@ CAPABILITIES: Sequence[Capability] = (
     CONSENT,
     ALLOCATION,
     SYNC,
+    ARCHIVE,
     OPERATIONS,
     BACKUP,
     REPORTS,

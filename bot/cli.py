@@ -1,13 +1,11 @@
 """The `kegui` command: every process and every tool of an installation starts here."""
 
 import os
-import signal
 import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
@@ -20,8 +18,6 @@ from bot.audit.log import AuditLog, AuditUnwritable
 from bot.clock import now as utc_now
 from bot.commands import GROUPS, terminal
 from bot.effects import Busy
-from bot.kegui import Kegui
-from bot.operations import health, signed_tables
 from bot.owner import UnsafeSchema
 from bot.vault import WrongKey
 from bot.wecom import WeComError
@@ -29,7 +25,6 @@ from config import logging
 from config.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
-WAIT_SECONDS = 10
 SANDBOX_PORT = 8900
 WEB_PORT = 8000
 
@@ -62,37 +57,6 @@ class _Commands(click.Group):
 def main(ctx: click.Context) -> None:
     """客规: a WeCom service that keeps clients and stays compliant."""
     ctx.with_resource(private.closed_to_others())
-
-
-def _wait_until_ready(stopping: threading.Event) -> Kegui | None:
-    """Wait for a complete configuration, tables that WeCom takes and a migrated database; None
-    when told to stop."""
-    loaded = terminal.load()
-    while not stopping.is_set():
-        missing = [*loaded.missing(), *map(str, signed_tables.misfits()), *_database_lacks()]
-        missing = missing or health.key_troubles(loaded)
-        if not missing:
-            return terminal.counting(loaded)
-        log.error("waiting_for", missing=missing)
-        stopping.wait(WAIT_SECONDS)
-    return None
-
-
-def _database_lacks() -> list[str]:
-    try:
-        return ["migrations"] if migrations.pending() else []
-    except PeeweeException:
-        return ["database"]
-
-
-def _on_stop(act: Callable[[], None]) -> None:
-    """Call ``act`` once when the process is asked to end."""
-
-    def stop(_number: int, _frame: object) -> None:
-        act()
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
 
 
 @main.command()
@@ -161,8 +125,8 @@ def worker() -> None:
     from handlers import router
 
     stopping = threading.Event()
-    _on_stop(stopping.set)
-    kegui = _wait_until_ready(stopping)
+    terminal.on_stop(stopping.set)
+    kegui = terminal.wait_until_ready(stopping)
     if kegui is None:
         return
     processor = None
@@ -170,7 +134,7 @@ def worker() -> None:
         crew = f"worker {kegui.settings.database_url.get_secret_value()}"
         processor = cpu_pinning.take_one(crew, from_the_last=True)
     serving = Worker(kegui, router, CAPABILITIES)
-    _on_stop(serving.stop)
+    terminal.on_stop(serving.stop)
     log.info("worker_started", processor=processor)
     serving.run()
     log.info("worker_stopped")
@@ -183,8 +147,8 @@ def clock() -> None:
     from bot.jobs.leader import keep_time
 
     stopping = threading.Event()
-    _on_stop(stopping.set)
-    kegui = _wait_until_ready(stopping)
+    terminal.on_stop(stopping.set)
+    kegui = terminal.wait_until_ready(stopping)
     if kegui is None:
         return
     log.info("clock_started")

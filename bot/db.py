@@ -2,6 +2,7 @@
 
 import select
 import sqlite3
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -123,6 +124,50 @@ class UTCDateTimeField(peewee.Field):
         return moment.astimezone(UTC)
 
 
+class PairsField(peewee.Field):
+    """A set of 32-bit numbers: an array on PostgreSQL, packed bytes on SQLite."""
+
+    field_type = "PAIRS"
+
+    def db_value(self, value: "Sequence[int] | None") -> "list[int] | bytes | None":
+        if value is None:
+            return None
+        if isinstance(database.obj, peewee.PostgresqlDatabase):
+            return list(value)
+        return array("i", value).tobytes()
+
+    def python_value(self, value: "bytes | list[int] | None") -> "list[int] | None":
+        if value is None or isinstance(value, list):
+            return value
+        return array("i", bytes(value)).tolist()
+
+
+# What each database calls the kinds of columns of our own.
+POSTGRES_TYPES = {"PAIRS": "INTEGER[]"}
+SQLITE_TYPES = {"PAIRS": "BLOB"}
+
+
+def insert_rows(model: "type[Model]", rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert many rows in one statement that is prepared once: peewee writes each value anew."""
+    if not rows:
+        return
+    fields = [model._meta.fields[name] for name in rows[0]]
+    names = ", ".join(f'"{field.column_name}"' for field in fields)
+    is_postgres = isinstance(database.obj, peewee.PostgresqlDatabase)
+    values = ", ".join(["%s" if is_postgres else "?"] * len(fields))
+    statement = f'INSERT INTO "{model._meta.table_name}" ({names}) VALUES ({values})'  # noqa: S608 - our own names
+    execute_many(
+        statement,
+        [tuple([field.db_value(row[field.name]) for field in fields]) for row in rows],
+    )
+
+
+def execute_many(statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    """Execute a statement once for each row, in the open transaction."""
+    with peewee.__exception_wrapper__:  # type: ignore[attr-defined]
+        database.cursor().executemany(statement, rows)
+
+
 def is_over(until: peewee.Field, now: datetime) -> peewee.Expression:
     """Return the SQL of a lease, taken until that moment, that ``clock.holds`` no more."""
     over: peewee.Expression = (until < now) | (until > now + clock.MOST_AHEAD)
@@ -202,14 +247,25 @@ def connect(url: str, *, as_owner: bool = False) -> PooledDatabase:
 
 
 def _make(url: str, postgres: type[PostgresPool]) -> PooledDatabase:
-    pool = {"max_connections": POOL_SIZE, "timeout": POOL_WAIT_SECONDS, "autoconnect": False}
+    pool: dict[str, Any] = {
+        "max_connections": POOL_SIZE,
+        "timeout": POOL_WAIT_SECONDS,
+        "autoconnect": False,
+    }
     scheme = urlsplit(url).scheme
     if scheme == "sqlite":
         path = parse(url)["database"]
         private.make_folder(Path(path).parent)
-        return SqlitePool(path, pragmas=SQLITE_PRAGMAS, check_same_thread=False, **pool)
+        return SqlitePool(
+            path,
+            pragmas=SQLITE_PRAGMAS,
+            check_same_thread=False,
+            field_types=SQLITE_TYPES,
+            **pool,
+        )
     if scheme in ("postgresql", "postgres"):
         options = parse(url, unquote_password=True, unquote_user=True)
+        pool["field_types"] = POSTGRES_TYPES
         options = {**POSTGRES_LINE, "options": session_options(POSTGRES_SESSION), **options}
         return postgres(options.pop("database"), prefer_psycopg3=True, **options, **pool)
     raise ValueError("KEGUI_DATABASE_URL must begin with sqlite:/// or postgresql://")

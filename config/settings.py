@@ -65,6 +65,12 @@ class Settings(BaseSettings):
     contacts_callback_aes_key: SecretStr | None = None
     archive_callback_token: SecretStr | None = None
     archive_callback_aes_key: SecretStr | None = None
+    archive_sdk: Path | None = None
+    archive_private_keys: Path | None = None
+    archive_proxy: SecretStr | None = None
+    archive_sdk_timeout: int = Field(30, ge=1, le=600)
+    archive_pull_seconds: float = Field(60, gt=0, allow_inf_nan=False)
+    archive_alarm_hours: float = Field(6, gt=0, le=120, allow_inf_nan=False)
 
     wecom_api_base: str = "https://qyapi.weixin.qq.com"
     wecom_oauth_base: str = "https://open.weixin.qq.com"
@@ -75,6 +81,7 @@ class Settings(BaseSettings):
     database_owner_url: SecretStr | None = None
     queue_url: SecretStr | None = None
     audit_anchor_url: SecretStr | None = None
+    media_url: SecretStr = SecretStr("file://var/media")
     secret_key: SecretStr | None = None
     data_key: SecretStr | None = None
     data_key_previous: SecretStr | None = None
@@ -218,6 +225,10 @@ class Settings(BaseSettings):
     @property
     def handover_lead(self) -> timedelta:
         return timedelta(hours=self.handover_lead_hours)
+
+    @property
+    def archive_alarm_after(self) -> timedelta:
+        return timedelta(hours=self.archive_alarm_hours)
 
     @property
     def inbox_archive_after(self) -> timedelta:

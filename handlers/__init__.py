@@ -2,6 +2,7 @@
 
 from bot.router import Router
 from handlers import (
+    archive_notified,
     card_clicked,
     consent_given,
     customer_added,
@@ -23,4 +24,5 @@ router = Router(
     staff_changed.router,
     staff_left.router,
     card_clicked.router,
+    archive_notified.router,
 )

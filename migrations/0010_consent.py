@@ -52,7 +52,10 @@ def up(migrator: Any, db: Any) -> None:
         class Meta:
             database = db
             table_name = "consent"
-            indexes = ((("external_userid", "userid", "since", "state"), True),)
+            indexes = (
+                (("external_userid", "userid", "since", "state"), True),
+                (("external_userid", "chat_id", "since", "state"), True),
+            )
 
     db.create_tables([Notice, GapDigest, Consent])
     db.execute_sql("CREATE INDEX notice_state_userid ON notice (state, userid)")

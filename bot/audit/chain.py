@@ -25,6 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from tempfile import SpooledTemporaryFile
+from typing import Protocol
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -165,8 +166,18 @@ class Fault:
 )
 
 
-def link(before: str, entry: Entry, mac: str) -> str:
-    """Return the link of an entry that follows the link ``before``."""
+class Linked(Protocol):
+    """What stands in a chain: it is written down in one way."""
+
+    def canonical(self) -> bytes: ...
+
+
+def link(before: str, entry: Linked, mac: str) -> str:
+    """Return the link of an entry that follows the link ``before``.
+
+    Args:
+        mac: a digest that nobody can compute who has not what it is over.
+    """
     return hashlib.sha256(f"{before} {mac} ".encode() + entry.canonical()).hexdigest()
 
 

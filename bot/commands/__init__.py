@@ -1,10 +1,11 @@
 """Groups of the `kegui` command that have several words."""
 
+from bot.commands.archive import archive
 from bot.commands.audit import audit
 from bot.commands.keys import keys
 from bot.commands.token import token
 from bot.commands.user import user
 
-GROUPS = (token, user, audit, keys)
+GROUPS = (token, user, audit, archive, keys)
 
 __all__ = ["GROUPS"]

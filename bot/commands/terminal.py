@@ -2,20 +2,28 @@
 
 import os
 import pwd
+import signal
 import socket
+import threading
+from collections.abc import Callable
 from contextlib import suppress
 
 import click
+import structlog
 from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
 
-from bot import db, metrics, wiring
+from bot import db, metrics, migrations, wiring
 from bot.audit.log import Who
 from bot.kegui import Kegui
 from bot.models.staff import LONGEST_USERID
+from bot.operations import health, signed_tables
 from bot.vault import Vault
 from config import logging, settings
 from config.settings import Settings, SettingsError
+
+log = structlog.get_logger(__name__)
+WAIT_SECONDS = 10
 
 
 def userid(
@@ -110,3 +118,34 @@ def data_key(loaded: Settings) -> str:
     if loaded.data_key is None:
         raise click.ClickException("please set KEGUI_DATA_KEY")
     return loaded.data_key.get_secret_value()
+
+
+def wait_until_ready(stopping: threading.Event) -> Kegui | None:
+    """Wait for a complete configuration, tables that WeCom takes and a migrated database; None
+    when told to stop."""
+    loaded = load()
+    while not stopping.is_set():
+        missing = [*loaded.missing(), *map(str, signed_tables.misfits()), *_database_lacks()]
+        missing = missing or health.key_troubles(loaded)
+        if not missing:
+            return counting(loaded)
+        log.error("waiting_for", missing=missing)
+        stopping.wait(WAIT_SECONDS)
+    return None
+
+
+def _database_lacks() -> list[str]:
+    try:
+        return ["migrations"] if migrations.pending() else []
+    except PeeweeException:
+        return ["database"]
+
+
+def on_stop(act: Callable[[], None]) -> None:
+    """Call ``act`` once when the process is asked to end."""
+
+    def stop(_number: int, _frame: object) -> None:
+        act()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)

@@ -4,6 +4,17 @@ from bot.db import Model
 from bot.models.alarm import Alarm
 from bot.models.allocation import Allocation
 from bot.models.api_access import ApiToken, IdempotencyKey
+from bot.models.archive import (
+    ArchiveAnchor,
+    ArchiveConversation,
+    ArchiveDayKey,
+    ArchiveFile,
+    ArchiveMedia,
+    ArchiveMessage,
+    ArchiveParticipant,
+    ArchiveSilence,
+    ArchiveState,
+)
 from bot.models.audit import (
     AuditAnchor,
     AuditCheck,

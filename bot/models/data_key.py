@@ -7,6 +7,7 @@ from typing import Any
 from peewee import BlobField, IntegerField
 
 from bot.db import Model, UTCDateTimeField, connection
+from bot.models.archive import ArchiveDayKey, ArchiveFile
 from bot.models.audit import AuditEntry
 from bot.models.effect import Effect
 from bot.models.inbox_event import InboxArchive, InboxEvent
@@ -22,6 +23,8 @@ PAYLOAD = Cell("inbox payload", "inbox_event.payload")
 MESSAGE = Cell("app message", "effect.sealed_text")
 CARD = Cell("what a card says after a click", "effect.sealed_text")
 SECOND_FACTOR = Cell("second factor", "second_factor.secret")
+DAY_KEY = Cell("archive day key", "archive_day_key.sealed")
+FILE = Cell("archive file", "archive_file.sealed")
 
 
 class DataKey(Model):
@@ -66,4 +69,6 @@ SEALED = (
     SealedColumn((MESSAGE, CARD), Effect, Effect.sealed_text, Effect.identity),
     SealedColumn((PAYLOAD,), InboxEvent, InboxEvent.payload, InboxEvent.key),
     SealedColumn((PAYLOAD,), InboxArchive, InboxArchive.payload, InboxArchive.key),
+    SealedColumn((DAY_KEY,), ArchiveDayKey, ArchiveDayKey.sealed, ArchiveDayKey.day),
+    SealedColumn((FILE,), ArchiveFile, ArchiveFile.sealed, ArchiveFile.name),
 )

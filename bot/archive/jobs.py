@@ -1,0 +1,106 @@
+"""What the clock does for the archive: it watches the process that pulls, and signs the chain."""
+
+import structlog
+
+from bot import clock
+from bot.alarms import end_alarm, raise_alarm
+from bot.archive import completeness
+from bot.archive.day_keys import DayKeys
+from bot.archive.proof import Chain, ChainBroken
+from bot.archive.runner import is_configured
+from bot.kegui import Kegui
+from bot.models import ArchiveState
+
+log = structlog.get_logger(__name__)
+
+ARCHIVE_SILENT = "archive_silent"
+ARCHIVE_LOCKED = "archive_undecryptable"
+ARCHIVE_BROKEN = "archive_broken"
+ARCHIVE_MEDIA = "archive_media_missing"
+# What collectors keep of the log: it proves a chain that was made anew.
+ANCHOR_EVENT = "archive_anchor"
+
+
+def look(kegui: Kegui) -> None:
+    """Alarms for a pull that has not gone well for long, and for what cannot be read."""
+    if not is_configured(kegui.settings):
+        return
+    now = clock.now()
+    state = ArchiveState.now()
+    if state is None:
+        ArchiveState.note(trouble="")
+        return
+    since = state.pulled_at or state.begun_at
+    if now - since > kegui.settings.archive_alarm_after:
+        began = since.astimezone(kegui.settings.zone)
+        raise_alarm(
+            ARCHIVE_SILENT,
+            "",
+            f"会话内容存档自 {began:%m-%d %H:%M} 起没有成功拉取；企业微信只保留五天",
+            "请检查 archive 进程（kegui archive status）、会话存档的 Secret、可信 IP 与网络",
+            kegui,
+        )
+    else:
+        end_alarm(ARCHIVE_SILENT)
+    _look_at_locked(kegui)
+    _look_at_media(kegui)
+
+
+def _look_at_locked(kegui: Kegui) -> None:
+    found = completeness.undecryptable()
+    if not found:
+        end_alarm(ARCHIVE_LOCKED)
+        return
+    count = sum(one["count"] for one in found)
+    versions = "、".join(str(one["publickey_ver"]) for one in found)
+    raise_alarm(
+        ARCHIVE_LOCKED,
+        "",
+        f"有 {count} 条存档消息无法解密（公钥版本 {versions}）",
+        "请把对应版本的私钥以 <版本号>.pem 放入 KEGUI_ARCHIVE_PRIVATE_KEYS 目录，放入后会自动重试",
+        kegui,
+    )
+
+
+def _look_at_media(kegui: Kegui) -> None:
+    count = completeness.count_media("missing", "expired")
+    if not count:
+        end_alarm(ARCHIVE_MEDIA)
+        return
+    raise_alarm(
+        ARCHIVE_MEDIA,
+        "",
+        f"有 {count} 个存档文件没有取到",
+        "请检查 archive 进程的日志与 KEGUI_MEDIA_URL；超过五天的文件企业微信不再提供",
+        kegui,
+    )
+
+
+def anchor(kegui: Kegui) -> None:
+    """Sign the chain, and tell the log: what is kept elsewhere proves that nothing was cut off."""
+    try:
+        made = Chain(kegui.vault).anchor(clock.now())
+    except ChainBroken:
+        _tell_broken("", kegui)
+        return
+    if made is not None:
+        log.info(ANCHOR_EVENT, position=made.position, link=made.link)
+
+
+def verify(kegui: Kegui) -> None:
+    """Go through all messages once a week: what is broken is an alarm until it is whole again."""
+    first = next(Chain(kegui.vault).faults(DayKeys(kegui.vault)), None)
+    if first is None:
+        end_alarm(ARCHIVE_BROKEN)
+    else:
+        _tell_broken(first, kegui)
+
+
+def _tell_broken(first: str, kegui: Kegui) -> None:
+    raise_alarm(
+        ARCHIVE_BROKEN,
+        "",
+        f"会话存档校验发现问题：{first}" if first else "会话存档的链末端与记录不符",
+        "请先备份数据库现状，运行 kegui archive verify 查看，再查明原因",
+        kegui,
+    )

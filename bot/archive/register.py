@@ -1,0 +1,20 @@
+"""What the conversation archive registers: its watch, its proof, and how it is read."""
+
+from flask_babel import lazy_gettext as _l
+
+from bot.archive import jobs
+from bot.archive.rights import READ_ARCHIVE
+from bot.archive.words import ACTS, EVENTS
+from bot.capability import Capability, Job, daily, every
+
+CAPABILITY = Capability(
+    "archive",
+    rights=(READ_ARCHIVE,),
+    events=EVENTS,
+    acts=ACTS,
+    jobs=(
+        Job("archive.look", _l("检查会话存档是否按时拉取"), jobs.look, every(60)),
+        Job("archive.anchor", _l("每晚为会话存档签名"), jobs.anchor, daily(0, 10)),
+        Job("archive.verify", _l("每晚校验会话存档"), jobs.verify, daily(2, 10)),
+    ),
+)

@@ -1,0 +1,250 @@
+"""The process of the archive: one leader pulls, woken by WeCom's notice and by a timer."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import structlog
+from peewee import PeeweeException
+from playhouse.pool import MaxConnectionsExceeded
+
+from bot import clock
+from bot.alarms import end_alarm, raise_alarm
+from bot.archive.day_keys import DayKeys
+from bot.archive.private_keys import PrivateKeys
+from bot.archive.proof import END, ChainBroken
+from bot.archive.pull import Puller
+from bot.archive.sandbox_source import SandboxSource
+from bot.archive.sdk import SdkSettings, SdkSource
+from bot.archive.source import Source, SourceDied, SourceError, SourceUnusable
+from bot.archive.store import CursorMoved, Store
+from bot.db import connection
+from bot.kegui import Kegui
+from bot.models import ArchiveState, Lease
+from bot.vault import VaultError, WrongKey
+from bot.wecom import WeComError, what_to_do
+from config.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+LEASE_NAME = "archive"
+LOOK_SECONDS = 1.0
+FOLLOW_SECONDS = 2.0
+RETRY_SECONDS = 600.0
+PERMITS_SECONDS = 3600.0
+# After trouble the timer comes later, and a notice wakes nobody before.
+REST_SECONDS = (5.0, 15.0, 60.0, 300.0)
+ARCHIVE_SOURCE = "archive_source"
+# Of the library's own layer of errors (sdk.md 7); the other layer's are WeCom's.
+WHAT_TO_DO = {
+    10000: "请核对 KEGUI_CORP_ID、KEGUI_ARCHIVE_SECRET 后重启 archive 进程",
+    10009: "请在企业微信后台把本机出口 IP 加入会话内容存档的“可信IP”",
+    10011: "请检查本机的根证书、系统时间与网络代理：与企业微信的 TLS 连接未通过校验",
+}
+UNUSABLE = (
+    "请检查 KEGUI_ARCHIVE_SDK 所指的文件与 KEGUI_ARCHIVE_PRIVATE_KEYS 目录（见 docs/archive.md）"
+)
+BROKEN = "请先备份数据库现状，运行 kegui archive verify 查明何处被改动，再决定如何恢复"
+
+
+def is_configured(settings: Settings) -> bool:
+    """Whether there is an archive to pull, and what it takes."""
+    return bool(
+        settings.archive_secret
+        and settings.archive_private_keys
+        and (settings.archive_sdk or settings.lets_anybody_in)
+    )
+
+
+def make_source(settings: Settings) -> Source:
+    """Return the library, or where none is named the sandbox.
+
+    Raises:
+        SourceUnusable: neither is configured.
+    """
+    if settings.archive_secret is None or not is_configured(settings):
+        raise SourceUnusable("no archive is configured")
+    secret = settings.archive_secret.get_secret_value()
+    if settings.archive_sdk is None:
+        return SandboxSource(settings.wecom_api_base, secret)
+    proxy = settings.archive_proxy
+    return SdkSource(
+        SdkSettings(
+            settings.archive_sdk,
+            settings.corp_id,
+            secret,
+            proxy.get_secret_value() if proxy else "",
+            settings.archive_sdk_timeout,
+        )
+    )
+
+
+@dataclass
+class Work:
+    """All that pulling takes, over one source."""
+
+    source: Source
+    puller: Puller
+    day_keys: DayKeys
+
+
+def make_work(kegui: Kegui) -> Work:
+    """Wire it.
+
+    Raises:
+        SourceUnusable: no archive is configured.
+    """
+    settings = kegui.settings
+    source = make_source(settings)
+    day_keys = DayKeys(kegui.vault)
+    store = Store(kegui.vault, day_keys, settings.archive_alarm_after)
+    keys = PrivateKeys(settings.archive_private_keys)
+    return Work(source, Puller(source, keys, store, day_keys), day_keys)
+
+
+def run(kegui: Kegui, stopping: threading.Event) -> None:
+    """Pull whenever we lead, until told to stop."""
+    if not is_configured(kegui.settings):
+        log.info("archive_idle", why="no archive is configured")
+        stopping.wait()
+        return
+    while not stopping.is_set():
+        try:
+            with connection(), Lease.held(LEASE_NAME) as leads:
+                if leads:
+                    log.info("archive_leads")
+                    _lead(kegui, stopping)
+        except CursorMoved:
+            log.warning("archive_leads_no_more")
+        except (PeeweeException, MaxConnectionsExceeded) as error:
+            log.warning("archive_waits", why=type(error).__name__)
+        stopping.wait(FOLLOW_SECONDS)
+
+
+def pull_once(kegui: Kegui) -> int | None:
+    """Pull all that is new, and try once more what could not be decrypted; returns how many
+    messages are new. None: another process pulls, and was told to.
+
+    Raises:
+        SourceError, SourceDied, SourceUnusable, CursorMoved, ChainBroken
+    """
+    with connection(), Lease.held(LEASE_NAME) as leads:
+        if not leads:
+            ArchiveState.note(asked_at=clock.now())
+            return None
+        work = make_work(kegui)
+        try:
+            total = work.puller.pull() + work.puller.retry()
+        finally:
+            work.source.close()
+        read_permits(kegui)
+        return total
+
+
+def ask_for_pull(now: datetime) -> None:
+    """Wake the leader: WeCom says that there is something new (path 95039)."""
+    ArchiveState.note(asked_at=now)
+
+
+def read_permits(kegui: Kegui) -> None:
+    """Read whose conversations WeCom archives now; without an answer the last one stays."""
+    try:
+        userids = kegui.wecom.archived_members()
+    except WeComError as error:
+        log.warning("archive_permits_not_read", why=str(error))
+        return
+    ArchiveState.note(permitted=sorted(userids), permitted_at=clock.now())
+
+
+class _Timer:
+    """Says when something is due again."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._at = float("-inf")
+
+    def is_due(self) -> bool:
+        return time.monotonic() - self._at >= self._seconds
+
+    def begin(self) -> None:
+        self._at = time.monotonic()
+
+
+def _lead(kegui: Kegui, stopping: threading.Event) -> None:
+    work = make_work(kegui)
+    pulls = _Timer(kegui.settings.archive_pull_seconds)
+    retries, permits = _Timer(RETRY_SECONDS), _Timer(PERMITS_SECONDS)
+    asked_at: datetime | None = None
+    troubles, rest_until = 0, float("-inf")
+    try:
+        while not stopping.is_set():
+            state = ArchiveState.now()
+            asked = state.asked_at if state else None
+            is_woken = asked is not None and asked != asked_at
+            may_pull = time.monotonic() >= rest_until
+            if may_pull and (pulls.is_due() or is_woken):
+                # Noted before: what comes meanwhile wakes once more.
+                asked_at = asked
+                pulls.begin()
+                if _in_trouble(work.puller.pull, kegui):
+                    rest = REST_SECONDS[min(troubles, len(REST_SECONDS) - 1)]
+                    troubles, rest_until = troubles + 1, time.monotonic() + rest
+                else:
+                    troubles = 0
+            if work.puller.look_for_keys() or retries.is_due():
+                retries.begin()
+                _in_trouble(work.puller.retry, kegui)
+            if permits.is_due():
+                permits.begin()
+                read_permits(kegui)
+            stopping.wait(LOOK_SECONDS)
+    finally:
+        work.source.close()
+
+
+def _in_trouble(act: Callable[[], Any], kegui: Kegui) -> bool:
+    """Do something with the source; trouble is an alarm where somebody must act, and waits."""
+    try:
+        done = act()
+    except SourceError as error:
+        log.warning("archive_waits", why=str(error))
+        _note_trouble(str(error))
+        if not error.passes:
+            advice = WHAT_TO_DO.get(error.code) or what_to_do(error.code) or UNUSABLE
+            _alarm(f"会话内容存档无法拉取（错误码 {error.code}）", advice, kegui)
+        return True
+    except SourceUnusable as error:
+        log.error("archive_waits", why=str(error))
+        _note_trouble(str(error))
+        _alarm(f"会话内容存档无法使用：{error}", UNUSABLE, kegui)
+        return True
+    except SourceDied:
+        log.error("archive_waits", why="the SDK's process died again and again")
+        _note_trouble("the SDK's process died again and again")
+        _alarm("会话内容存档 SDK 的进程反复异常退出", UNUSABLE, kegui)
+        return True
+    except ChainBroken:
+        log.error("archive_waits", why=f"{END} was changed")
+        _note_trouble(f"{END} was changed")
+        _alarm("会话存档的链末端与记录不符，已停止写入", BROKEN, kegui)
+        return True
+    except (VaultError, WrongKey) as error:
+        log.error("archive_waits", why=type(error).__name__)
+        return True
+    if done:
+        log.info("archive_stored", messages=done)
+    end_alarm(ARCHIVE_SOURCE)
+    return False
+
+
+def _note_trouble(text: str) -> None:
+    with connection():
+        ArchiveState.note(trouble=text[:160])
+
+
+def _alarm(text: str, advice: str, kegui: Kegui) -> None:
+    with connection():
+        raise_alarm(ARCHIVE_SOURCE, "", text, advice, kegui)

@@ -1,0 +1,67 @@
+"""`kegui archive`: pull the conversation archive, see how it is, and prove it."""
+
+import json
+import threading
+
+import click
+
+from bot import db
+from bot.commands import terminal
+
+
+@click.group()
+def archive() -> None:
+    """The conversation archive (会话内容存档)."""
+
+
+@archive.command("run")
+def archive_run() -> None:
+    """Pull whatever is new, until told to stop. Any number may run; one leads."""
+    from bot.archive import runner
+
+    stopping = threading.Event()
+    terminal.on_stop(stopping.set)
+    kegui = terminal.wait_until_ready(stopping)
+    if kegui is not None:
+        runner.run(kegui, stopping)
+
+
+@archive.command("pull")
+@click.option("--once", is_flag=True, required=True, help="All that is new, then end.")
+def archive_pull(once: bool) -> None:
+    """Pull all that is new now, and try once more what could not be decrypted."""
+    from bot.archive import runner
+    from bot.archive.proof import ChainBroken
+    from bot.archive.source import SourceDied, SourceError, SourceUnusable
+    from bot.archive.store import CursorMoved
+
+    kegui = terminal.kegui(terminal.load())
+    try:
+        total = runner.pull_once(kegui)
+    except (SourceError, SourceUnusable) as error:
+        raise click.ClickException(str(error)) from None
+    except SourceDied:
+        raise click.ClickException("the process of the SDK died again and again") from None
+    except CursorMoved:
+        raise click.ClickException("another process pulls at this moment; try again") from None
+    except ChainBroken:
+        raise click.ClickException(
+            "the end of the chain was changed: run `kegui archive verify`"
+        ) from None
+    click.echo("another process pulls; it was told to" if total is None else f"{total} messages")
+
+
+@archive.command("status")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def archive_status(as_json: bool) -> None:
+    """Show how far the archive has come, and what it lacks."""
+    from bot.archive import completeness
+
+    loaded = terminal.load()
+    with db.connection():
+        found = completeness.status(loaded)
+    if as_json:
+        click.echo(json.dumps(found, ensure_ascii=False))
+        return
+    for name, value in found.items():
+        click.echo(f"{name}: {value}")
