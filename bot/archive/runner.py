@@ -152,7 +152,7 @@ def ask_for_pull(now: datetime) -> None:
 def read_permits(kegui: Kegui) -> None:
     """Read whose conversations WeCom archives now; without an answer the last one stays."""
     try:
-        userids = kegui.wecom.archived_members()
+        userids = kegui.wecom.archive.members()
     except WeComError as error:
         log.warning("archive_permits_not_read", why=str(error))
         return

@@ -24,16 +24,21 @@ from tests.conftest import DATA_KEY
 
 
 @dataclass
-class FakeWeCom:
+class FakeArchive:
     """What the archive's secret may ask over HTTP."""
 
     permitted: list[str] = field(default_factory=lambda: ["zhangsan"])
     error: WeComError | None = None
 
-    def archived_members(self) -> list[str]:
+    def members(self) -> list[str]:
         if self.error:
             raise self.error
         return self.permitted
+
+
+@dataclass
+class FakeWeCom:
+    archive: FakeArchive = field(default_factory=FakeArchive)
 
 
 @dataclass
