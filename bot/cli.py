@@ -177,10 +177,10 @@ def sandbox(host: str, port: int) -> None:
     help="With --day: where the day's database and keys are made anew.",
 )
 def run(day: bool, once: bool, place: Path) -> None:
-    """Run web, worker and clock in one terminal."""
+    """Run web, worker, clock and archive in one terminal."""
     from bot.operations.supervisor import supervise
 
-    processes = {"web": "web", "worker": "worker", "clock": "clock"}
+    processes = {"web": "web", "worker": "worker", "clock": "clock", "archive": "archive run"}
     raise SystemExit(_play_a_day(processes, place, once) if day else supervise(processes, {}))
 
 

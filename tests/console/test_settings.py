@@ -23,6 +23,7 @@ from tests.console.test_every_page import queries_of
 pytestmark = pytest.mark.usefixtures("database")
 # Secrets that are found if they are anywhere.
 SECRETS = {
+    "ARCHIVE_PROXY": "http://kegui:53cr3t@proxy.internal:3128",
     "APP_SECRET": "app-53cr3t",
     "CONTACTS_SECRET": "contacts-53cr3t",
     "ARCHIVE_SECRET": "archive-53cr3t",

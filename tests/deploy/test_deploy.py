@@ -35,6 +35,7 @@ UNITS = {
     "web": "kegui-web.service",
     "worker": "kegui-worker@.service",
     "clock": "kegui-clock@.service",
+    "archive": "kegui-archive.service",
 }
 NGINX = ROOT / "deploy" / "nginx" / "kegui.conf"
 

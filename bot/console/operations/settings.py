@@ -38,6 +38,24 @@ GROUPS: Mapping[LazyString, Mapping[str, Text]] = {
         "archive_secret": Text(_l("会话存档 Secret"), _l("查询客户是否同意会话存档。")),
         "operators": Text(_l("运维人员"), _l("接收告警的成员。")),
     },
+    _l("会话存档"): {
+        "archive_sdk": Text(_l("会话存档 SDK"), _l("从企业微信下载的 SDK 文件的路径。")),
+        "archive_private_keys": Text(
+            _l("会话存档私钥目录"), _l("每个公钥版本一个文件：<版本号>.pem；放入新版本后无须重启。")
+        ),
+        "archive_proxy": Text(_l("会话存档代理"), _l("SDK 访问企业微信所用的代理。")),
+        "archive_sdk_timeout": Text(
+            _l("会话存档调用超时（秒）"), _l("超时 10 秒后仍未返回，则结束 SDK 的进程并重来。")
+        ),
+        "archive_pull_seconds": Text(
+            _l("会话存档拉取间隔（秒）"), _l("除企业微信通知外，每隔这么久拉取一次。")
+        ),
+        "archive_alarm_hours": Text(
+            _l("会话存档告警时限（小时）"),
+            _l("这么久没有成功拉取就告警；企业微信只保留五天。"),
+        ),
+        "media_url": Text(_l("存档文件的保存位置"), _l("文件夹或 fsspec 地址；文件加密后保存。")),
+    },
     _l("接收企业微信通知"): {
         "callback_token": Text(_l("客户联系回调 Token"), _l("核对通知确由企业微信发出。")),
         "callback_aes_key": Text(_l("客户联系回调 EncodingAESKey"), _l("解开通知的密钥。")),
