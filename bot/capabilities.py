@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from bot import reason
 from bot.allocation.register import CAPABILITY as ALLOCATION
 from bot.archive.register import CAPABILITY as ARCHIVE
 from bot.audit.register import CAPABILITY as AUDIT
@@ -39,3 +40,6 @@ CAPABILITIES: Sequence[Capability] = (
 WORDS: Words = {topic: words for one in CAPABILITIES for topic, words in one.words.items()}
 RIGHTS: Sequence[Right] = tuple(right for one in CAPABILITIES for right in one.rights)
 JOBS: Sequence[Job] = tuple(job for one in CAPABILITIES for job in one.jobs)
+
+for one in CAPABILITIES:
+    reason.learn(one.reasons)

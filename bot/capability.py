@@ -85,14 +85,15 @@ class Page:
 class Capability:
     """All that one capability adds to worker, clock, API and console.
 
-    ``acts``: what the audit log's words for them are in people's. ``before_work``: what each event
-    needs before its handler of the work lane. ``messages``: what a worker does that is woken for
-    something else than an event.
+    ``reasons``: what the codes of its reasons mean (``bot.reason``). ``acts``: what the audit log's
+    words for them are in people's. ``before_work``: what each event needs before its handler of the
+    work lane. ``messages``: what a worker does that is woken for something else than an event.
     """
 
     name: str
     rights: Sequence[Right] = ()
     words: Words = field(default_factory=dict)
+    reasons: Mapping[str, LazyString] = field(default_factory=dict)
     events: Events = field(default_factory=dict)
     acts: Mapping[str, LazyString] = field(default_factory=dict)
     before_work: Sequence[Prepare] = ()
