@@ -160,6 +160,7 @@ def _make_rights(db: Any) -> None:
         consented_at = UTCDateTimeField(null=True)
         expires_at = UTCDateTimeField(null=True)
         last_used_at = UTCDateTimeField(null=True)
+        departments = JSONField()
         mac = CharField(max_length=64, null=True)
 
         class Meta:

@@ -8,7 +8,7 @@ from flask import Flask, current_app, g, request
 from bot.audit.log import Who
 from bot.audit.search import as_kept
 from bot.db import transaction
-from bot.identity.access import humans_behind
+from bot.identity.access import EVERYBODY, Scope, humans_behind, within_departments
 from bot.kegui import Kegui
 from bot.models import ApiToken
 
@@ -39,6 +39,12 @@ def who() -> Who:
     token = caller()
     humans = humans_behind(token.owner, token.maker)
     return Who(caller_name(), request.remote_addr or "", humans=humans)
+
+
+def scope() -> Scope:
+    """Over which members the caller reads content: those of the token's departments, or all."""
+    departments = caller().departments
+    return within_departments(departments) if departments else EVERYBODY
 
 
 def record_look(act: str, subject: str, /, **details: object) -> None:

@@ -1,10 +1,12 @@
 """A POST with an Idempotency-Key is done once: a repetition gets the stored answer."""
 
 import hashlib
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any, TypeVar
 from uuid import uuid4
 
-from flask import Response, g, request
+from flask import Response, current_app, g, request
 
 from bot import clock
 from bot.api import context, problems
@@ -18,11 +20,20 @@ KEPT = timedelta(days=7)
 CRASHED_AFTER = timedelta(seconds=60)
 LONGEST = 255
 
+View = TypeVar("View", bound=Callable[..., Any])
+
+
+def question(view: View) -> View:
+    """Let a POST be answered anew each time: it asks only, and its answer is kept nowhere."""
+    view.is_question = True  # type: ignore[attr-defined]
+    return view
+
 
 def begin() -> Response | None:
     """Claim the key of this request; gives the stored answer of an earlier one."""
     key = request.headers.get(HEADER)
-    if request.method != "POST" or key is None:
+    view = current_app.view_functions.get(request.endpoint or "")
+    if request.method != "POST" or key is None or getattr(view, "is_question", False):
         return None
     if not 0 < len(key) <= LONGEST or len(request.path) > LONGEST:
         message = in_language(f"须为 1 至 {LONGEST} 个字符", f"1 to {LONGEST} characters")

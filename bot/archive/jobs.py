@@ -5,7 +5,7 @@ import structlog
 from bot import clock
 from bot.alarms import end_alarm, raise_alarm
 from bot.archive import completeness
-from bot.archive.day_keys import DayKeys
+from bot.archive import verify as archive_verify
 from bot.archive.proof import Chain, ChainBroken
 from bot.archive.runner import is_configured
 from bot.kegui import Kegui
@@ -88,8 +88,8 @@ def anchor(kegui: Kegui) -> None:
 
 
 def verify(kegui: Kegui) -> None:
-    """Go through all messages once a week: what is broken is an alarm until it is whole again."""
-    first = next(Chain(kegui.vault).faults(DayKeys(kegui.vault)), None)
+    """Go through all of it every night: what is broken is an alarm until it is whole again."""
+    first = next(archive_verify.faults(kegui), None)
     if first is None:
         end_alarm(ARCHIVE_BROKEN)
     else:

@@ -160,7 +160,7 @@ class Chain:
         Args:
             day_keys: opens what they hold.
         """
-        last, position = BEGINNING, 0
+        last, position, seq = BEGINNING, 0, 0
         anchors = {row.position: row for row in ArchiveAnchor.select()}
         while rows := list(
             ArchiveMessage.select()
@@ -170,8 +170,8 @@ class Chain:
         ):
             for row in rows:
                 if row.position != position + 1:
-                    yield f"position {position + 1} {LOST}"
-                position = row.position
+                    yield f"position {position + 1} ({_between(seq, row.seq)}) {LOST}"
+                position, seq = row.position, row.seq
                 yield from _faults_of(row, last, day_keys)
                 # From here on against what is written: one fault is not found a million times.
                 last = row.link
@@ -180,17 +180,19 @@ class Chain:
                     anchor is not None and not self._is_signed(anchor)
                 ):
                     yield f"anchor {position} {FORGED}"
-        for number in sorted(anchors):
-            yield f"anchor {number} {CUT}"
+        state = ArchiveState.now()
         try:
-            end = self.end(ArchiveState.now())
+            end = self.end(state)
         except ChainBroken:
             yield f"{END} {CHANGED}"
-            return
-        if end.position > position:
-            yield f"position {position + 1} {CUT}"
-        elif (end.position, end.link) != (position, last):
-            yield f"{END} {CHANGED}"
+        else:
+            if end.position > position:
+                where = _between(seq, state.cursor + 1 if state else seq)
+                yield f"position {position + 1} ({where}) {CUT}"
+            elif (end.position, end.link) != (position, last):
+                yield f"{END} {CHANGED}"
+        for number in sorted(anchors):
+            yield f"anchor {number} {CUT}"
 
     def _is_signed(self, row: ArchiveAnchor) -> bool:
         made = Anchor(row.position, row.link, row.at)
@@ -213,6 +215,11 @@ def _faults_of(row: ArchiveMessage, before: str, day_keys: DayKeys) -> Iterator[
             yield f"{name} {CHANGED}"
     if link(before, said.place, row.hash) != row.link:
         yield f"{name} {MOVED}"
+
+
+def _between(before: int, after: int) -> str:
+    """Say which seq is missing, as far as its neighbours tell."""
+    return f"seq {before + 1}" if after == before + 2 else f"after seq {before}, before {after}"
 
 
 def _canonical(values: Any) -> bytes:

@@ -2,6 +2,7 @@
 
 from flask_babel import lazy_gettext as _l
 
+from bot.api import archive as api_archive
 from bot.archive import jobs
 from bot.archive.rights import READ_ARCHIVE
 from bot.archive.words import ACTS, EVENTS
@@ -12,6 +13,7 @@ CAPABILITY = Capability(
     rights=(READ_ARCHIVE,),
     events=EVENTS,
     acts=ACTS,
+    endpoints=(api_archive.blueprint,),
     jobs=(
         Job("archive.look", _l("检查会话存档是否按时拉取"), jobs.look, every(60)),
         Job("archive.anchor", _l("每晚为会话存档签名"), jobs.anchor, daily(0, 10)),

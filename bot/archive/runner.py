@@ -14,6 +14,7 @@ from playhouse.pool import MaxConnectionsExceeded
 from bot import clock
 from bot.alarms import end_alarm, raise_alarm
 from bot.archive.day_keys import DayKeys
+from bot.archive.media import Fetcher, Files, Folder, FolderAway
 from bot.archive.private_keys import PrivateKeys
 from bot.archive.proof import END, ChainBroken
 from bot.archive.pull import Puller
@@ -31,6 +32,7 @@ from config.settings import Settings
 log = structlog.get_logger(__name__)
 
 LEASE_NAME = "archive"
+FEW_FILES = 5
 LOOK_SECONDS = 1.0
 FOLLOW_SECONDS = 2.0
 RETRY_SECONDS = 600.0
@@ -91,6 +93,12 @@ class Work:
     day_keys: DayKeys
 
 
+def make_fetcher(kegui: Kegui, source: Source) -> Fetcher:
+    """Wire what fetches files, over a source of its own: for each thread one (path 91774)."""
+    folder = Folder(kegui.settings.media_url.get_secret_value())
+    return Fetcher(source, Files(kegui.vault, folder), DayKeys(kegui.vault))
+
+
 def make_work(kegui: Kegui) -> Work:
     """Wire it.
 
@@ -129,7 +137,7 @@ def pull_once(kegui: Kegui) -> int | None:
     messages are new. None: another process pulls, and was told to.
 
     Raises:
-        SourceError, SourceDied, SourceUnusable, CursorMoved, ChainBroken
+        SourceError, SourceDied, SourceUnusable, CursorMoved, ChainBroken, FolderAway
     """
     with connection(), Lease.held(LEASE_NAME) as leads:
         if not leads:
@@ -138,6 +146,9 @@ def pull_once(kegui: Kegui) -> int | None:
         work = make_work(kegui)
         try:
             total = work.puller.pull() + work.puller.retry()
+            fetcher = make_fetcher(kegui, work.source)
+            while fetcher.fetch_due():
+                pass
         finally:
             work.source.close()
         read_permits(kegui)
@@ -175,6 +186,9 @@ class _Timer:
 
 def _lead(kegui: Kegui, stopping: threading.Event) -> None:
     work = make_work(kegui)
+    ended = threading.Event()
+    fetching = threading.Thread(target=_fetch, args=(kegui, ended))
+    fetching.start()
     pulls = _Timer(kegui.settings.archive_pull_seconds)
     retries, permits = _Timer(RETRY_SECONDS), _Timer(PERMITS_SECONDS)
     asked_at: datetime | None = None
@@ -202,7 +216,29 @@ def _lead(kegui: Kegui, stopping: threading.Event) -> None:
                 read_permits(kegui)
             stopping.wait(LOOK_SECONDS)
     finally:
+        ended.set()
         work.source.close()
+        fetching.join()
+
+
+def _fetch(kegui: Kegui, ended: threading.Event) -> None:
+    """Fetch the files of messages, until told to stop; trouble waits."""
+    source = make_source(kegui.settings)
+    try:
+        fetcher = make_fetcher(kegui, source)
+        while not ended.is_set():
+            try:
+                if fetcher.fetch_due(FEW_FILES):
+                    continue
+            except (FolderAway, SourceUnusable) as error:
+                log.error("archive_media_waits", why=str(error))
+                ended.wait(REST_SECONDS[-2])
+            except (PeeweeException, MaxConnectionsExceeded, WrongKey) as error:
+                log.warning("archive_media_waits", why=type(error).__name__)
+                ended.wait(REST_SECONDS[0])
+            ended.wait(FOLLOW_SECONDS)
+    finally:
+        source.close()
 
 
 def _in_trouble(act: Callable[[], Any], kegui: Kegui) -> bool:

@@ -7,6 +7,7 @@ import click
 
 from bot import db
 from bot.commands import terminal
+from bot.commands.keys import rotate_keys
 
 
 @click.group()
@@ -31,6 +32,7 @@ def archive_run() -> None:
 def archive_pull(once: bool) -> None:
     """Pull all that is new now, and try once more what could not be decrypted."""
     from bot.archive import runner
+    from bot.archive.media import FolderAway
     from bot.archive.proof import ChainBroken
     from bot.archive.source import SourceDied, SourceError, SourceUnusable
     from bot.archive.store import CursorMoved
@@ -40,6 +42,8 @@ def archive_pull(once: bool) -> None:
         total = runner.pull_once(kegui)
     except (SourceError, SourceUnusable) as error:
         raise click.ClickException(str(error)) from None
+    except FolderAway as error:
+        raise click.ClickException(f"KEGUI_MEDIA_URL cannot be used ({error})") from None
     except SourceDied:
         raise click.ClickException("the process of the SDK died again and again") from None
     except CursorMoved:
@@ -65,3 +69,33 @@ def archive_status(as_json: bool) -> None:
         return
     for name, value in found.items():
         click.echo(f"{name}: {value}")
+
+
+@archive.command("verify")
+@click.option("--all", "show_all", is_flag=True, help="Print every fault, not only the first.")
+def archive_verify(show_all: bool) -> None:
+    """Find the first message or file that was changed, removed or moved; 1 if there is one."""
+    from bot.archive import verify
+
+    kegui = terminal.kegui(terminal.load())
+    is_whole = True
+    with db.connection():
+        for fault in verify.faults(kegui):
+            is_whole = False
+            click.echo(fault)
+            if not show_all:
+                break
+        if is_whole:
+            click.echo(verify.whole())
+    raise SystemExit(0 if is_whole else 1)
+
+
+@archive.command("rekey")
+@click.pass_context
+def archive_rekey(ctx: click.Context) -> None:
+    """Change the master key while everybody works: KEGUI_DATA_KEY is the new one, and
+    KEGUI_DATA_KEY_PREVIOUS the one before.
+
+    A day's key is sealed anew, and no message is touched; it is what `kegui keys rotate` does.
+    """
+    ctx.invoke(rotate_keys)

@@ -21,13 +21,23 @@ def token() -> None:
 @click.option("--scope", "scopes", multiple=True, required=True)
 @click.option("--owner", default="", metavar="USERID", help="Who answers for it; default: you.")
 @click.option(
+    "--department",
+    "departments",
+    multiple=True,
+    type=int,
+    metavar="ID",
+    help="Read content of its members, and of those below; repeatable. Default: of all.",
+)
+@click.option(
     "--days",
     default=DAYS,
     show_default=True,
     type=click.IntRange(1, tokens.MOST_DAYS),
     help="How long it holds.",
 )
-def token_create(name: str, scopes: tuple[str, ...], owner: str, days: int) -> None:
+def token_create(
+    name: str, scopes: tuple[str, ...], owner: str, departments: tuple[int, ...], days: int
+) -> None:
     """Make a bearer token and print it, the only time it is shown."""
     kegui = _kegui()
     if unknown := sorted(set(scopes) - set(tokens.SCOPES)):
@@ -37,7 +47,15 @@ def token_create(name: str, scopes: tuple[str, ...], owner: str, days: int) -> N
     with db.connection():
         try:
             owner = Staff.spelled(owner)
-            made = tokens.make(name, scopes, terminal.whoever(), kegui, owner=owner, days=days)
+            made = tokens.make(
+                name,
+                scopes,
+                terminal.whoever(),
+                kegui,
+                owner=owner,
+                days=days,
+                departments=departments,
+            )
         except tokens.NotPossible as error:
             raise click.ClickException(str(error)) from None
         click.echo(made)

@@ -148,6 +148,11 @@ class Access:
         return self.scope(right).of_customers(found, Customer.external_userid).exists()
 
 
+def within_departments(departments: Iterable[int]) -> Scope:
+    """Return the scope of these departments, with all below them."""
+    return Scope(departments=below(departments, _parents()))
+
+
 def access_of(actor: str, today: date) -> Access | None:
     """Read who somebody is; None for whoever is unknown, disabled, or has left.
 

@@ -17,7 +17,7 @@ from bot.models.granting import genuine
 
 READ = "read"
 ADMIN = "admin"
-SCOPES = (READ, "offboarding", "handover", "allocation", "events", "audit", ADMIN)
+SCOPES = (READ, "offboarding", "handover", "allocation", "events", "audit", "archive", ADMIN)
 PREFIX = "kgt_"
 TERMINAL = "cli:"
 MAKER_LOST_THE_RIGHT = "its maker lost the right"
@@ -45,7 +45,14 @@ class NotPossible(Exception):
 
 
 def make(
-    name: str, scopes: Sequence[str], by: Who, kegui: Kegui, *, owner: str = "", days: int
+    name: str,
+    scopes: Sequence[str],
+    by: Who,
+    kegui: Kegui,
+    *,
+    owner: str = "",
+    days: int,
+    departments: Sequence[int] = (),
 ) -> str:
     """Make a token and return it, the only time that anybody sees it.
 
@@ -53,6 +60,7 @@ def make(
         owner: who answers for it: with a member who leaves, it ends. Nobody given: the maker. Who
             is somebody else must consent before it may call.
         days: how long it holds.
+        departments: content is read of their members only, and of those below; none: of all.
 
     Raises:
         NotPossible: no name or the name of a token that holds, an unknown scope or none, a wrong
@@ -64,10 +72,22 @@ def make(
     with transaction():
         _check(name, scopes, owner, days, kegui)
         made = create_token(
-            name, scopes, owner=owner, maker=by.actor, days=days, is_consented=is_own
+            name,
+            scopes,
+            owner=owner,
+            maker=by.actor,
+            days=days,
+            is_consented=is_own,
+            departments=departments,
         )
         kegui.audit.record(
-            by, "token.create", f"token {name}", scopes=",".join(scopes), owner=owner, days=days
+            by,
+            "token.create",
+            f"token {name}",
+            scopes=",".join(scopes),
+            owner=owner,
+            days=days,
+            departments=",".join(map(str, departments)) or None,
         )
     return made
 
@@ -80,6 +100,7 @@ def create_token(
     maker: str = "",
     days: int | None = None,
     is_consented: bool = True,
+    departments: Sequence[int] = (),
 ) -> str:
     """Write a token down and return it; only its digest is kept. Nobody is asked or told.
 
@@ -99,6 +120,7 @@ def create_token(
         maker=maker,
         consented_at=now if is_consented else None,
         expires_at=None if days is None else now + timedelta(days=days),
+        departments=sorted(set(departments)),
     )
     return token
 

@@ -18,6 +18,7 @@ class ApiToken(Granting):
 
     ``owner`` answers for it, ``maker`` made it: with either who has left, the token ends. Before
     ``consented_at`` it calls nothing: another was named as its owner, and has not said yes.
+    Of ``departments`` and those below the token reads content; none: of the whole firm.
     ``expires_at`` null: made before tokens expired; ``maker`` empty: before makers were kept.
     """
 
@@ -34,6 +35,7 @@ class ApiToken(Granting):
     consented_at = UTCDateTimeField(null=True)
     expires_at = UTCDateTimeField(null=True)
     last_used_at = UTCDateTimeField(null=True)
+    departments = JSONField(default=list)
 
 
 class IdempotencyKey(Model):

@@ -65,6 +65,8 @@ def test_every_answer_and_every_body_has_a_schema(document: dict[str, Any]) -> N
         for status in success:
             if status != "204":
                 content = operation["responses"][status]["content"]
+                if "application/octet-stream" in content:
+                    continue
                 assert content["application/json"]["schema"]["$ref"], (path, method)
         if method in ("put", "patch"):
             assert operation["requestBody"]["content"]["application/json"]["schema"]

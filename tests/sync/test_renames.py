@@ -114,7 +114,7 @@ NAMES_NOBODY: dict[str, str] = {
     "AccessToken": "secret_name",
     "Alarm": "kind text what_to_do",
     "Allocation": "external_userid channel outcome rule rules_version reason",
-    "ApiToken": "name digest scopes mac",
+    "ApiToken": "name digest scopes departments mac",
     "ArchiveAnchor": "link signature",
     "ArchiveConversation": "chat_id kind",
     "ArchiveDayKey": "day",

@@ -38,6 +38,7 @@ SCOPES: Mapping[str, LazyString] = {
     "allocation": _l("裁定归属冲突，设置成员容量与资质，管理渠道活码"),
     "events": _l("查看与重放事件，解除接口暂停"),
     "audit": _l("读取审计日志"),
+    "archive": _l("检索与读取会话存档的内容"),
     "admin": _l("以上全部，请尽量不用"),
 }
 OBSTACLES: Mapping[Obstacle, tuple[str, LazyString]] = {
