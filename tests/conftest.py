@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 from uuid import uuid4
 
+import flask
+import jinja2
 import psycopg
 import pytest
 import redis
@@ -45,6 +47,28 @@ def _what_is_written_need_not_survive() -> Iterator[None]:
     """No test takes the power away: the processes that stories start keep waiting for the disk."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(db.SQLITE_PRAGMAS, "synchronous", "off")
+        yield
+
+
+class _CompiledTemplates(jinja2.BytecodeCache):
+    """What the templates were compiled to, for all applications that a test run makes."""
+
+    def __init__(self) -> None:
+        self._codes: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        if bucket.key in self._codes:
+            bucket.bytecode_from_string(self._codes[bucket.key])
+
+    def dump_bytecode(self, bucket: jinja2.bccache.Bucket) -> None:
+        self._codes[bucket.key] = bucket.bytecode_to_string()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _templates_are_compiled_once() -> Iterator[None]:
+    """Nearly every test of the console makes an application, and each would compile its own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(flask.Flask, "jinja_options", {"bytecode_cache": _CompiledTemplates()})
         yield
 
 
