@@ -3,11 +3,11 @@
 import http.client
 import os
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from tests.children import Child
 
 START_SECONDS = 20
 
@@ -19,10 +19,8 @@ def running_sandbox(host: str = "127.0.0.1") -> Iterator[str]:
         probe.bind((host, 0))
         port = probe.getsockname()[1]
     environment = {name: value for name, value in os.environ.items() if name != "KEGUI_ENV"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "bot.sandbox", "--host", host, "--port", str(port)],
-        env=environment,
-    )
+    arguments = ["--host", host, "--port", str(port)]
+    process = Child("bot.sandbox", arguments, environment)
     try:
         _wait_until_it_answers(process, host, port)
         yield f"http://{host}:{port}"
@@ -31,7 +29,7 @@ def running_sandbox(host: str = "127.0.0.1") -> Iterator[str]:
         process.wait(timeout=START_SECONDS)
 
 
-def _wait_until_it_answers(process: "subprocess.Popen[bytes]", host: str, port: int) -> None:
+def _wait_until_it_answers(process: Child, host: str, port: int) -> None:
     until = time.monotonic() + START_SECONDS
     while time.monotonic() < until and process.poll() is None:
         connection = http.client.HTTPConnection(host, port, timeout=1)
