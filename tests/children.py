@@ -10,8 +10,12 @@ import runpy
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NoReturn
+
+from bot import clock
 
 _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
@@ -44,11 +48,13 @@ class Child:
         environment: Mapping[str, str],
         output: Path | None = None,
         errors: Path | None = None,
-        folder: Path | None = None,
+        umask: int | None = None,
     ) -> None:
+        if output is not None:
+            output.touch(0o600)
         self._process = _FORKS.Process(
             target=_run,
-            args=(program, arguments, dict(environment), output, errors or output, folder),
+            args=(program, arguments, dict(environment), output, errors or output, umask),
             # A run of the tests that is broken off leaves none behind.
             daemon=True,
         )
@@ -72,9 +78,34 @@ class Child:
         """Return its exit code, None while it runs."""
         return self._process.exitcode
 
+    def send_signal(self, number: int) -> None:
+        """Send it a signal, if it still runs."""
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, number)
+
     def terminate(self) -> None:
         """Ask it to end."""
         self._process.terminate()
+
+
+def kegui(
+    *arguments: str,
+    environment: Mapping[str, str],
+    program: str = "bot",
+    umask: int | None = None,
+) -> "subprocess.CompletedProcess[str]":
+    """Run one `kegui` command, or another program, to its end.
+
+    Args:
+        environment: what it has beside the environment of the tests.
+    """
+    with TemporaryDirectory() as folder:
+        output, errors = Path(folder) / "output", Path(folder) / "errors"
+        run = Child(program, arguments, {**os.environ, **environment}, output, errors, umask)
+        code = run.wait(120)
+        return subprocess.CompletedProcess(
+            arguments, code, output.read_text("utf-8"), errors.read_text("utf-8")
+        )
 
 
 def _run(
@@ -83,22 +114,33 @@ def _run(
     environment: Mapping[str, str],
     output: Path | None,
     errors: Path | None,
-    folder: Path | None,
+    umask: int | None,
 ) -> None:
     os.setsid()
     os.environ.clear()
     os.environ.update(environment)
-    if folder is not None:
-        os.chdir(folder)
+    if umask is not None:
+        os.umask(umask)
     for path, number in ((output, 1), (errors, 2)):
         if path is None:
             continue
         opened = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         os.dup2(opened, number)
         os.close(opened)
+    if "MOVED_CLOCK_FILE" in environment:
+        _move_the_clock()
     # `kegui web` becomes gunicorn, which would import all of it again.
     os.execv = _become  # type: ignore[assignment]
     _play(program, arguments)
+
+
+def _move_the_clock() -> None:
+    """As it is moved for a process that starts with it; here others have read it before."""
+    before = clock.now
+    runpy.run_path(str(Path(__file__).parent / "moved_clock" / "sitecustomize.py"))
+    for module in list(sys.modules.values()):
+        for name in [name for name, value in vars(module).items() if value is before]:
+            setattr(module, name, clock.now)
 
 
 def _play(program: str, arguments: Sequence[str]) -> None:

@@ -11,12 +11,11 @@ from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from bot.sandbox.place import Place, make_place
 from bot.sandbox.remote import Remote
-from tests.children import Child
+from tests.children import Child, kegui
 from tests.sandbox.process import running_sandbox
 
 START_SECONDS = 30
@@ -116,36 +115,24 @@ class Stack:
 
     @property
     def _can_fork(self) -> bool:
-        """Whether its processes are the code that stands here, with the clock of this machine."""
-        return not self.where and self.code is None and "PYTHONPATH" not in self.place.environment
+        """Whether its processes run the code that stands here, and on this machine."""
+        return not self.where and self.code is None
 
     def _run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         if self._can_fork:
-            return self._run_forked("bot", *arguments)
-        done = subprocess.run(
-            [*self.where, sys.executable, "-m", "bot", *arguments],
-            env=self.environment,
-            cwd=self.code,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+            done = kegui(*arguments, environment=self.environment)
+        else:
+            done = subprocess.run(
+                [*self.where, sys.executable, "-m", "bot", *arguments],
+                env=self.environment,
+                cwd=self.code,
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
         with self.log_file("commands").open("a") as log:
             log.write(done.stderr)
-        return done
-
-    def _run_forked(self, module: str, *arguments: str) -> "subprocess.CompletedProcess[str]":
-        name = uuid4().hex
-        output, errors = (self.folder / f"{name}.{kind}" for kind in ("out", "err"))
-        code = Child(module, arguments, self.environment, output, errors).wait(120)
-        done = subprocess.CompletedProcess(
-            arguments, code, output.read_text("utf-8"), errors.read_text("utf-8")
-        )
-        with self.log_file("commands").open("a") as log:
-            log.write(done.stderr)
-        output.unlink()
-        errors.unlink()
         return done
 
     def start(self, *names: str) -> None:
@@ -300,19 +287,10 @@ class Stack:
         )
         script = self.folder / "program.py"
         script.write_text(program)
-        if self._can_fork:
-            done = self._run_forked(str(script))
-            assert done.returncode == 0, done.stderr
-            return
-        with self.log_file("jobs").open("ab") as log:
-            subprocess.run(
-                [sys.executable, str(script)],
-                env=self.environment,
-                stdout=log,
-                stderr=log,
-                timeout=60,
-                check=True,
-            )
+        done = kegui(environment=self.environment, program=str(script))
+        with self.log_file("jobs").open("a") as log:
+            log.write(done.stdout + done.stderr)
+        assert done.returncode == 0, done.stderr
 
     def executed(self, effect: str, **equal: str) -> list[dict[str, Any]]:
         """Return every effect of a kind that the platform carried out."""

@@ -1,8 +1,5 @@
 """The migrations make what the models need, and can be taken back with data in the tables."""
 
-import os
-import subprocess
-import sys
 from uuid import uuid4
 
 import peewee
@@ -20,6 +17,7 @@ from bot.models import (
     Proposal,
     Staff,
 )
+from tests import children
 
 # Indexes of a kind that no model can name.
 ONLY_ON_POSTGRES = {
@@ -70,8 +68,8 @@ def test_whoever_was_given_all_rights_may_only_add_to_the_audit_log(postgres_dat
         rights = "GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES"
         with psycopg.connect(url, autocommit=True) as owner:
             owner.execute(f"ALTER DEFAULT PRIVILEGES {rights} TO {role}".encode())
-            env = {**os.environ, "KEGUI_DATABASE_URL": url}
-            subprocess.run([sys.executable, "-m", "bot", "migrate"], env=env, check=True)
+            env = {"KEGUI_DATABASE_URL": url}
+            assert children.kegui("migrate", environment=env).returncode == 0
             may = {
                 (table, right): owner.execute(
                     "SELECT has_table_privilege(%s, %s, %s)", (role, table, right)
@@ -114,8 +112,8 @@ def test_whoever_may_write_customers_may_where_functions_are_nobodys(
                 "CREATE FUNCTION bigrams(given text) RETURNS text[] LANGUAGE sql IMMUTABLE"
                 " AS 'SELECT NULL::text[]'"
             )
-            env = {**os.environ, "KEGUI_DATABASE_URL": url}
-            subprocess.run([sys.executable, "-m", "bot", "migrate"], env=env, check=True)
+            env = {"KEGUI_DATABASE_URL": url}
+            assert children.kegui("migrate", environment=env).returncode == 0
             owner.execute(f"SET ROLE {role}".encode())
             owner.execute(
                 "INSERT INTO customer (external_userid, name, channel, met_at, is_owned)"
@@ -128,11 +126,7 @@ def test_whoever_may_write_customers_may_where_functions_are_nobodys(
 
 @pytest.mark.postgres
 def test_a_database_that_cannot_hold_every_name_is_refused(ascii_url: str) -> None:
-    env = {**os.environ, "KEGUI_DATABASE_URL": ascii_url}
-
-    done = subprocess.run(
-        [sys.executable, "-m", "bot", "migrate"], env=env, capture_output=True, text=True
-    )
+    done = children.kegui("migrate", environment={"KEGUI_DATABASE_URL": ascii_url})
 
     assert (done.returncode, done.stdout) == (1, "")
     assert "SQL_ASCII" in done.stderr

@@ -1,8 +1,6 @@
 """The application's role does not become the owner: what it leaves in a schema, nobody runs."""
 
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +16,7 @@ from bot.audit.log import AuditLog
 from bot.models import AuditEntry
 from bot.queue import Lane, Queue
 from bot.vault import Vault
+from tests import children
 from tests.backup.test_backup import KEY
 from tests.conftest import POSTGRES_URL
 
@@ -52,13 +51,11 @@ class TwoRoles:
 
     def kegui(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         env = {
-            **os.environ,
             "KEGUI_DATABASE_URL": self.application,
             "KEGUI_DATABASE_OWNER_URL": self.owner,
             "KEGUI_DATA_KEY": KEY,
         }
-        command = [sys.executable, "-m", "bot", *arguments]
-        return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        return children.kegui(*arguments, environment=env)
 
     def run(self, url: str, *statements: str) -> None:
         with psycopg.connect(url, autocommit=True) as server:

@@ -3,8 +3,6 @@
 import os
 import shutil
 import stat
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +11,7 @@ import pytest
 from bot import db, migrations
 from bot.operations.supervisor import running
 from bot.queue import Lane, Queue
+from tests import children
 from tests.backup.test_backup import KEY, migrate_again, tool
 
 SECRETS = ("KEGUI_DATA_KEY", "KEGUI_SECRET_KEY", "KEGUI_APP_SECRET", "KEGUI_DATABASE_URL")
@@ -27,13 +26,12 @@ def open_to_all() -> Iterator[None]:
 
 def kegui(folder: Path, *arguments: str, **more: str) -> None:
     env = {
-        **os.environ,
         "KEGUI_DATABASE_URL": f"sqlite:///{folder}/var/kegui/kegui.db",
         "KEGUI_DATA_KEY": KEY,
         **more,
     }
-    command = [sys.executable, "-m", "bot", *arguments]
-    subprocess.run(command, env=env, check=True, capture_output=True, umask=0)
+    done = children.kegui(*arguments, environment=env, umask=0)
+    assert done.returncode == 0, done.stderr
 
 
 def modes(folder: Path) -> dict[str, int]:

@@ -175,7 +175,8 @@ class SqliteFile:
         with _sqlite_errors(), closing(_open(self._path, "ro")) as held:
             tables = _tables(held)
             _check_ours(tables)
-            return any(_count(held, table) for table in tables if table != HISTORY)
+            indexes = _full_text_indexes(held)
+            return any(_count(held, table) for table in tables if table not in {HISTORY, *indexes})
 
     def load(self, path: Path, finish: Callable[[str], None]) -> None:
         private.make_folder(self._path.parent)
@@ -197,6 +198,12 @@ def _open(path: Path, mode: str) -> sqlite3.Connection:
 
 def _tables(connection: sqlite3.Connection) -> list[str]:
     query = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+    return [name for (name,) in connection.execute(query)]
+
+
+def _full_text_indexes(connection: sqlite3.Connection) -> list[str]:
+    """What SQLite keeps for a search: it has rows before there is anything to find."""
+    query = "SELECT name FROM pragma_table_list WHERE type IN ('virtual', 'shadow')"
     return [name for (name,) in connection.execute(query)]
 
 

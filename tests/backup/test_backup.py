@@ -6,7 +6,6 @@ import os
 import sqlite3
 import stat
 import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -33,6 +32,7 @@ from bot.models import (
     Staff,
 )
 from bot.vault import Vault
+from tests import children
 from tests.conftest import POSTGRES_URL
 
 KEY = base64.urlsafe_b64encode(bytes(32)).decode()
@@ -558,12 +558,8 @@ def test_the_password_reaches_the_tools_by_the_environment_only(
 
 
 def kegui(url: str, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        [sys.executable, "-m", "bot", *arguments],
-        env={**os.environ, "KEGUI_DATABASE_URL": url, "KEGUI_DATA_KEY": KEY, **more},
-        capture_output=True,
-        text=True,
-        check=False,
+    return children.kegui(
+        *arguments, environment={"KEGUI_DATABASE_URL": url, "KEGUI_DATA_KEY": KEY, **more}
     )
 
 

@@ -2,11 +2,8 @@
 
 import http.client
 import json
-import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import tempfile
 import time
 import urllib.error
@@ -24,6 +21,7 @@ import psycopg
 
 from bot.sandbox.place import make_place
 from bot.sandbox.remote import Remote, RemoteError
+from tests import children
 from tests.faults.line import Line
 from tests.faults.plan import LEAVING, RENAMED, Moment, Plan
 from tests.faults.servers import Postgres, Redis, fresh_database
@@ -427,20 +425,12 @@ class Play:
 
     def check(self) -> tuple[list[str], str]:
         """Run the checker as the program that it is."""
-        done = subprocess.run(
-            [
-                sys.executable,
-                "-m",
-                "tests.faults.checker",
-                *("--sandbox", self.stack.place.sandbox_url),
-                *("--kegui", self.stack.place.web_url),
-                *("--gap-seconds", "0"),
-            ],
-            env={**os.environ, "KEGUI_TOKEN": self.token},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
+        done = children.kegui(
+            *("--sandbox", self.stack.place.sandbox_url),
+            *("--kegui", self.stack.place.web_url),
+            *("--gap-seconds", "0"),
+            environment={"KEGUI_TOKEN": self.token},
+            program="tests.faults.checker",
         )
         found = done.stdout.splitlines()
         assert done.returncode == (1 if found else 0), done.stderr

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +26,7 @@ from bot.kegui import Kegui
 from bot.models import JobRun, Lease
 from bot.sandbox.place import make_place
 from config import settings
+from tests.children import Child
 from tests.stack import until
 
 TAKEOVER_SECONDS = 15
@@ -163,9 +162,7 @@ def test_whoever_takes_over_goes_on_from_the_last_strike_and_makes_up_for_what_w
 
 
 @contextmanager
-def running_clocks(
-    folder: Path, database_url: str, queue_url: str
-) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+def running_clocks(folder: Path, database_url: str, queue_url: str) -> Iterator[dict[str, Child]]:
     """Two `kegui clock` of one installation; their WeCom is not there."""
     place = make_place(
         folder,
@@ -179,10 +176,7 @@ def running_clocks(
     clocks = {}
     try:
         for name in ("one", "two"):
-            with (folder / f"{name}.log").open("wb") as log:
-                clocks[name] = subprocess.Popen(
-                    [sys.executable, "-m", "bot", "clock"], env=environment, stderr=log
-                )
+            clocks[name] = Child("bot", ["clock"], environment, folder / f"{name}.log")
         yield clocks
     finally:
         for process in clocks.values():

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from datetime import timedelta
@@ -35,6 +33,7 @@ from bot.sync.rules import NAME_CHANGED, Difference
 from bot.wecom import Page, Refused, Transient
 from tests.benchmarks import repair
 from tests.benchmarks.repair import Firm
+from tests.children import Child
 from tests.sandbox.process import running_sandbox
 from tests.stack import until
 
@@ -268,14 +267,8 @@ def has_asked(firm: Firm, number: int) -> None:
     until(lambda: len(pages(firm)) >= number)
 
 
-def start_sync(firm: Firm) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(
-        [sys.executable, "-m", "bot", "sync"],
-        env={**os.environ, **firm.place.environment},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+def start_sync(firm: Firm) -> Child:
+    return Child("bot", ["sync"], {**os.environ, **firm.place.environment}, Path(os.devnull))
 
 
 def test_the_hourly_list_goes_on_with_the_next_page(
