@@ -6,8 +6,26 @@ from enum import Enum
 
 from bot import clock
 from bot.db import released
-from bot.models.effect import DONE, FAILED, REFUSED, SETTLED, STARTED, UNKNOWN, Effect
-from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, Transient, WeComError
+from bot.models.effect import (
+    DONE,
+    FAILED,
+    REFUSED,
+    SETTLED,
+    STARTED,
+    UNANSWERED,
+    UNKNOWN,
+    Effect,
+)
+from bot.reason import NO_REASON, Reason
+from bot.wecom import (
+    OperatorNeeded,
+    Paused,
+    Refused,
+    Throttled,
+    Transient,
+    WeComError,
+    reason_of,
+)
 
 
 class AfterCrash(Enum):
@@ -56,31 +74,31 @@ def once(
     effect = _begin(identity, kind, event_id, lease, sealed_text)
     if effect.is_settled:
         return effect
-    if effect.attempts > 1 and effect.error == _UNCERTAIN and not _may_repeat(effect, after_crash):
-        return _record(effect, UNKNOWN, error=_UNCERTAIN)
-    repeated = effect.error == _UNCERTAIN
+    repeated = effect.reason_code == UNANSWERED
+    if effect.attempts > 1 and repeated and not _may_repeat(effect, after_crash):
+        return _record(effect, UNKNOWN, _UNANSWERED)
     try:
         with released():
             act()
     except Refused as error:
         if repeated:
             # The first try may be the one that was executed: this refusal proves nothing.
-            return _record(effect, UNKNOWN, errcode=error.errcode, error=_UNCERTAIN)
+            return _record(effect, UNKNOWN, _UNANSWERED, errcode=error.errcode)
         keeps_text = error.errcode in keeps_text_when
         return _record(
-            effect, REFUSED, errcode=error.errcode, error=str(error), keeps_text=keeps_text
+            effect, REFUSED, reason_of(error), errcode=error.errcode, keeps_text=keeps_text
         )
     except Transient as error:
         if error.maybe_executed or repeated:
-            _release(effect, error=_UNCERTAIN)
+            _release(effect)
         else:
-            _record(effect, FAILED, errcode=error.errcode, error=str(error))
+            _record(effect, FAILED, reason_of(error), errcode=error.errcode)
         raise
     except (Throttled, OperatorNeeded, Paused, WeComError) as error:
         if repeated:
-            _release(effect, error=_UNCERTAIN)
+            _release(effect)
         else:
-            _record(effect, FAILED, errcode=error.errcode, error=str(error))
+            _record(effect, FAILED, reason_of(error), errcode=error.errcode)
         raise
     return _record(effect, DONE)
 
@@ -98,10 +116,10 @@ def give_up(identity: str) -> Effect | None:
         return effect
     if clock.holds(effect.lease_until, clock.now()):
         raise Busy(effect.kind)
-    return _record(effect, UNKNOWN, error=_UNCERTAIN)
+    return _record(effect, UNKNOWN, _UNANSWERED)
 
 
-_UNCERTAIN = "begun and never answered: it may have been done"
+_UNANSWERED = Reason(UNANSWERED)
 
 
 def _begin(
@@ -136,7 +154,7 @@ def _begin(
             state=STARTED,
             attempts=effect.attempts + 1,
             lease_until=now + lease,
-            error=_UNCERTAIN if uncertain else None,
+            **(_UNANSWERED if uncertain else NO_REASON).columns(),
         )
         .where(
             Effect.id == effect.id,
@@ -160,13 +178,13 @@ def _may_repeat(effect: Effect, after_crash: AfterCrash) -> bool:
 def _record(
     effect: Effect,
     state: str,
+    reason: Reason = NO_REASON,
     *,
     errcode: int | None = None,
-    error: str | None = None,
     keeps_text: bool = False,
 ) -> Effect:
     now = clock.now()
-    changes = {"state": state, "errcode": errcode, "error": error}
+    changes = {"state": state, "errcode": errcode, **reason.columns()}
     if state in SETTLED and not keeps_text:
         changes["sealed_text"] = None
     recorded = list(
@@ -179,8 +197,8 @@ def _record(
     return recorded[0] if recorded else Effect.get_by_id(effect.id)
 
 
-def _release(effect: Effect, *, error: str) -> None:
+def _release(effect: Effect) -> None:
     """Leave the row as ``started`` for whoever tries next, at once."""
-    Effect.update(lease_until=clock.now(), error=error).where(
+    Effect.update(lease_until=clock.now(), **_UNANSWERED.columns()).where(
         Effect.id == effect.id, Effect.attempts == effect.attempts
     ).execute()

@@ -12,6 +12,7 @@ from peewee import (
     DoubleField,
     FloatField,
     IntegerField,
+    JSONField,
     Model,
     TextField,
 )
@@ -48,7 +49,8 @@ def up(migrator: Any, db: Any) -> None:
         state = CharField(max_length=16)
         attempts = IntegerField()
         errcode = IntegerField(null=True)
-        error = TextField(null=True)
+        reason_code = CharField(max_length=64)
+        reason_facts = JSONField()
         sealed_text = BlobField(null=True)
         started_at = UTCDateTimeField()
         lease_until = UTCDateTimeField()

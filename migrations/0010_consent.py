@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from peewee import BigAutoField, BigIntegerField, CharField, IntegerField, Model, TextField
+from peewee import BigAutoField, BigIntegerField, CharField, IntegerField, JSONField, Model
 
 from bot.db import UTCDateTimeField
 
@@ -18,7 +18,8 @@ def up(migrator: Any, db: Any) -> None:
         text_sha256 = CharField(max_length=64)
         state = CharField(max_length=24)
         errcode = IntegerField(null=True)
-        reason = TextField()
+        reason_code = CharField(max_length=64)
+        reason_facts = JSONField()
         at = UTCDateTimeField()
 
         class Meta:

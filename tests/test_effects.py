@@ -11,6 +11,7 @@ from bot import clock, db
 from bot.effects import AfterCrash, Busy, once
 from bot.models import Effect
 from bot.models.effect import DONE, FAILED, REFUSED, STARTED, UNKNOWN
+from bot.reason import NO_REASON
 from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, Transient, WeComError
 
 IDENTITY = "welcome:zhangsan:wm_chen:ab12"
@@ -134,7 +135,7 @@ def test_what_certainly_was_not_done_is_told_and_done_next_time(error: WeComErro
     assert (stored().state, stored().errcode) == (FAILED, error.errcode)
 
     effect = do(act)
-    assert (effect.state, effect.attempts, effect.error, act.times) == (DONE, 2, None, 2)
+    assert (effect.state, effect.attempts, effect.reason, act.times) == (DONE, 2, NO_REASON, 2)
 
 
 def test_who_comes_while_it_is_done_is_told_to_wait() -> None:

@@ -9,6 +9,7 @@ from bot.api import auth, context, idempotency, openapi, problems
 from bot.capability import Capability
 from bot.db import database
 from bot.kegui import Kegui
+from bot.language import teach
 
 PREFIX = "/api/v1"
 
@@ -16,6 +17,7 @@ PREFIX = "/api/v1"
 def register(app: APIFlask, kegui: Kegui, capabilities: Sequence[Capability]) -> None:
     """Add the API and its description to the application."""
     context.bind(app, kegui)
+    teach(app)
     problems.answer_for(app, "/api")
     api = APIBlueprint("api", __name__, url_prefix=PREFIX)
     api.before_request(open_connection)
@@ -35,6 +37,7 @@ def register(app: APIFlask, kegui: Kegui, capabilities: Sequence[Capability]) ->
 
 def register_unconfigured(app: APIFlask, names: Sequence[str]) -> None:
     """Where settings are missing every address of the API says which."""
+    teach(app)
     problems.answer_for(app, "/api")
     api = APIBlueprint("api", __name__, url_prefix=PREFIX, enable_openapi=False)
     problems.translate(api)

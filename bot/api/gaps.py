@@ -9,7 +9,7 @@ from bot import clock
 from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
-from bot.api.schemas import Filter, MemberFilter, Shown
+from bot.api.schemas import Filter, MemberFilter, Reasoned
 from bot.consent.gaps import open_gaps
 
 blueprint = APIBlueprint("gaps", __name__, url_prefix="/gaps", tag="Gaps")
@@ -20,11 +20,10 @@ class GapsQuery(PageQuery):
     external_userid: Filter | None = None
 
 
-class GapOut(Shown):
+class GapOut(Reasoned):
     userid: str
     external_userid: str
     added_at: datetime
-    reason: str
     errcode: int | None
 
 

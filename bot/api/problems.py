@@ -24,12 +24,12 @@ from bot.customers.conflicts import NotOpen
 from bot.handover.handovers import LastDayTooFar, NotPossible, UnfitSuccessor, UnknownStaff
 from bot.identity.access import LOCAL
 from bot.identity.proposals import NotBound, SamePerson
+from bot.language import CHINESE, accepted
 from bot.vault import WrongKey
 from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, WeComError
 
 log = structlog.get_logger(__name__)
 MIMETYPE = "application/problem+json"
-CHINESE, ENGLISH = "zh", "en"
 BODY = "body"
 _CHINESE_TITLES = {
     400: "请求有误",
@@ -94,15 +94,6 @@ def invalid(field: str, chinese: str, english: str, **extra: str) -> Problem:
     return Problem(422, "invalid", chinese, english, extra={"errors": errors, **extra})
 
 
-def language() -> str:
-    """Chinese, unless the caller would rather read English."""
-    for tag, quality in request.accept_languages:
-        spoken = tag.lower().partition("-")[0]
-        if quality > 0 and spoken in (CHINESE, ENGLISH):
-            return spoken
-    return CHINESE
-
-
 def respond(problem: Problem) -> Response:
     """Write a problem down as an answer."""
     body = {
@@ -114,19 +105,19 @@ def respond(problem: Problem) -> Response:
     }
     response = Response(json.dumps(body, ensure_ascii=False), problem.status, mimetype=MIMETYPE)
     response.headers.extend(problem.headers)
-    response.headers["Content-Language"] = language()
+    response.headers["Content-Language"] = accepted()
     response.vary.add("Accept-Language")
     return response
 
 
 def in_language(chinese: str, english: str) -> str:
     """The one of two texts that the caller reads."""
-    return chinese if language() == CHINESE else english
+    return chinese if accepted() == CHINESE else english
 
 
 def _title(status: int) -> str:
     english = HTTP_STATUS_CODES.get(status, "Error")
-    return _CHINESE_TITLES.get(status, english) if language() == CHINESE else english
+    return _CHINESE_TITLES.get(status, english) if accepted() == CHINESE else english
 
 
 def translate(api: APIBlueprint) -> None:

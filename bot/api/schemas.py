@@ -11,6 +11,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    model_validator,
 )
 
 from bot.api.field_errors import fault
@@ -20,6 +21,7 @@ from bot.db import Model
 from bot.handover.rules import MOST_SUCCESSORS
 from bot.models import Staff
 from bot.models.staff import LONGEST_USERID
+from bot.reason import Reason, in_words
 
 # PostgreSQL stores no NUL.
 _CLEAN = r"^[^\x00]*$"
@@ -61,6 +63,23 @@ class Shown(BaseModel):
     """Something in an answer, read from the attributes of what the models remember."""
 
     model_config = ConfigDict(from_attributes=True)
+
+
+class Reasoned(Shown):
+    """Something that has a reason: its code, and what that means in the caller's language."""
+
+    reason: str
+    reason_text: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _in_words(cls, row: Any) -> Any:
+        names = set(cls.model_fields) - {"reason_text"}
+        given = row if isinstance(row, dict) else {name: getattr(row, name) for name in names}
+        reason = given["reason"]
+        if not isinstance(reason, Reason):
+            return given
+        return {**given, "reason": reason.code, "reason_text": in_words(reason)}
 
 
 def may_be_left_out() -> Any:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
+from bot.reason import Reason, in_words
 from bot.reports import journey
 from bot.reports.journey import Step
 
@@ -42,6 +43,8 @@ def _entry(step: Step) -> Entry:
     row: Any = step.row
     moment = step.at.astimezone(UTC).isoformat(timespec="microseconds")
     shown = {name: getattr(row, name) for name in _COLUMNS[step.kind]}
+    if isinstance(reason := shown.get("reason"), Reason):
+        shown |= {"reason": reason.code, "reason_text": in_words(reason)}
     if step.kind == journey.MESSAGE:
         shown["userid"] = step.recipient
     if step.kind == journey.HANDOVER:
@@ -80,4 +83,6 @@ def _text(kind: str, row: Any) -> str:
     if kind == journey.DIGEST:
         return f"{row.userid} was asked to tell the customer by hand"
     said = getattr(row, "reason", "")
+    if isinstance(said, Reason):
+        said = in_words(said)
     return str(said or getattr(row, "state", ""))

@@ -28,10 +28,11 @@ from bot.models import effect as effects
 from bot.models.handover import GROUP, HANDOVER_OPEN, PLANNED, SUBMITTED
 from bot.models.inbox_event import OPEN_STATES, WAITING
 from bot.queue import Lane
+from bot.reason import Reason
 
 # WeCom drops the very same message for half an hour (path 90236); the worker needs some of it.
 SAME_MESSAGE_IS_DROPPED = timedelta(minutes=20)
-RESTORED = "restored from a backup: it may have been done since"
+RESTORED = Reason(effects.RESTORED).columns()
 
 
 @dataclass(frozen=True)
@@ -97,12 +98,12 @@ def _doubt_effects(taken_at: datetime, now: datetime) -> int:
     is_message = Effect.kind == "app_message"
     dropped = now - taken_at < SAME_MESSAGE_IS_DROPPED
     settled = (
-        Effect.update(state=effects.UNKNOWN, errcode=None, error=RESTORED, finished_at=now)
+        Effect.update(state=effects.UNKNOWN, errcode=None, finished_at=now, **RESTORED)
         .where(is_open, ~is_message if dropped else is_open)
         .execute()
     )
     begun = (
-        Effect.update(state=effects.STARTED, errcode=None, error=RESTORED, lease_until=now)
+        Effect.update(state=effects.STARTED, errcode=None, lease_until=now, **RESTORED)
         .where(is_open)
         .execute()
     )

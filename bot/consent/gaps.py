@@ -5,10 +5,12 @@ from datetime import datetime, timedelta
 
 from peewee import ModelSelect, chunked, fn
 
+from bot.consent.words import NOT_TRIED
 from bot.identity.access import EVERYBODY, Scope
 from bot.models import Notice, Relation, Staff
 from bot.models.customer import LIVE_RELATIONS, NEVER_TOLD, UNTOLD
 from bot.models.notice import ARRIVED, AWAITING_CONSENT, NO_CODE, STATES
+from bot.reason import Reason
 from config import table
 
 # How a contact came that no add event brought; the sources of it, in the order of the index.
@@ -27,7 +29,7 @@ class Gap:
     userid: str
     external_userid: str
     added_at: datetime
-    reason: str
+    reason: Reason
     errcode: int | None
 
 
@@ -117,7 +119,7 @@ def _gap(relation: Relation, last: Notice | None) -> Gap:
         relation.userid,
         relation.external_userid,
         relation.added_at,
-        (last.reason or last.state) if last else "no notice was tried",
+        last.reason if last else Reason(NOT_TRIED),
         last.errcode if last else None,
     )
 

@@ -10,6 +10,7 @@ from peewee import fn
 from bot import clock, metrics
 from bot.alarms import raise_alarm_for
 from bot.consent.gaps import Gap, open_gaps
+from bot.consent.words import AGREEMENT_COMES_FIRST, CODE_RAN_OUT, NO_CODE_CAME, UNANSWERED
 from bot.effects import AfterCrash, Busy, give_up, once
 from bot.handover import match
 from bot.inbox.inbox import Later
@@ -19,8 +20,17 @@ from bot.models import Customer, Effect, GapDigest, Notice, Relation
 from bot.models import effect as effects_of
 from bot.models import notice as notices
 from bot.models.customer import NEVER_TOLD, UNTOLD
+from bot.reason import NO_REASON, Reason
 from bot.router import Received
-from bot.wecom import OperatorNeeded, Paused, Throttled, Transient, Unreadable, WeComError
+from bot.wecom import (
+    OperatorNeeded,
+    Paused,
+    Throttled,
+    Transient,
+    Unreadable,
+    WeComError,
+    reason_of,
+)
 from config import table
 
 log = structlog.get_logger(__name__)
@@ -110,7 +120,7 @@ def _try_again_or_miss(
     if effect is not None and effect.state in (effects_of.DONE, effects_of.UNKNOWN):
         _record_effect(received, effect)
     else:
-        _record(received, notices.MISSED, errcode=error.errcode, reason=str(error))
+        _record(received, notices.MISSED, errcode=error.errcode, reason=reason_of(error))
 
 
 def _tries(received: Received) -> int:
@@ -121,7 +131,7 @@ def _tries(received: Received) -> int:
 def _record_too_late(received: Received, effect: Effect | None) -> None:
     """The code ran out: what was begun before may have been delivered, the rest was missed."""
     if effect is None or effect.state == effects_of.FAILED:
-        _record(received, notices.MISSED, reason="the welcome code ran out before it was used")
+        _record(received, notices.MISSED, reason=Reason(CODE_RAN_OUT))
     else:
         _record_effect(received, effect)
 
@@ -130,31 +140,30 @@ def _record_effect(received: Received, effect: Effect) -> None:
     if effect.state == effects_of.DONE:
         _record(received, notices.DELIVERED)
     elif effect.state == effects_of.UNKNOWN:
-        _record(received, notices.UNKNOWN, reason="no answer came: it may have been delivered")
+        _record(received, notices.UNKNOWN, reason=Reason(UNANSWERED))
     elif effect.errcode == NOT_AGREED:
         _record(
             received,
             notices.AWAITING_CONSENT,
             errcode=NOT_AGREED,
-            reason="the customer must agree to archiving first",
+            reason=Reason(AGREEMENT_COMES_FIRST),
         )
     else:
-        _record(received, notices.REFUSED, errcode=effect.errcode, reason=effect.error or "")
+        _record(received, notices.REFUSED, errcode=effect.errcode, reason=effect.reason)
 
 
 def record_unknown(event_id: int, external_userid: str, userid: str) -> None:
     """Remember that nobody can tell whether an event's welcome code was used."""
-    reason = "no answer came: it may have been delivered"
-    _store(event_id, external_userid, userid, notices.UNKNOWN, None, reason)
+    _store(event_id, external_userid, userid, notices.UNKNOWN, None, Reason(UNANSWERED))
 
 
 def record_no_code(received: Received) -> None:
     """Remember that an add event brought no welcome code, so that nothing could be sent."""
-    _record(received, notices.NO_CODE, reason="WeCom sent no welcome code")
+    _record(received, notices.NO_CODE, reason=Reason(NO_CODE_CAME))
 
 
 def _record(
-    received: Received, state: str, *, errcode: int | None = None, reason: str = ""
+    received: Received, state: str, *, errcode: int | None = None, reason: Reason = NO_REASON
 ) -> None:
     event = received.event
     if _store(received.id, event.external_userid, event.userid, state, errcode, reason):
@@ -167,7 +176,7 @@ def _store(
     userid: str,
     state: str,
     errcode: int | None,
-    reason: str,
+    reason: Reason,
 ) -> bool:
     """Record what became of a notice, once; whether this was the first word of it."""
     notice = table("notices")["consent"]
@@ -181,7 +190,7 @@ def _store(
             text_sha256=hashlib.sha256(notice["text"].encode()).hexdigest(),
             state=state,
             errcode=errcode,
-            reason=reason,
+            **reason.columns(),
             at=clock.now(),
         )
         .on_conflict_ignore()

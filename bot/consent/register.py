@@ -7,7 +7,7 @@ from bot.api import gaps as api_gaps
 from bot.capability import Capability, Entry, Job, Page, every
 from bot.consent import notices
 from bot.consent.rights import SEE_GAPS, SEE_WORDING
-from bot.consent.words import ACTS, EVENTS, WORDS
+from bot.consent.words import ACTS, EVENTS, REASONS, WORDS
 from bot.console.consent import gaps, wording
 from bot.rights import Topic
 
@@ -18,6 +18,7 @@ CAPABILITY = Capability(
         SEE_WORDING,
     ),
     words=WORDS,
+    reasons=REASONS,
     events=EVENTS,
     acts=ACTS,
     jobs=(

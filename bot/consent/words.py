@@ -24,6 +24,20 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
     },
 }
 
+# Why a customer was not told.
+CODE_RAN_OUT = "welcome_code_ran_out"
+UNANSWERED = "notice_unanswered"
+AGREEMENT_COMES_FIRST = "agreement_comes_first"
+NO_CODE_CAME = "no_welcome_code"
+NOT_TRIED = "no_notice_tried"
+REASONS: Mapping[str, LazyString] = {
+    CODE_RAN_OUT: _l("欢迎语凭证在使用前已过期"),
+    UNANSWERED: _l("未收到企业微信答复，可能已送达"),
+    AGREEMENT_COMES_FIRST: _l("客户需先同意存档"),
+    NO_CODE_CAME: _l("企业微信未提供欢迎语凭证"),
+    NOT_TRIED: _l("尚未尝试发送告知"),
+}
+
 # By the event and change type of WeCom.
 EVENTS: Mapping[tuple[str, str], LazyString] = {
     ("change_external_contact", "msg_audit_approved"): _l("同意存档"),

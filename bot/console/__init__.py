@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from datetime import tzinfo
-from pathlib import Path
 from typing import Any
 
 import structlog
 from apiflask import APIBlueprint, APIFlask
 from flask import make_response, render_template, request
 from flask.typing import ResponseReturnValue
-from flask_babel import Babel
 from flask_bootstrap import Bootstrap5
 from flask_wtf.csrf import CSRFError
 from peewee import OperationalError, PeeweeException
@@ -23,10 +21,10 @@ from bot.console import form_limits, gate, language, navigation, pages, register
 from bot.identity.access import LOCAL
 from bot.identity.proposals import NotBound
 from bot.kegui import Kegui
+from bot.language import teach
 from bot.vault import WrongKey
 
 log = structlog.get_logger(__name__)
-TRANSLATIONS = Path(__file__).parent / "translations"
 
 
 def register(app: APIFlask, kegui: Kegui, capabilities: Sequence[Capability]) -> None:
@@ -68,12 +66,7 @@ def _dress(app: APIFlask, zone: tzinfo) -> None:
     """What every page needs, whoever reads it: words, looks, headers."""
     app.config["BOOTSTRAP_SERVE_LOCAL"] = True
     Bootstrap5(app)
-    Babel(
-        app,
-        default_locale=language.CHINESE,
-        default_translation_directories=str(TRANSLATIONS),
-        locale_selector=language.chosen,
-    )
+    teach(app)
     pages.add_words(app, zone)
     app.jinja_env.globals["theme"] = theme.chosen
     app.after_request(pages.protect)

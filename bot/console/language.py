@@ -6,23 +6,14 @@ from flask import Response, current_app, request
 from flask_babel import get_locale
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
-CHINESE = "zh"
-ENGLISH = "en"
-COOKIE = "lang"
+from bot.language import COOKIE, ENGLISH, LANGUAGES, chosen
+
 YEAR_SECONDS = 365 * 24 * 3600
-
-
-def chosen() -> str:
-    """The language of this request: the one asked for now, the one chosen before, or Chinese."""
-    for choice in (request.args.get("lang"), request.cookies.get(COOKIE)):
-        if choice in (CHINESE, ENGLISH):
-            return choice
-    return CHINESE
 
 
 def remember(response: Response) -> Response:
     """Keep a choice that was made with this request."""
-    if request.args.get("lang") in (CHINESE, ENGLISH):
+    if request.args.get("lang") in LANGUAGES:
         response.set_cookie(
             COOKIE,
             chosen(),

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
+from bot.reason import Reason, in_words
 from bot.staff.names import Names
 
 SENTENCES: Mapping[str, LazyString] = {
@@ -74,18 +75,6 @@ SENTENCES: Mapping[str, LazyString] = {
     "is disabled": _l("已停用"),
     "its maker lost the right": _l("制作人不再有此权限"),
     "its owner declined": _l("负责人没有同意"),
-    # notice
-    "the welcome code ran out before it was used": _l("欢迎语凭证在使用前已过期"),
-    "no answer came: it may have been delivered": _l("未收到企业微信答复，可能已送达"),
-    "the customer must agree to archiving first": _l("客户需先同意存档"),
-    "WeCom sent no welcome code": _l("企业微信未提供欢迎语凭证"),
-    "no notice was tried": _l("尚未尝试发送告知"),
-    "delivered": _l("已送达"),
-    "awaiting_consent": _l("等待客户同意后发送"),
-    "refused": _l("企业微信拒绝发送"),
-    "missed": _l("未能及时发送"),
-    "unknown": _l("是否送达未知"),
-    "no_code": _l("没有欢迎语凭证"),
 }
 
 # ``member`` is a userid, ``why`` a sentence of its own; the rest stays as it is.
@@ -140,8 +129,10 @@ DOORS: Mapping[str, LazyString] = {
 }
 
 
-def reason(sentence: str, names: Names) -> str:
-    """The sentence in the reader's language, with people's names for their userids."""
+def reason(sentence: str | Reason, names: Names) -> str:
+    """A reason in the reader's language, with people's names for their userids."""
+    if isinstance(sentence, Reason):
+        return in_words(sentence, {"member": names.member})
     known = SENTENCES.get(sentence)
     if known is not None:
         return str(known)

@@ -1,8 +1,9 @@
 """An act on the outside: recorded before it is done, and how it went."""
 
-from peewee import BigAutoField, BigIntegerField, BlobField, CharField, IntegerField, TextField
+from peewee import BigAutoField, BigIntegerField, BlobField, CharField, IntegerField, JSONField
 
 from bot.db import Model, UTCDateTimeField
+from bot.reason import CODE_LENGTH, ReasonColumns
 
 STARTED = "started"
 DONE = "done"
@@ -10,6 +11,11 @@ REFUSED = "refused"
 FAILED = "failed"
 UNKNOWN = "unknown"
 SETTLED = (DONE, REFUSED, UNKNOWN)
+
+# Begun and never answered: it may have been done.
+UNANSWERED = "unanswered"
+# The database was restored from a backup: it may have been done since.
+RESTORED = "restored"
 
 
 class Effect(Model):
@@ -25,7 +31,9 @@ class Effect(Model):
     state = CharField(max_length=16, default=STARTED)
     attempts = IntegerField(default=1)
     errcode = IntegerField(null=True)
-    error = TextField(null=True)
+    reason_code = CharField(max_length=CODE_LENGTH, default="")
+    reason_facts = JSONField(default=dict)
+    reason = ReasonColumns()
     # What is repeated must be the same to the letter, though a name in it is known by now.
     sealed_text = BlobField(null=True)
     started_at = UTCDateTimeField()

@@ -1,9 +1,10 @@
 """What a customer was told about archiving, in which version, and whether it arrived."""
 
-from peewee import BigAutoField, BigIntegerField, CharField, IntegerField, TextField
+from peewee import BigAutoField, BigIntegerField, CharField, IntegerField, JSONField
 
 from bot.db import Model, UTCDateTimeField
 from bot.models.naming import MemberField
+from bot.reason import CODE_LENGTH, ReasonColumns
 
 DELIVERED = "delivered"
 AWAITING_CONSENT = "awaiting_consent"
@@ -28,7 +29,9 @@ class Notice(Model):
     text_sha256 = CharField(max_length=64)
     state = CharField(max_length=24)
     errcode = IntegerField(null=True)
-    reason = TextField(default="")
+    reason_code = CharField(max_length=CODE_LENGTH, default="")
+    reason_facts = JSONField(default=dict)
+    reason = ReasonColumns()
     at = UTCDateTimeField()
 
     class Meta:

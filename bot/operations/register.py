@@ -10,8 +10,9 @@ from bot.console.operations import alarms, operation, settings
 from bot.jobs import alarms as alarm_jobs
 from bot.operations import data_keys
 from bot.operations.rights import LIFT_PAUSES, SEE_ALARMS, SEE_OPERATION, SEE_SETTINGS
-from bot.operations.words import ACTS, WORDS
+from bot.operations.words import ACTS, REASONS, WORDS
 from bot.rights import Topic
+from bot.wecom.words import REASONS as OF_CALLS
 
 CAPABILITY = Capability(
     "operations",
@@ -22,6 +23,7 @@ CAPABILITY = Capability(
         SEE_SETTINGS,
     ),
     words=WORDS,
+    reasons={**REASONS, **OF_CALLS},
     acts=ACTS,
     jobs=(
         Job(

@@ -34,6 +34,11 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
     },
 }
 
+REASONS: Mapping[str, LazyString] = {
+    "unanswered": _l("没有收到企业微信的答复，可能已经执行"),
+    "restored": _l("数据库恢复自备份，此后可能已经执行"),
+}
+
 # As the audit log writes them.
 ACTS: Mapping[str, LazyString] = {
     "pause.lift": _l("解除接口暂停"),

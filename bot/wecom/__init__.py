@@ -19,6 +19,7 @@ from bot.wecom.errors import (
     WeComError,
     is_out_of_reach,
     needs_operator,
+    reason_of,
     what_to_do,
 )
 from bot.wecom.groups import Group, GroupMember, GroupRow, Groups
@@ -97,5 +98,6 @@ __all__ = [
     "needs_operator",
     "oauth_url",
     "qr_url",
+    "reason_of",
     "what_to_do",
 ]

@@ -5,6 +5,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
+from bot.reason import Reason
+
+# Codes of reasons; their words stand in bot/wecom/words.py.
+PAUSED = "wecom_paused"
+NO_ANSWER = "wecom_gave_no_answer"
+REFUSED = "wecom_refused"
+
 _FROM_IP = re.compile(r"from ip: ([0-9A-Fa-f.:]{2,45})")
 
 
@@ -88,6 +95,15 @@ class Paused(WeComError):
     @property
     def needs_operator(self) -> bool:
         return needs_operator(self.cause)
+
+
+def reason_of(error: WeComError) -> Reason:
+    """Return a call's failure as it is remembered; WeCom's own words are not kept."""
+    if isinstance(error, Paused):
+        return Reason(PAUSED, {"endpoint": error.endpoint, "errcode": error.cause})
+    if error.errcode is None:
+        return Reason(NO_ANSWER, {"endpoint": error.endpoint})
+    return Reason(REFUSED, {"endpoint": error.endpoint, "errcode": error.errcode})
 
 
 def is_out_of_reach(error: WeComError) -> bool:

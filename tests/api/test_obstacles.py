@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from bot.api.obstacles import TOO_LATE, UNFIT, Texts
-from bot.api.problems import ENGLISH
 from bot.handover import handovers
+from bot.language import ENGLISH
 from bot.staff import staff
 from tests.api.conftest import Call, problem
 

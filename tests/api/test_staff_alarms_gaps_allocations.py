@@ -109,7 +109,8 @@ def test_gaps_are_listed_by_member_and_paged(call: Call) -> None:
             "userid": "lihua",
             "external_userid": "wm_chen",
             "added_at": "2026-11-24T02:01:00Z",
-            "reason": "no notice was tried",
+            "reason": "no_notice_tried",
+            "reason_text": "尚未尝试发送告知",
             "errcode": None,
         }
     ]

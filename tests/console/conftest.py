@@ -43,6 +43,7 @@ from bot.models import (
     TransferAttempt,
 )
 from bot.queue import Queue
+from bot.reason import Reason
 from bot.rights import Role
 from bot.vault import Vault
 from config import settings
@@ -242,7 +243,7 @@ def _add_chen() -> None:
     )
     second = add_event("add_external_contact", "lihua", 5)
     add_relation("wm_chen", "lihua", 5)
-    add_notice(second, "refused", errcode=41051, reason="41051 already chatting")
+    add_notice(second, "refused", errcode=41051, reason=Reason("wecom_refused", {"errcode": 41051}))
     Conflict.create(
         external_userid="wm_chen", owner="zhangsan", contenders=["lihua"], opened_at=at(5)
     )

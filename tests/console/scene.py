@@ -38,6 +38,7 @@ from bot.models import (
     RoleGrant,
     Staff,
 )
+from bot.reason import Reason
 from bot.rights import Role
 from config import settings
 from tests.console.conftest import (
@@ -319,7 +320,7 @@ def _meet(external_userid: str, name: str, userid: str, minutes: float) -> None:
     add_relation(external_userid, userid, minutes)
     event = add_event("add_external_contact", userid, minutes, external_userid=external_userid)
     if external_userid in UNTOLD:
-        add_notice(event, "missed", reason="the welcome code ran out before it was used")
+        add_notice(event, "missed", reason=Reason("welcome_code_ran_out"))
     else:
         add_notice(event, "delivered")
     reason = "the added member is eligible"

@@ -18,6 +18,7 @@ from bot.models import (
     Ownership,
     Relation,
 )
+from bot.reason import Reason
 from tests.console.conftest import add_event, add_notice, add_person, at, in_days, log_in
 
 pytestmark = pytest.mark.usefixtures("firm")
@@ -147,7 +148,7 @@ def test_whoever_got_a_customer_by_a_handover_got_it_by_a_link(client: FlaskClie
 def test_a_notice_that_failed_is_no_trouble_where_another_arrived(client: FlaskClient) -> None:
     """A member who is added again gets a second code, which a chat has made worthless."""
     again = add_event("add_external_contact", "zhangsan", 6)
-    add_notice(again, "refused", errcode=41051, reason="41051 already chatting")
+    add_notice(again, "refused", errcode=41051, reason=Reason("wecom_refused", {"errcode": 41051}))
     told = page(client, "/customers/wm_chen")
     Relation.update(noted_at=at(5.5)).where(Relation.userid == "zhangsan").execute()
 

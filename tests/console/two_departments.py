@@ -31,6 +31,7 @@ from bot.models import (
     Staff,
 )
 from bot.models.contact_way import ContactWay
+from bot.reason import Reason
 from bot.rights import Role
 from bot.wecom.logins import Ticket
 from config import settings
@@ -250,7 +251,9 @@ def _add_customers(name: str, sign: str) -> None:
         Ownership.create(external_userid=external_userid, userid=owner, since=MORNING, reason="")
         add_relation(external_userid, owner, 0)
         event = add_event("add_external_contact", owner, position, external_userid=external_userid)
-        add_notice(event, "refused", errcode=41051, reason="41051 already chatting")
+        add_notice(
+            event, "refused", errcode=41051, reason=Reason("wecom_refused", {"errcode": 41051})
+        )
     add_relation(f"wm_{name}_1", f"{name}_second", 1)
     GroupChat.create(
         chat_id=f"wr_{name}", name=f"{sign}区客户群", owner=f"{name}_second", seen_at=MORNING

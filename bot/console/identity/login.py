@@ -12,13 +12,14 @@ from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
 from bot import alarms
-from bot.console import gate, language
+from bot.console import gate
 from bot.console.gate import PUBLIC, allow
 from bot.console.pages import kegui
 from bot.console.words import ROLES
 from bot.identity import local_users, logins, second_factors
 from bot.identity.access import LOCAL, access_of
 from bot.identity.people import story_people
+from bot.language import chosen
 from bot.models import Staff
 from bot.wecom import Refused, WeComError
 from bot.wecom.logins import oauth_url, qr_url
@@ -84,7 +85,7 @@ def send_to_wecom(target: str, method: str, *, is_step_up: bool) -> ResponseRetu
             settings.agent_id,
             back,
             state,
-            language.chosen(),
+            chosen(),
         )
     return redirect(address)
 
