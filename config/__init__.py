@@ -21,4 +21,13 @@ def table(name: str) -> dict[str, Any]:
         FileNotFoundError: there is no such table.
         tomllib.TOMLDecodeError: the file is not TOML.
     """
-    return tomllib.loads((Path(__file__).parent / f"{name}.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(text(name))
+
+
+def text(name: str) -> str:
+    """Return ``config/<name>.toml`` as it is written.
+
+    Raises:
+        FileNotFoundError: there is no such table.
+    """
+    return (Path(__file__).parent / f"{name}.toml").read_text(encoding="utf-8")

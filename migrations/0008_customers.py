@@ -58,6 +58,7 @@ def up(migrator: Any, db: Any) -> None:
         name = CharField(max_length=255)
         type = IntegerField(null=True)
         channel = CharField(max_length=64)
+        tags = JSONField()
         review = CharField(max_length=32, null=True, index=True)
         met_at = UTCDateTimeField()
         is_owned = BooleanField()

@@ -1,25 +1,46 @@
 """Give a new customer an owner, or show that two members are after one."""
 
-from collections.abc import Sequence
-from dataclasses import replace
+import secrets
 
 from bot import clock
-from bot.allocation.rules import Decision, Rule, choose_owner, first_contact, rules_from
+from bot.allocation import facts, rule_sets
+from bot.allocation.rules import (
+    ADDED_FITS,
+    ADDED_UNFIT,
+    BY_STRATEGY,
+    CONFLICT,
+    FIRST_CONTACT,
+    FULL,
+    HAS_OWNER,
+    LEAVING,
+    LICENCE_EXPIRED,
+    NO_LICENCE,
+    NO_RULE,
+    NOBODY_FITS,
+    NOT_IN_RULE,
+    OFF_DUTY,
+    ON_LEAVE,
+    QUOTA,
+    UNDER_REVIEW,
+    Decision,
+    Firm,
+    decide,
+)
 from bot.customers.conflicts import open_conflict
 from bot.handover import handovers
 from bot.kegui import Kegui
-from bot.models import Allocation, Conflict, Customer, Ownership, Relation, Staff
+from bot.models import Allocation, Conflict, Ownership, Relation
+from bot.models.allocation import packed
 from bot.models.conflict import RESOLVED
-from bot.models.customer import LIVE_RELATIONS
 from bot.router import Received
 from bot.staff import staff
-from bot.staff.candidate import Candidate
-from config import table
 
 KEPT = "kept"
 OWNED = "owned"
 TRANSFER = "transfer"
 NOBODY = "nobody"
+# A seed says who of those alike comes first; JSON has no larger numbers for everybody.
+SEEDS = 2**31
 
 
 def allocate(received: Received, kegui: Kegui) -> Allocation:
@@ -27,7 +48,7 @@ def allocate(received: Received, kegui: Kegui) -> Allocation:
 
     A customer who has an owner stays with that owner: the second contact is a conflict. One
     conditional write decides, so that of two members at the same moment only one can win. The
-    decision is stored with its reason, once for each event.
+    decision is stored with its reason and all that it was given, once for each event.
     """
     decided = Allocation.get_or_none(Allocation.event_id == received.id)
     if decided is None:
@@ -38,72 +59,92 @@ def allocate(received: Received, kegui: Kegui) -> Allocation:
 
 def _decide(received: Received, kegui: Kegui) -> Allocation:
     event = received.event
-    rules_table = table("allocation")
-    owner = Ownership.current(event.external_userid)
-    everybody: list[Candidate] = []
-    if owner is not None and _still_serves(owner):
-        decision = Decision(owner.userid, "the customer has an owner already", None)
-        outcome = KEPT
-    else:
+    rule_set, rules = rule_sets.deciding(kegui)
+    arrival = facts.arrival_of(received, kegui)
+    if arrival.owner is None:
         staff.has_met_a_customer(event.userid, kegui)
-        everybody = staff.candidates(kegui)
-        first = first_contact(_contacts_before(received), everybody)
-        if Customer.get_by_id(event.external_userid).review:
-            decision = Decision(None, "several members are in contact: a person decides", None)
-        elif first is not None:
-            decision = Decision(first, "the first member in contact, of whom no event spoke", None)
-        else:
-            rules = _as_spelled(rules_from(rules_table))
-            decision = choose_owner(event.state, event.userid, rules, everybody)
-        outcome = TRANSFER if decision.transfer else OWNED if decision.owner else NOBODY
+    firm = Firm(() if arrival.owner is not None else facts.people(kegui))
+    counted = facts.numbers(rules, arrival.at, kegui.settings.zone)
+    seed = secrets.randbelow(SEEDS)
+    decision = decide(arrival, rules, firm, counted, seed)
     Allocation.insert(
         event_id=received.id,
         external_userid=event.external_userid,
         added_userid=event.userid,
         channel=event.state,
         owner=decision.owner,
-        outcome=outcome,
+        outcome=outcome_of(decision),
         rule=decision.rule,
-        rules_version=rules_table["version"],
-        reason=decision.reason,
-        candidates=_shown(everybody, decision),
-        excluded=[{"userid": userid, "why": why} for userid, why in decision.excluded],
-        decided_at=clock.now(),
+        rule_set_id=rule_set.id,
+        rules_version=rules.version,
+        seed=seed,
+        reason=_sentence(decision),
+        arrival=facts.arrival_kept(arrival),
+        explained=packed(facts.explanation(decision, arrival, rules, firm, counted)),
+        decided_at=arrival.at,
     ).on_conflict_ignore().execute()
     return Allocation.get(Allocation.event_id == received.id)
 
 
-def _as_spelled(rules: Sequence[Rule]) -> list[Rule]:
-    """A rule may name a member by a userid that they had before."""
-    return [replace(rule, userids=Staff.each_spelled(rule.userids)) for rule in rules]
+def outcome_of(decision: Decision) -> str:
+    """Say what is to be done after a decision."""
+    if decision.code == HAS_OWNER:
+        return KEPT
+    if decision.owner is None:
+        return NOBODY
+    return TRANSFER if decision.transfer else OWNED
 
 
-def _shown(everybody: list[Candidate], decision: Decision) -> list[dict[str, object]]:
-    """The members who could have been chosen, as they stood at that moment."""
-    barred = dict(decision.excluded)
-    return [
-        {"userid": one.userid, "customers": one.customers, "capacity": one.capacity}
-        for one in everybody
-        if one.userid not in barred
-    ]
+_WHY = {
+    NOT_IN_RULE: "not in the rule",
+    NO_LICENCE: "lacks a licence",
+    LICENCE_EXPIRED: "a licence has expired",
+    OFF_DUTY: "on leave or off duty",
+    ON_LEAVE: "on leave or off duty",
+    FULL: "full",
+    QUOTA: "has reached the daily quota",
+    LEAVING: "is leaving",
+    CONFLICT: "disputes the customer",
+}
+_SENTENCES = {
+    HAS_OWNER: "the customer has an owner already",
+    UNDER_REVIEW: "several members are in contact: a person decides",
+    FIRST_CONTACT: "the first member in contact, of whom no event spoke",
+    NO_RULE: "no rule covers this channel",
+    ADDED_FITS: "the added member is eligible",
+    NOBODY_FITS: "nobody allowed has room",
+}
 
 
-def _contacts_before(received: Received) -> list[str]:
-    """The other members in contact with the customer, the first one first."""
-    event = received.event
-    others = Relation.select(Relation.userid).where(
-        Relation.external_userid == event.external_userid,
-        Relation.userid != event.userid,
-        Relation.state.in_(LIVE_RELATIONS),
-        Relation.added_at < event.created_at,
-    )
-    return [relation.userid for relation in others.order_by(Relation.added_at, Relation.userid)]
+def _sentence(decision: Decision) -> str:
+    if decision.code == ADDED_UNFIT:
+        return f"the added member is not eligible: {_WHY[decision.facts['why']]}"
+    if decision.code == BY_STRATEGY:
+        return f"chosen by {decision.facts['strategy']}"
+    return _SENTENCES[decision.code]
 
 
-def _still_serves(owner: Ownership) -> bool:
-    """An owner keeps the customer while there is a contact between the two."""
-    relation = Relation.of(owner.external_userid, owner.userid)
-    return relation is not None and relation.is_live
+def replay(row: Allocation, kegui: Kegui) -> bool:
+    """Decide again from what was kept; whether the answer and its explanation are the same.
+
+    Raises:
+        NothingKept: the decision is older than its explanation.
+    """
+    kept, body = row.explanation, rule_sets.body_of(row.rule_set_id)
+    if not kept or body is None:
+        raise NothingKept
+    written = rule_sets.rules_of(body, facts.products_read(kept))
+    rules = rule_sets.spelled(written, kept["spellings"])
+    arrival = facts.arrival_read(row, kegui.settings.zone)
+    firm, counted = facts.firm_read(kept["people"]), facts.numbers_read(kept)
+    decision = decide(arrival, rules, firm, counted, row.seed)
+    again = facts.explanation(decision, arrival, rules, firm, counted)
+    names = ("owner", "rule", "code", "facts", "candidates", "passed")
+    return all(again[name] == kept[name] for name in names)
+
+
+class NothingKept(Exception):
+    """A decision of which no facts were kept cannot be taken again."""
 
 
 def _carry_out(decided: Allocation, received: Received, kegui: Kegui) -> None:
@@ -114,7 +155,7 @@ def _carry_out(decided: Allocation, received: Received, kegui: Kegui) -> None:
             external_userid,
             # Until WeCom has moved the customer, the member whom the customer knows is the owner.
             added_userid if decided.outcome == TRANSFER else str(decided.owner),
-            held_by=held.userid if held and not _still_serves(held) else None,
+            held_by=held.userid if held and not facts.still_serves(held) else None,
             at=clock.now(),
             reason=decided.reason,
             allocation_id=decided.id,

@@ -1,105 +1,458 @@
-"""Who looks after a new customer."""
+"""Who looks after a new customer: rules, and the decision over plain values."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import heapq
+import random
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
-from bot.staff.candidate import Candidate
+from bot.staff import duty
+from bot.staff.duty import Licence, Period
+
+FIRST, ROUND_ROBIN, WEIGHTED = "first", "round_robin", "weighted"
+LEAST_LOADED, FORMER_OWNER = "least_loaded", "former_owner"
+STRATEGIES = (FIRST, ROUND_ROBIN, WEIGHTED, LEAST_LOADED, FORMER_OWNER)
+WORK, OFF, ANY = "work", "off", "any"
+HOURS = (WORK, OFF, ANY)
+WECHAT, WECOM = "wechat", "wecom"
+# WeCom's own numbers (path 92114).
+TYPES: Mapping[str, int] = {WECHAT: 1, WECOM: 2}
+EVERY_CHANNEL = "*"
+
+# Why a candidate gets nobody; of the first two bot.staff.duty is the judge.
+NO_LICENCE, LICENCE_EXPIRED = duty.NO_LICENCE, duty.LICENCE_EXPIRED
+OFF_DUTY, ON_LEAVE = duty.OFF_DUTY, duty.ON_LEAVE
+FULL, QUOTA, LEAVING, CONFLICT = "full", "quota", "leaving", "conflict"
+EXCLUSIONS = (NO_LICENCE, LICENCE_EXPIRED, OFF_DUTY, ON_LEAVE, FULL, QUOTA, LEAVING, CONFLICT)
+
+# Why a decision is as it is.
+HAS_OWNER, UNDER_REVIEW = "has_owner", "under_review"
+FIRST_CONTACT = "first_contact"
+NO_RULE, ADDED_FITS, BY_STRATEGY = "no_rule", "added_member_fits", "by_strategy"
+ADDED_UNFIT, NOBODY_FITS = "added_member_unfit", "nobody_fits"
+NOT_IN_RULE = "not_in_rule"
+
+# The place in a draw of whoever has the weight 0.
+NEVER = float("inf")
+
+
+@dataclass(frozen=True)
+class Product:
+    """A product line: the licences it needs, all of them, and the tags that speak of it."""
+
+    licences: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Rule:
-    """One rule of ``config/allocation.toml``; no departments and no userids: everybody."""
+    """One rule; no departments and no userids: everybody.
+
+    ``transfer`` None: as the strategy wants it. ``returning``: the customer had an owner before.
+    ``weights``: of userids, or of departments where the strategy chooses those first.
+    """
 
     name: str
-    channels: Sequence[str] = ("*",)
-    departments: Sequence[int] = ()
-    userids: Sequence[str] = ()
-    transfer: bool = False
+    channels: tuple[str, ...] = (EVERY_CHANNEL,)
+    departments: tuple[int, ...] = ()
+    userids: tuple[str, ...] = ()
+    transfer: bool | None = None
+    strategy: str = FIRST
+    licences: tuple[str, ...] = ()
+    skills: tuple[str, ...] = ()
+    product: str = ""
+    region: str = ""
+    tags: tuple[str, ...] = ()
+    types: tuple[str, ...] = ()
+    hours: str = ANY
+    returning: bool | None = None
+    weights: tuple[tuple[str, float], ...] = ()
+    by_department: bool = False
+    otherwise: str = ""
 
-    def covers(self, channel: str) -> bool:
-        return any(fnmatchcase(channel, pattern) for pattern in self.channels)
+    @property
+    def transfers(self) -> bool:
+        """Whether somebody else than the added member may get the customer."""
+        return self.strategy != FIRST if self.transfer is None else self.transfer
 
-    def allows(self, candidate: Candidate) -> bool:
-        if not self.departments and not self.userids:
-            return True
-        return candidate.userid.lower() in self._named or bool(
-            set(self.departments) & set(candidate.departments)
-        )
+    @property
+    def names_channels(self) -> bool:
+        return EVERY_CHANNEL not in self.channels
 
     @cached_property
-    def _named(self) -> frozenset[str]:
+    def named(self) -> frozenset[str]:
         """WeCom does not tell upper from lower case in a userid; asked of every member in turn."""
         return frozenset(userid.lower() for userid in self.userids)
+
+    @cached_property
+    def weight_of(self) -> Mapping[str, float]:
+        return {name.lower(): weight for name, weight in self.weights}
+
+    def allows(self, person: "Person") -> bool:
+        """Whether the member is one of those whom the rule is about, able or not."""
+        if not set(self.skills) <= person.skills:
+            return False
+        if not self.departments and not self.userids:
+            return True
+        return person.userid.lower() in self.named or bool(
+            set(self.departments) & set(person.departments)
+        )
+
+
+@dataclass(frozen=True)
+class Rules:
+    """Rules in their order, and the product lines that they speak of."""
+
+    version: str
+    rules: tuple[Rule, ...]
+    products: Mapping[str, Product] = field(default_factory=dict)
+
+    @cached_property
+    def regions(self) -> frozenset[str]:
+        """The regions that some rule names: only these tags say where a customer is."""
+        return frozenset(rule.region for rule in self.rules if rule.region)
+
+    @cached_property
+    def by_name(self) -> Mapping[str, Rule]:
+        return {rule.name: rule for rule in self.rules}
+
+    def products_of(self, tags: frozenset[str]) -> frozenset[str]:
+        """Return the products of which a customer's tags speak."""
+        return frozenset(
+            name
+            for name, product in self.products.items()
+            if name in tags or not tags.isdisjoint(product.tags)
+        )
+
+    def licences_for(self, rule: Rule, products: frozenset[str]) -> tuple[str, ...]:
+        """Return the licences needed of whoever gets such a customer by this rule."""
+        needed = dict.fromkeys(rule.licences)
+        for name in (rule.product, *sorted(products)):
+            if name in self.products:
+                needed |= dict.fromkeys(self.products[name].licences)
+        return tuple(needed)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A customer and the member they added.
+
+    ``day``: by the firm's clock. ``former_owners``: the last one first. ``disputed``: members who
+    are after this customer in an open conflict. ``owner``: who has the customer and is in contact
+    with them. ``contacts_before``: members in contact of whom no event spoke, the first one first.
+    """
+
+    external_userid: str
+    added_userid: str
+    channel: str
+    at: datetime
+    day: date
+    is_work_time: bool = True
+    type: int | None = None
+    tags: frozenset[str] = frozenset()
+    former_owners: tuple[str, ...] = ()
+    disputed: frozenset[str] = frozenset()
+    owner: str | None = None
+    is_under_review: bool = False
+    contacts_before: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Person:
+    """A member who might own a customer. ``capacity`` None: WeCom's own limit decides.
+
+    ``unfit``: one of ``EXCLUSIONS`` that holds whatever the hour, or ""; ``unfit_detail`` says it
+    more closely.
+    """
+
+    userid: str
+    departments: tuple[int, ...] = ()
+    capacity: int | None = None
+    daily_quota: int | None = None
+    licences: tuple[Licence, ...] = ()
+    skills: frozenset[str] = frozenset()
+    availability: tuple[Period, ...] = ()
+    unfit: str = ""
+    unfit_detail: str = ""
+
+
+@dataclass
+class Numbers:
+    """What changes with every customer: how many each has, how many each got today, and when each
+    got the last one by a rule (seconds of the epoch, by rule and userid)."""
+
+    load: dict[str, int] = field(default_factory=dict)
+    today: dict[str, int] = field(default_factory=dict)
+    turns: dict[tuple[str, str], float] = field(default_factory=dict)
+
+    def note(self, rule: str, userid: str, at: datetime) -> None:
+        """Count a customer whom somebody got."""
+        self.load[userid] = self.load.get(userid, 0) + 1
+        self.today[userid] = self.today.get(userid, 0) + 1
+        self.turns[rule, userid] = at.timestamp()
+
+
+class Judged(NamedTuple):
+    """A candidate as the decision saw them; ``excluded_by`` "": eligible."""
+
+    userid: str
+    excluded_by: str
+    detail: str
+    load: int
 
 
 @dataclass(frozen=True)
 class Decision:
-    """The owner and why; ``transfer`` says that WeCom must move the customer first."""
+    """The owner and why; ``transfer`` says that WeCom must move the customer first.
+
+    ``code`` and ``facts`` are the reason; ``passed``: the rules that found nobody, before.
+    """
 
     owner: str | None
-    reason: str
-    rule: str | None
+    code: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    rule: str | None = None
     transfer: bool = False
-    excluded: Sequence[tuple[str, str]] = ()
+    candidates: tuple[Judged, ...] = ()
+    passed: tuple[str, ...] = ()
 
 
-def rules_from(table: Mapping[str, Any]) -> list[Rule]:
-    """Read the rules of the allocation table.
+class Firm:
+    """The members, in an order that no database changes, and whom each rule is about."""
 
-    Raises:
-        TypeError: a rule has a key that no rule has.
-    """
-    return [Rule(**entry) for entry in table.get("rule", [])]
+    def __init__(self, people: Iterable[Person]) -> None:
+        self.people = tuple(sorted(people, key=lambda one: one.userid))
+        self._pools: dict[Rule, tuple[Person, ...]] = {}
+        self._by_id = {one.userid.lower(): one for one in self.people}
+
+    def get(self, userid: str) -> Person | None:
+        return self._by_id.get(userid.lower())
+
+    def pool(self, rule: Rule) -> tuple[Person, ...]:
+        """Return the members whom a rule is about, able or not."""
+        if rule not in self._pools:
+            self._pools[rule] = tuple(one for one in self.people if rule.allows(one))
+        return self._pools[rule]
 
 
-def first_contact(userids: Sequence[str], candidates: Sequence[Candidate]) -> str | None:
-    """Return the first of these members who may own customers, or None.
-
-    Somebody who serves the customer already keeps them, room or not.
-    """
-    fit = {candidate.userid for candidate in candidates if not candidate.unfit}
-    return next((userid for userid in userids if userid in fit), None)
+def covering(arrival: Arrival, rules: Rules) -> Rule | None:
+    """Return the first rule whose conditions an arrival meets."""
+    products = rules.products_of(arrival.tags) if arrival.tags else frozenset()
+    regions = arrival.tags & rules.regions if arrival.tags else frozenset()
+    return next((one for one in rules.rules if _covers(one, arrival, products, regions)), None)
 
 
-def choose_owner(
-    channel: str, added_userid: str, rules: Sequence[Rule], candidates: Sequence[Candidate]
+def _covers(
+    rule: Rule, arrival: Arrival, products: frozenset[str], regions: frozenset[str]
+) -> bool:
+    """Product and region hold for whoever comes by a channel that the rule names, and otherwise
+    for those whose tags say so; never for those whose tags say another one."""
+    if not any(fnmatchcase(arrival.channel, pattern) for pattern in rule.channels):
+        return False
+    if rule.product and not _fits(rule.product, products, rule):
+        return False
+    if rule.region and not _fits(rule.region, regions, rule):
+        return False
+    if not arrival.tags.issuperset(rule.tags):
+        return False
+    if rule.types and arrival.type not in [TYPES[one] for one in rule.types]:
+        return False
+    if rule.hours != ANY and arrival.is_work_time != (rule.hours == WORK):
+        return False
+    return rule.returning is None or bool(arrival.former_owners) == rule.returning
+
+
+def _fits(wanted: str, known: frozenset[str], rule: Rule) -> bool:
+    return wanted in known if known else rule.names_channels
+
+
+def decide(
+    arrival: Arrival,
+    rules: Rules,
+    firm: Firm,
+    numbers: Numbers,
+    seed: int,
+    *,
+    explain: bool = True,
 ) -> Decision:
-    """Choose the owner of a customer whom nobody owns yet.
+    """Choose the owner of a customer.
 
-    The first rule that covers the channel decides. The member whom the customer added is the
-    owner when the rule allows them, they are fit and have room: the customer's scan has made
-    that relation already. Otherwise, and only where the rule says ``transfer``, the least loaded
-    of the allowed gets the customer; ties go to the userid that sorts first, so that the same
-    facts always give the same owner. Else there is no owner, and a manager decides.
+    An owner in contact keeps the customer. Of several members in contact a person decides; whoever
+    serves the customer already, and no event said so, keeps them, room or not. Otherwise the first
+    rule that covers the arrival decides; where it finds nobody, the rule that it names
+    in ``otherwise`` does. Its strategy puts the candidates in an order, and the first of them
+    whom nothing excludes gets the customer. The same values always give the same answer: where
+    several are alike, the seed says who comes first.
+
+    Args:
+        numbers: read, never changed.
+        explain: name every candidate of the rule, and why they are excluded.
     """
-    rule = next((rule for rule in rules if rule.covers(channel)), None)
+    if arrival.owner is not None:
+        return Decision(arrival.owner, HAS_OWNER)
+    if arrival.is_under_review:
+        return Decision(None, UNDER_REVIEW)
+    rule = covering(arrival, rules)
+    products = rules.products_of(arrival.tags) if arrival.tags else frozenset()
+    first = _first_contact(arrival, firm, rules.licences_for(rule or Rule(""), products))
+    if first is not None:
+        return Decision(first, FIRST_CONTACT)
     if rule is None:
-        return Decision(None, "no rule covers this channel", None)
-    excluded = tuple(
-        (candidate.userid, why)
-        for candidate in candidates
-        if (why := candidate.exclusion or ("" if rule.allows(candidate) else "not in the rule"))
-    )
-    barred = dict(excluded)
-    free = [candidate for candidate in candidates if candidate.userid not in barred]
-    if any(candidate.userid == added_userid for candidate in free):
-        return Decision(added_userid, "the added member is eligible", rule.name, False, excluded)
-
-    why = barred.get(added_userid, "unknown member")
-    if not rule.transfer:
-        return Decision(
-            None, f"the added member is not eligible: {why}", rule.name, False, excluded
-        )
-    if not free:
-        return Decision(None, "nobody allowed has room", rule.name, False, excluded)
-    chosen = min(free, key=lambda candidate: (candidate.customers, candidate.userid))
+        return Decision(None, NO_RULE)
+    passed: list[str] = []
+    while True:
+        judge = _Judge(arrival, firm, numbers, rules.licences_for(rule, products))
+        chosen, code, facts = _choose(rule, judge, seed)
+        following = rules.by_name.get(rule.otherwise)
+        if chosen is not None or following is None or following.name in (*passed, rule.name):
+            break
+        passed.append(rule.name)
+        rule = following
     return Decision(
-        chosen.userid,
-        f"the added member is not eligible ({why}); least loaded of the rule",
+        chosen,
+        code,
+        facts,
         rule.name,
-        True,
-        excluded,
+        chosen is not None and chosen.lower() != arrival.added_userid.lower(),
+        tuple(judge.judged(one) for one in firm.pool(rule)) if explain else (),
+        tuple(passed),
     )
+
+
+def _first_contact(arrival: Arrival, firm: Firm, needed: tuple[str, ...]) -> str | None:
+    judge = _Judge(arrival, firm, Numbers(), needed)
+    for userid in arrival.contacts_before:
+        person = firm.get(userid)
+        # Nothing is counted: they have this customer already.
+        if person is not None and judge.excludes(person)[0] in ("", FULL, QUOTA):
+            return person.userid
+    return None
+
+
+def _choose(rule: Rule, judge: "_Judge", seed: int) -> tuple[str | None, str, dict[str, Any]]:
+    """Return the chosen member and the reason."""
+    arrival, pool = judge.arrival, judge.firm.pool(rule)
+    added = judge.firm.get(arrival.added_userid)
+    why = NOT_IN_RULE
+    if added is not None and rule.allows(added):
+        why = judge.excludes(added)[0]
+    if not why and added is not None and (rule.strategy == FIRST or not rule.transfers):
+        return added.userid, ADDED_FITS, {}
+    if not rule.transfers:
+        return None, ADDED_UNFIT, {"why": why}
+    for person in _in_order(rule, pool, judge, seed):
+        if not judge.excludes(person)[0]:
+            facts = {"strategy": rule.strategy, **({"why": why} if why else {})}
+            return person.userid, BY_STRATEGY, facts
+    return None, NOBODY_FITS, {"candidates": len(pool)}
+
+
+def _in_order(rule: Rule, pool: Sequence[Person], judge: "_Judge", seed: int) -> Iterator[Person]:
+    """The candidates of a rule, the one who should get the customer first."""
+    if rule.strategy == FORMER_OWNER:
+        before = (*judge.arrival.former_owners, judge.arrival.added_userid)
+        former = (judge.firm.get(userid) for userid in before)
+        yield from (one for one in former if one is not None and rule.allows(one))
+    if rule.strategy == FIRST and rule.userids:
+        named = (judge.firm.get(userid) for userid in rule.userids)
+        yield from (one for one in named if one is not None and rule.allows(one))
+    if rule.by_department:
+        for some in _departments_in_order(rule, pool, judge, seed):
+            yield from _persons_in_order(rule, some, judge, seed)
+    else:
+        yield from _persons_in_order(rule, pool, judge, seed)
+
+
+def _persons_in_order(
+    rule: Rule, pool: Sequence[Person], judge: "_Judge", seed: int
+) -> Iterator[Person]:
+    numbers, count = judge.numbers, len(pool)
+    keys: list[float]
+    if rule.strategy == WEIGHTED:
+        # The first of a sample without replacement (Efraimidis and Spirakis, 2006).
+        draw = random.Random(seed)  # noqa: S311 - it decides, it keeps no secret
+        weight_of = rule.weight_of
+        keys = [_drawn(draw.random(), weight_of.get(one.userid.lower(), 1.0)) for one in pool]
+    elif rule.strategy == ROUND_ROBIN:
+        turns, name = numbers.turns, rule.name
+        keys = [turns.get((name, one.userid), 0.0) for one in pool]
+    else:
+        load = numbers.load
+        keys = [load.get(one.userid, 0) for one in pool]
+    heap = [(keys[place], (place + seed) % count, place) for place in range(count)]
+    heapq.heapify(heap)
+    while heap:
+        _key, _tie, place = heapq.heappop(heap)
+        if keys[place] != NEVER:
+            yield pool[place]
+
+
+def _drawn(number: float, weight: float) -> float:
+    """The place of a candidate in a weighted draw, the lowest first; weight 0 is never drawn."""
+    return NEVER if weight <= 0 else -((1.0 - number) ** (1.0 / weight))
+
+
+def _departments_in_order(
+    rule: Rule, pool: Sequence[Person], judge: "_Judge", seed: int
+) -> list[list[Person]]:
+    """The rule's departments with their members, the one whose turn it is first."""
+    numbers = judge.numbers
+    groups = [
+        (number, [one for one in pool if number in one.departments]) for number in rule.departments
+    ]
+    filled = [(number, some) for number, some in groups if some]
+    if rule.strategy == WEIGHTED:
+        draw = random.Random(seed)  # noqa: S311 - it decides, it keeps no secret
+        drawn = [
+            (_drawn(draw.random(), rule.weight_of.get(str(number), 1.0)), some)
+            for number, some in filled
+        ]
+        keyed = [(key, some) for key, some in drawn if key != NEVER]
+    elif rule.strategy == ROUND_ROBIN:
+        keyed = [
+            (max(numbers.turns.get((rule.name, one.userid), 0.0) for one in some), some)
+            for _number, some in filled
+        ]
+    else:
+        keyed = [
+            (sum(numbers.load.get(one.userid, 0) for one in some) / len(some), some)
+            for _number, some in filled
+        ]
+    return [some for _key, some in sorted(keyed, key=lambda one: one[0])]
+
+
+class _Judge:
+    """Says of each candidate what keeps them from one arrival."""
+
+    def __init__(
+        self, arrival: Arrival, firm: Firm, numbers: Numbers, needed: tuple[str, ...]
+    ) -> None:
+        self.arrival, self.firm, self.numbers = arrival, firm, numbers
+        self._needed = needed
+
+    def excludes(self, person: Person) -> tuple[str, str]:
+        """Return one of ``EXCLUSIONS`` with its detail, or two empty texts."""
+        if person.unfit:
+            return person.unfit, person.unfit_detail
+        if self._needed:
+            why, kind = duty.lacking(self._needed, person.licences, self.arrival.day)
+            if why:
+                return why, kind
+        if person.availability and (why := duty.away(person.availability, self.arrival.at)):
+            return why, ""
+        if person.userid in self.arrival.disputed:
+            return CONFLICT, ""
+        load, today = self.numbers.load, self.numbers.today
+        if person.capacity is not None and load.get(person.userid, 0) >= person.capacity:
+            return FULL, ""
+        quota = person.daily_quota
+        if quota is not None and today.get(person.userid, 0) >= quota:
+            return QUOTA, ""
+        return "", ""
+
+    def judged(self, person: Person) -> Judged:
+        why, detail = self.excludes(person)
+        return Judged(person.userid, why, detail, self.numbers.load.get(person.userid, 0))

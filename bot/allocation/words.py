@@ -14,9 +14,43 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
         "transfer": Word(_l("转给其他成员"), BUSY),
         "nobody": Word(_l("暂无归属，等待主管"), WARN),
     },
+    "exclusion": {
+        "no_licence": Word(_l("缺少资质"), WARN),
+        "licence_expired": Word(_l("资质不在有效期内"), WARN),
+        "off_duty": Word(_l("不当班"), QUIET),
+        "leave": Word(_l("休假中"), QUIET),
+        "full": Word(_l("客户数已满"), QUIET),
+        "quota": Word(_l("已达每日配额"), QUIET),
+        "leaving": Word(_l("离职或即将离职"), QUIET),
+        "conflict": Word(_l("正与他人争议该客户"), WARN),
+    },
+    "rule_set": {
+        "draft": Word(_l("草稿"), QUIET),
+        "submitted": Word(_l("等待复核"), BUSY),
+        "approved": Word(_l("已批准，未发布"), BUSY),
+        "rejected": Word(_l("已驳回"), WARN),
+        "released": Word(_l("生效中"), GOOD),
+        "superseded": Word(_l("已被替换"), QUIET),
+        "rolled_back": Word(_l("已撤下"), WARN),
+    },
+    "dry_run": {
+        "waiting": Word(_l("等待试算"), QUIET),
+        "running": Word(_l("试算中"), BUSY),
+        "done": Word(_l("试算完成"), GOOD),
+        "failed": Word(_l("试算失败"), WARN),
+    },
 }
 
 # As the audit log writes them.
 ACTS: Mapping[str, LazyString] = {
     "allocation.look": _l("查看分配依据"),
+    "allocation.list": _l("查看分配记录"),
+    "ruleset.adopt": _l("启用安装自带的分配规则"),
+    "ruleset.draft": _l("起草分配规则"),
+    "ruleset.propose": _l("提交分配规则"),
+    "ruleset.approve": _l("批准分配规则"),
+    "ruleset.reject": _l("驳回分配规则"),
+    "ruleset.release": _l("发布分配规则"),
+    "ruleset.rollback": _l("回退分配规则"),
+    "ruleset.dry_run": _l("试算分配规则"),
 }

@@ -27,6 +27,15 @@ SENTENCES: Mapping[str, LazyString] = {
         "最早与客户建立联系的成员（其添加事件未收到）"
     ),
     "full": _l("客户数已满"),
+    "lacks a licence": _l("缺少所需资质"),
+    "a licence has expired": _l("所需资质已过期"),
+    "has reached the daily quota": _l("已达每日配额"),
+    "disputes the customer": _l("正与他人争议该客户"),
+    "chosen by first": _l("客户添加的成员不符合条件，归规则中排在最前的成员"),
+    "chosen by round_robin": _l("按规则轮流分配"),
+    "chosen by weighted": _l("按规则的权重分配"),
+    "chosen by least_loaded": _l("归规则内客户最少的成员"),
+    "chosen by former_owner": _l("归客户原来的归属成员"),
     "not in the rule": _l("不在规则范围内"),
     "unknown member": _l("未知成员"),
     "not an active member": _l("不是在职成员"),
@@ -80,9 +89,6 @@ SENTENCES: Mapping[str, LazyString] = {
 # ``member`` is a userid, ``why`` a sentence of its own; the rest stays as it is.
 PATTERNS: Mapping[str, LazyString] = {
     r"the added member is not eligible: (?P<why>.+)": _l("客户添加的成员不符合条件：%(why)s"),
-    r"the added member is not eligible \((?P<why>.+)\); least loaded of the rule": _l(
-        "客户添加的成员不符合条件（%(why)s）；归规则内客户最少的成员"
-    ),
     r"(?P<member>\S+) is full": _l("%(member)s 的客户数已满"),
     r"(?P<member>\S+) cannot take over: (?P<code>\d+)": _l(
         "%(member)s 无法接收（错误码 %(code)s）"

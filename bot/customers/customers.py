@@ -38,7 +38,9 @@ def meet(received: Received, kegui: Kegui) -> Customer:
         return customer
     # What the answer lacks says nothing against what is known.
     customer.name, customer.type = detail.name or customer.name, detail.type or customer.type
-    customer.save(only=[Customer.name, Customer.type])
+    tags = {tag for contact in detail.follow_users for tag in contact.tags}
+    customer.tags = sorted(tags)
+    customer.save(only=[Customer.name, Customer.type, Customer.tags])
     spelled = Staff.spellings([contact.userid for contact in detail.follow_users])
     for contact in detail.follow_users:
         userid = spelled[contact.userid]

@@ -2,7 +2,7 @@
 
 from bot.db import Model
 from bot.models.alarm import Alarm
-from bot.models.allocation import Allocation
+from bot.models.allocation import Allocation, DryRun, RuleSet
 from bot.models.api_access import ApiToken, IdempotencyKey
 from bot.models.archive import (
     ArchiveAnchor,

@@ -11,6 +11,7 @@ from peewee import (
     CharField,
     IntegerField,
     IntegrityError,
+    JSONField,
     TextField,
 )
 
@@ -28,14 +29,16 @@ SEVERAL_FOLLOWERS = "several_followers"
 class Customer(Model):
     """An external contact of the corporation.
 
-    ``review`` says why a person must look at it. ``is_owned``: the customer belongs to somebody;
-    who was owned once never becomes nobody's, see ``Ownership``.
+    ``review`` says why a person must look at it. ``tags``: the names of the tags that members gave
+    the customer in WeCom, as last read. ``is_owned``: the customer belongs to somebody; who was
+    owned once never becomes nobody's, see ``Ownership``.
     """
 
     external_userid = CharField(max_length=64, primary_key=True)
     name = CharField(max_length=255, default="")
     type = IntegerField(null=True)
     channel = CharField(max_length=64, default="")
+    tags = JSONField(default=list)
     review = CharField(max_length=32, null=True, index=True)
     met_at = UTCDateTimeField()
     is_owned = BooleanField(default=False)

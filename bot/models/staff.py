@@ -28,8 +28,11 @@ class Staff(Model):
     """A member of the corporation.
 
     ``serves`` says that WeCom gives the member 客户联系; ``status`` is WeCom's own (1 active,
-    2 disabled, 4 not activated, 5 left); capacity, licences, duty and leave are ours. Whoever was
-    offboarded and came back did so at ``returned_at``.
+    2 disabled, 4 not activated, 5 left); the rest is ours. ``licences`` are rows of kind, number,
+    valid_from and valid_to (days or null), ``availability`` rows of from, to (days of the firm's
+    clock, or moments) and kind, see bot.staff.duty; ``on_duty`` and ``on_leave`` hold until
+    somebody changes them. ``daily_quota``: so many new customers a day. Whoever was offboarded and
+    came back did so at ``returned_at``.
     """
 
     userid = CharField(max_length=LONGEST_USERID, primary_key=True)
@@ -42,7 +45,10 @@ class Staff(Model):
     left_at = UTCDateTimeField(null=True)
     returned_at = UTCDateTimeField(null=True)
     capacity = IntegerField(null=True)
+    daily_quota = IntegerField(null=True)
     licences = JSONField(default=list)
+    skills = JSONField(default=list)
+    availability = JSONField(default=list)
     on_duty = BooleanField(default=True)
     on_leave = BooleanField(default=False)
     seen_at = UTCDateTimeField()

@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 from string import Formatter
 from typing import Any
 
-from bot.allocation.rules import rules_from
+from bot.allocation import work_calendar
+from bot.allocation.fault_words import texts_of
+from bot.allocation.rule_files import products_from, read
 from bot.wecom.customers import WELCOME_BYTES
 from bot.wecom.messages import TEXT_BYTES
-from config import table
+from config import table, text
 
 NOTICES, ALLOCATION = "notices", "allocation"
+PRODUCTS, CALENDAR = "products", "work_calendar"
 VERSION_CHARACTERS = 32
 ROW_NAME_CHARACTERS, BUTTON_CHARACTERS = 5, 10
 # What is filled into each app message.
@@ -68,19 +71,19 @@ def misfits() -> list[Misfit]:
     """Look at all tables."""
     return [
         replace(found, place=f"config/{name}.toml {found.place}".rstrip())
-        for name in (NOTICES, ALLOCATION)
+        for name in (NOTICES, ALLOCATION, PRODUCTS, CALENDAR)
         for found in _of(name)
     ]
 
 
 def _of(name: str) -> list[Misfit]:
     try:
-        read = table(name)
+        found = table(name)
     except FileNotFoundError:
         return [Misfit("", "文件不存在", "is not there")]
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         return [Misfit("", f"不是有效的 TOML（{error}）", f"no TOML ({error})")]
-    return list(_notices(read) if name == NOTICES else _allocation(read))
+    return list(_READERS[name](found))
 
 
 def _notices(notices: Mapping[str, Any]) -> Iterator[Misfit]:
@@ -106,12 +109,29 @@ def _notices(notices: Mapping[str, Any]) -> Iterator[Misfit]:
             yield Misfit(_shown(f"digest.{name}"), "须为正整数", "no number above 0")
 
 
-def _allocation(allocation: Mapping[str, Any]) -> Iterator[Misfit]:
-    yield from _version(allocation, "version")
+def _allocation(_found: Mapping[str, Any]) -> Iterator[Misfit]:
     try:
-        rules_from(allocation)
-    except TypeError as error:
-        yield Misfit("[[rule]]", f"规则无法读取（{error}）", f"no rule ({error})")
+        products = products_from(table(PRODUCTS))
+    except (KeyError, TypeError, OSError, tomllib.TOMLDecodeError):
+        # It is told of in its own place.
+        products = {}
+    for fault in read(text(ALLOCATION), products)[1]:
+        chinese, english = texts_of(fault)
+        yield Misfit(f"line {fault.line}", chinese, english)
+
+
+def _products(found: Mapping[str, Any]) -> Iterator[Misfit]:
+    yield from _version(found, "version")
+    try:
+        products_from(found)
+    except (KeyError, TypeError) as error:
+        yield Misfit("[product]", f"产品无法读取（{error}）", f"no product ({error})")
+
+
+def _calendar(found: Mapping[str, Any]) -> Iterator[Misfit]:
+    yield from _version(found, "version")
+    for place, said in work_calendar.faults(found):
+        yield Misfit(f"[{place}]" if place else "", f"日历有误（{said}）", said)
 
 
 def _version(notices: Mapping[str, Any], place: str) -> Iterator[Misfit]:
@@ -173,3 +193,11 @@ def _at(notices: Mapping[str, Any], place: str) -> Any:
 def _shown(place: str) -> str:
     section, _, name = place.rpartition(".")
     return f"[{section}] {name}" if section else name
+
+
+_READERS = {
+    NOTICES: _notices,
+    ALLOCATION: _allocation,
+    PRODUCTS: _products,
+    CALENDAR: _calendar,
+}

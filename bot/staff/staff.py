@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, tzinfo
 from typing import Any, cast
 
 import structlog
@@ -18,6 +18,7 @@ from bot.kegui import Kegui
 from bot.models import Department, FormerUserid, Handover, Ownership, Staff
 from bot.models.handover import CANCELLED, HANDOVER_OPEN, OFFBOARDING
 from bot.models.staff import ACTIVE, LEFT
+from bot.staff import duty
 from bot.staff.candidate import Candidate
 from bot.wecom import ABOUT_ONE, OUT_OF_RANGE, Refused, User, WeComError
 
@@ -192,7 +193,8 @@ def mark_left(userid: str, at: datetime, *, is_proven: bool = True) -> None:
 
 
 def set_terms(userid: str, by: Who, kegui: Kegui, **terms: object) -> None:
-    """Keep what managers set: ``licences``, ``capacity``, ``on_duty``, ``on_leave``.
+    """Keep what managers set: ``licences``, ``capacity``, ``daily_quota``, ``skills``,
+    ``availability``, ``on_duty``, ``on_leave``.
 
     Who was offboarded but stays after all is put on duty again.
     """
@@ -201,15 +203,24 @@ def set_terms(userid: str, by: Who, kegui: Kegui, **terms: object) -> None:
     returned = {"returned_at": clock.now()} if terms.get("on_duty") else {}
     with transaction():
         Staff.update(**terms, **returned).where(Staff.userid == userid).execute()
-        written = {name: "-" if term is None else term for name, term in terms.items()}
+        written = {name: _in_the_log(term) for name, term in terms.items()}
         kegui.audit.record(by, "staff.set_terms", f"staff {userid}", **written)
+
+
+def _in_the_log(term: object) -> object:
+    """A term as the audit log writes it: of rows each in a line."""
+    if term is None:
+        return "-"
+    if isinstance(term, list) and any(isinstance(one, dict) for one in term):
+        return "; ".join("/".join(str(part) for part in one.values() if part) for one in term)
+    return term
 
 
 def candidates(kegui: Kegui, userids: Sequence[str] | None = None) -> list[Candidate]:
     """Return every member as the rules see them, with the number of customers they own."""
     query = Staff.select() if userids is None else Staff.select().where(Staff.userid.in_(userids))
     loads = customers_owned(userids)
-    leaving = _leaving()
+    gone, now = leaving(), clock.now()
     return [
         Candidate(
             userid=member.userid,
@@ -218,7 +229,7 @@ def candidates(kegui: Kegui, userids: Sequence[str] | None = None) -> list[Candi
             capacity=(
                 kegui.settings.default_capacity if member.capacity is None else member.capacity
             ),
-            unfit=_unfit(member, leaving),
+            unfit=_unfit(member, gone, now, kegui.settings.zone),
         )
         for member in query.order_by(Staff.userid)
     ]
@@ -257,19 +268,23 @@ def manager_of(userid: str) -> str | None:
     return None
 
 
-def _unfit(member: Staff, leaving: set[str]) -> str:
+def _unfit(member: Staff, gone: Collection[str], at: datetime, zone: tzinfo) -> str:
     if not member.is_here:
         return "not an active member"
     if not member.serves:
         return "has no 客户联系"
-    if member.userid in leaving:
+    if member.userid in gone:
         return "is leaving"
-    if member.on_leave or not member.on_duty:
+    if (
+        member.on_leave
+        or not member.on_duty
+        or duty.away(duty.periods_of(member.availability, zone), at)
+    ):
         return "on leave or off duty"
     return ""
 
 
-def _leaving() -> set[str]:
+def leaving() -> set[str]:
     """Name the members with an offboarding, also a finished one: the account may live on."""
     query = (
         Handover.select(Handover.userid)

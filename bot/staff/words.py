@@ -17,6 +17,32 @@ EVENTS: Mapping[tuple[str, str], LazyString] = {
     ("unsubscribe", ""): _l("成员不再可使用本应用"),
 }
 
+# Why what somebody sent about a member cannot be taken, in Chinese and in English.
+WRONG: Mapping[str, tuple[str, str]] = {
+    "missing": ("不能为空", "it must not be empty"),
+    "bad_text": ("最多 64 字，不含换行", "at most 64 characters, none of them a line end"),
+    "bad_date": ("不是日期或时间", "no day or moment"),
+    "bad_number": ("不是允许范围内的整数", "no number within the limits"),
+    "ends_before_it_begins": ("结束早于开始", "it ends before it begins"),
+    "overlap": ("两段时间重叠，请先确定以哪一段为准", "two periods overlap: say which one holds"),
+    "too_many": ("条目过多", "too many of them"),
+    "unknown_kind": (
+        "须为 duty（当班）、leave（休假）或 off（休息）",
+        "it is none of duty, leave and off",
+    ),
+    "unknown_member": ("没有这位成员", "there is no such member"),
+    "unknown_column": ("没有这一列", "there is no such column"),
+    "unknown_zone": ("不认识这个时区", "an unknown time zone"),
+    "bad_rule": ("重复规则无法读取", "the rule of repetition cannot be read"),
+    "no_beginning": ("事件没有开始时间", "an event without a beginning"),
+    "no_end": ("事件没有结束标记", "an event that has no END"),
+    "no_calendar": ("不是 iCalendar 文件", "no iCalendar file"),
+    "not_a_table": ("不是可读取的 CSV 或 xlsx 文件", "no CSV or xlsx file that can be read"),
+    "no_userid_column": ("第一行须有 userid（账号）一列", "the first row needs a column userid"),
+    "too_large": ("文件过大", "the file is too large"),
+    "empty": ("文件是空的", "the file is empty"),
+}
+
 # As the audit log writes them.
 ACTS: Mapping[str, LazyString] = {
     "staff.list": _l("查看成员列表"),

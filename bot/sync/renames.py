@@ -260,7 +260,10 @@ def _merge_staff(former: str, userid: str) -> int:
     old = Staff.get_by_id(former)
     Staff.update(
         capacity=old.capacity,
+        daily_quota=old.daily_quota,
         licences=old.licences,
+        skills=old.skills,
+        availability=old.availability,
         on_duty=old.on_duty,
         on_leave=old.on_leave,
         returned_at=old.returned_at,

@@ -18,7 +18,10 @@ WELCOME_BYTES = 4000
 
 @dataclass(frozen=True)
 class FollowUser:
-    """One member's contact with a customer; ``add_way`` by WeCom's table (path 92114)."""
+    """One member's contact with a customer; ``add_way`` by WeCom's table (path 92114).
+
+    ``tags``: the names of those that the member gave the customer, where the answer has names.
+    """
 
     userid: str
     remark: str
@@ -26,6 +29,7 @@ class FollowUser:
     state: str
     add_way: int
     oper_userid: str
+    tags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -134,6 +138,7 @@ def _follow_user(row: Mapping[str, Any], userid: str = "") -> FollowUser:
         state=text(row, "state")[:STATE_CHARACTERS],
         add_way=number(row, "add_way"),
         oper_userid=text(row, "oper_userid"),
+        tags=tuple(text(tag, "tag_name") for tag in rows(row, "tags", "tag_name")),
     )
 
 

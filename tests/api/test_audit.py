@@ -119,8 +119,6 @@ def world(firm: None, kegui: Kegui, call: Call) -> None:
         outcome="kept",
         rules_version="1",
         reason="",
-        candidates=[],
-        excluded=[],
         decided_at=at(5),
     )
     SyncRun.create(run="r1", kind="import", started_at=at(0))

@@ -42,6 +42,7 @@ from bot.models import (
     SyncRun,
     TransferAttempt,
 )
+from bot.models.allocation import packed
 from bot.queue import Queue
 from bot.reason import Reason
 from bot.rights import Role
@@ -147,6 +148,22 @@ def firm(database: str) -> None:
     add_firm()
 
 
+def explained(*candidates: tuple[str, str | None, int]) -> bytes:
+    """An explanation that names these: who, what excluded them, how many customers they had."""
+    rows = [
+        {
+            "userid": userid,
+            "eligible": why is None,
+            "excluded_by": why,
+            "detail": None,
+            "load": load,
+            "capacity": 50,
+        }
+        for userid, why, load in candidates
+    ]
+    return packed({"candidates": rows})
+
+
 def add_firm() -> None:
     """Chen added Zhang San, then Li Hua: a conflict. Wang Wu leaves, his customers move."""
     _add_people()
@@ -226,8 +243,7 @@ def _add_chen() -> None:
         rule="成员添加的客户归添加人",
         rules_version="2026-11-1",
         reason="the added member is eligible",
-        candidates=[{"userid": "zhangsan", "customers": 3, "capacity": 50}],
-        excluded=[{"userid": "wangwu", "why": "is leaving"}],
+        explained=explained(("zhangsan", None, 3), ("wangwu", "leaving", 8)),
         decided_at=at(0.1),
     )
     Ownership.create(

@@ -50,6 +50,7 @@ from tests.console.conftest import (
     add_relation,
     add_troubles,
     at,
+    explained,
     in_days,
 )
 from tests.stack import free_port
@@ -332,7 +333,7 @@ def _meet(external_userid: str, name: str, userid: str, minutes: float) -> None:
         rule="成员添加的客户归添加人",
         rules_version="2026-11-1",
         reason=reason,
-        candidates=[{"userid": userid, "customers": 9, "capacity": 50}],
+        explained=explained((userid, None, 9)),
         decided_at=at(minutes + 0.1),
     )
     Ownership.create(

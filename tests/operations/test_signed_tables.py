@@ -16,6 +16,7 @@ from bot.operations import signed_tables
 from config.settings import PREFIX
 from tests.operations.test_health import COMPLETE, client
 
+TABLES = ("notices", "allocation", "products", "work_calendar")
 Table = dict[str, Any]
 Plant = Callable[[Table], object]
 
@@ -27,7 +28,7 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Callable[[str, Plant], None]:
     def plant(name: str, change: Plant) -> None:
         changed = copy.deepcopy(config.table(name))
         change(changed)
-        other = {**{one: config.table(one) for one in ("notices", "allocation")}, name: changed}
+        other = {**{one: config.table(one) for one in TABLES}, name: changed}
         monkeypatch.setattr(signed_tables, "table", other.__getitem__)
 
     return plant
@@ -56,8 +57,9 @@ UNFIT: list[tuple[str, Plant, str]] = [
     ("notices", put("approval.approve", "同" * 11), "[approval] approve: 11 characters"),
     ("notices", put("approval.leaver", "离职的成员是"), "[approval] leaver: 6 characters"),
     ("notices", put("digest.gap_after_seconds", "60"), "[digest] gap_after_seconds: no number"),
-    ("allocation", lambda table: table.pop("version"), "version: a text of 1 to 32"),
-    ("allocation", lambda table: table["rule"].append({"nmae": "x"}), "[[rule]]: no rule"),
+    ("products", lambda table: table.pop("version"), "version: a text of 1 to 32"),
+    ("products", lambda table: table["product"].update(x={}), "[product]: no product"),
+    ("work_calendar", lambda table: table["year"].pop("2026") and table["work"].clear(), "cannot"),
 ]
 
 
@@ -70,6 +72,18 @@ def test_what_does_not_fit_is_named(
     found = [str(one) for one in signed_tables.misfits()]
 
     assert any(f"config/{name}.toml {said}" in one for one in found), found
+
+
+def test_a_rule_that_nobody_understands_is_named_by_its_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written = config.text("allocation").replace("transfer", "trasnfer")
+    monkeypatch.setattr(signed_tables, "text", lambda _name: written)
+
+    [found] = map(str, signed_tables.misfits())
+
+    line = next(number for number, one in enumerate(written.splitlines(), 1) if one[:4] == "tras")
+    assert found.startswith(f"config/allocation.toml line {line}: there is no key 'trasnfer'")
 
 
 def test_a_notice_of_4000_bytes_fits(plant: Callable[[str, Plant], None]) -> None:

@@ -43,6 +43,7 @@ from bot.models import (
     Conflict,
     Consent,
     Customer,
+    DryRun,
     Effect,
     FormerUserid,
     Handover,
@@ -55,6 +56,7 @@ from bot.models import (
     Proposal,
     Relation,
     RoleGrant,
+    RuleSet,
     Staff,
     StaffDepartment,
     SyncFinding,
@@ -93,8 +95,9 @@ HISTORY: set[Field] = {
     ArchiveConversation.key,
     ArchiveMessage.sender,
     ArchiveParticipant.person,
-    Allocation.candidates,
-    Allocation.excluded,
+    Allocation.arrival,
+    RuleSet.body,
+    DryRun.result,
     Conflict.resolution,
     FormerUserid.former,
     IdempotencyKey.answer,
@@ -115,6 +118,8 @@ NAMES_NOBODY: dict[str, str] = {
     "Alarm": "kind text what_to_do",
     "Allocation": "external_userid channel outcome rule rules_version reason",
     "ApiToken": "name digest scopes departments mac",
+    "DryRun": "state error",
+    "RuleSet": "kind label body_sha256 source state",
     "ArchiveAnchor": "link signature",
     "ArchiveConversation": "chat_id kind",
     "ArchiveDayKey": "day",
@@ -133,7 +138,7 @@ NAMES_NOBODY: dict[str, str] = {
     "Conflict": "external_userid state",
     "Consent": "external_userid chat_id state evidence",
     "ContactWay": "config_id qr_code state remark channel",
-    "Customer": "external_userid name channel review",
+    "Customer": "external_userid name channel tags review",
     "Department": "name",
     "Effect": "kind state reason_code reason_facts",
     "EndpointPause": "name secret_name endpoint reason",
@@ -159,7 +164,7 @@ NAMES_NOBODY: dict[str, str] = {
     "Relation": "external_userid state source channel end",
     "RoleGrant": "role mac",
     "SecondFactor": "mac",
-    "Staff": "name departments licences",
+    "Staff": "name departments licences skills availability",
     "SyncCount": "run kind outcome",
     "SyncFinding": "run kind here wecom outcome",
     "SyncProgress": "run step cursor",
@@ -629,9 +634,8 @@ def test_rules_and_operators_named_by_the_former_userid_are_the_member(
 ) -> None:
     member(OLD)
     renamed(kegui)
-    rule = {"name": "desk", "channels": ["desk"], "userids": [OLD]}
-    table = {"version": "1", "rule": [rule]}
-    monkeypatch.setattr("bot.allocation.allocate.table", lambda _name: table)
+    rule = f'version = "1"\n[[rule]]\nname = "desk"\nchannels = ["desk"]\nuserids = ["{OLD}"]'
+    monkeypatch.setattr("bot.allocation.rule_sets.text", lambda _name: rule)
 
     comes(
         kegui,

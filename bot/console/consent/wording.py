@@ -9,7 +9,7 @@ from flask_babel import LazyString
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
-from bot.allocation.rules import rules_from
+from bot.allocation.rule_sets import shown_now
 from bot.consent.rights import SEE_WORDING
 from bot.console.gate import allow
 from bot.models import Department
@@ -55,7 +55,8 @@ blueprint = APIBlueprint(
 @allow(SEE_WORDING)
 def index() -> str:
     """What customers and staff are told, and who gets a new customer, with the versions."""
-    rules = rules_from(table("allocation"))
+    _body, decides = shown_now()
+    rules = decides.rules
     numbers = [number for rule in rules for number in rule.departments]
     departments = Department.select().where(Department.id.in_(numbers))
     return render_template(
@@ -65,7 +66,7 @@ def index() -> str:
             for name, section in table("notices").items()
         ],
         rules=rules,
-        rules_version=table("allocation")["version"],
+        rules_version=decides.version,
         departments={row.id: row.name or str(row.id) for row in departments},
         names=names_of(staff=[userid for rule in rules for userid in rule.userids]),
     )

@@ -179,7 +179,7 @@ def _names_in(journey: Journey) -> Names:
         members |= {getattr(row, "userid", None), getattr(row, "owner", None), step.recipient}
         members |= {attempt.takeover_userid for attempt in step.attempts}
         if isinstance(row, Allocation):
-            members |= {one["userid"] for one in (*row.candidates, *row.excluded)}
+            members |= {one["userid"] for one in row.candidates}
             members.add(row.added_userid)
         elif isinstance(row, Conflict):
             members |= {*row.contenders, settled_by(row)}

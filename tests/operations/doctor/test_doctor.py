@@ -57,8 +57,9 @@ def test_a_notice_that_wecom_would_refuse_is_named(
 ) -> None:
     notices = copy.deepcopy(config.table("notices"))
     notices["consent"]["text"] = "好" * 1400
-    tables = {"notices": notices, "allocation": config.table("allocation")}
-    monkeypatch.setattr(signed_tables, "table", tables.__getitem__)
+    monkeypatch.setattr(
+        signed_tables, "table", lambda name: notices if name == "notices" else config.table(name)
+    )
 
     report = patient.examine()
 
