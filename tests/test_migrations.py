@@ -116,8 +116,8 @@ def test_whoever_may_write_customers_may_where_functions_are_nobodys(
             assert children.kegui("migrate", environment=env).returncode == 0
             owner.execute(f"SET ROLE {role}".encode())
             owner.execute(
-                "INSERT INTO customer (external_userid, name, channel, met_at, is_owned)"
-                " VALUES ('wm_1', '王伟', '', now(), false)"
+                "INSERT INTO customer (external_userid, name, channel, tags, met_at, is_owned)"
+                " VALUES ('wm_1', '王伟', '', '[]', now(), false)"
             )
             assert owner.execute("SELECT bigrams('Ab王')").fetchone() == (["ab", "b王"],)
         server.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())

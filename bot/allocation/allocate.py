@@ -63,8 +63,11 @@ def _decide(received: Received, kegui: Kegui) -> Allocation:
     arrival = facts.arrival_of(received, kegui)
     if arrival.owner is None:
         staff.has_met_a_customer(event.userid, kegui)
-    firm = Firm(() if arrival.owner is not None else facts.people(kegui))
-    counted = facts.numbers(rules, arrival.at, kegui.settings.zone)
+    settings = kegui.settings
+    firm = Firm(
+        () if arrival.owner is not None else facts.people(settings.default_capacity, settings.zone)
+    )
+    counted = facts.numbers(rules, arrival.at, settings.zone)
     seed = secrets.randbelow(SEEDS)
     decision = decide(arrival, rules, firm, counted, seed)
     Allocation.insert(

@@ -35,23 +35,24 @@ from config import table
 LONGEST_TURN = timedelta(days=90)
 
 
-def people(kegui: Kegui, userids: Sequence[str] | None = None) -> list[Person]:
+def people(default_capacity: int | None, zone: tzinfo) -> list[Person]:
     """Return the members as the rules see them, whoever may own customers or not."""
-    query = Staff.select() if userids is None else Staff.select().where(Staff.userid.in_(userids))
     gone = staff.leaving()
-    return [_person(member, member.userid in gone, kegui) for member in query]
+    return [
+        _person(member, member.userid in gone, default_capacity, zone) for member in Staff.select()
+    ]
 
 
-def _person(member: Staff, is_leaving: bool, kegui: Kegui) -> Person:
+def _person(member: Staff, is_leaving: bool, default_capacity: int | None, zone: tzinfo) -> Person:
     unfit, detail = _unfit(member, is_leaving)
     return Person(
         userid=member.userid,
         departments=tuple(member.departments),
-        capacity=kegui.settings.default_capacity if member.capacity is None else member.capacity,
+        capacity=default_capacity if member.capacity is None else member.capacity,
         daily_quota=member.daily_quota,
         licences=duty.licences_of(member.licences),
         skills=frozenset(member.skills),
-        availability=duty.periods_of(member.availability, kegui.settings.zone),
+        availability=duty.periods_of(member.availability, zone),
         unfit=unfit,
         unfit_detail=detail,
     )

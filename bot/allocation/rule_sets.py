@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import tzinfo
 from functools import lru_cache
 from typing import Any
 
@@ -146,14 +147,15 @@ def check(body: str, kegui: Kegui) -> Rules:
     rules, faults = read(body, facts.products())
     if rules is None:
         raise Faulty(faults)
-    found = [*check_here(rules, body, kegui), *_check_calendar(rules, body)]
+    settings = kegui.settings
+    found = faults_here(rules, body, settings.default_capacity, settings.zone)
     if found:
-        raise Faulty(sorted(found, key=lambda fault: fault.line))
+        raise Faulty(found)
     return rules
 
 
-def check_here(rules: Rules, body: str, kegui: Kegui) -> list[Fault]:
-    """Hold rules against the members and departments of this installation."""
+def faults_here(rules: Rules, body: str, default_capacity: int | None, zone: tzinfo) -> list[Fault]:
+    """Hold rules against the members, departments and the calendar of this installation."""
     spellings = Staff.spellings(sorted(names_in(rules)))
     rows = Staff.select().where(Staff.userid.in_(list(spellings.values())))
     is_here = {row.userid: row.is_here for row in rows}
@@ -161,10 +163,10 @@ def check_here(rules: Rules, body: str, kegui: Kegui) -> list[Fault]:
     departments = {row.id for row in Department.select(Department.id)}
     members: Any = StaffDepartment.select(StaffDepartment.department_id).distinct().tuples()
     departments |= {number for (number,) in members}
-    here = [
-        one for one in facts.people(kegui) if one.unfit_detail not in ("has_left", "not_active")
-    ]
-    return check_members(spelled(rules, spellings), body, here, known, departments)
+    everybody = facts.people(default_capacity, zone)
+    here = [one for one in everybody if one.unfit_detail not in ("has_left", "not_active")]
+    found = check_members(spelled(rules, spellings), body, here, known, departments)
+    return sorted([*found, *_check_calendar(rules, body)], key=lambda fault: fault.line)
 
 
 def _check_calendar(rules: Rules, body: str) -> list[Fault]:
@@ -185,6 +187,8 @@ def draft(kind: str, body: str, source: str, by: Who, kegui: Kegui) -> RuleSet:
         Faulty: something is wrong with it.
     """
     rules = check(body, kegui)
+    # Whatever is drafted here comes after what the installation brought.
+    deciding(kegui)
     with transaction():
         row = _add(kind, rules.version, body, source, DRAFT, by)
         kegui.audit.record(by, "ruleset.draft", subject_of(row), number=row.number)
@@ -290,7 +294,7 @@ def roll_back(row: RuleSet, by: Who, kegui: Kegui) -> RuleSet:
     with transaction():
         _take_over(back, (SUPERSEDED,), ROLLED_BACK, by)
         kegui.audit.record(by, "ruleset.rollback", subject_of(back), number=back.number)
-    return back
+        return RuleSet.get_by_id(back.id)
 
 
 def _before(row: RuleSet) -> RuleSet:

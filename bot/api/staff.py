@@ -32,8 +32,8 @@ class LicenceIn(Asked):
 
     kind: Name
     number: Name = ""
-    valid_from: str | None = None
-    valid_to: str | None = None
+    valid_from: Name | None = None
+    valid_to: Name | None = None
 
 
 class PeriodIn(BaseModel):
@@ -41,9 +41,9 @@ class PeriodIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", populate_by_name=True)
 
-    start: str = Field(alias="from")
-    end: str = Field(alias="to")
-    kind: str
+    start: Name = Field(alias="from")
+    end: Name = Field(alias="to")
+    kind: Name
 
 
 Licences = Annotated[list[LicenceIn], Field(max_length=terms.MOST_LICENCES)]
@@ -188,7 +188,7 @@ def take_file(query_data: ImportQuery) -> imports.Imported:
 class CalendarQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    kind: str = ""
+    kind: Name = ""
 
 
 @blueprint.post("/<userid>/calendar")

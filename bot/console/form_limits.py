@@ -12,11 +12,13 @@ CHARACTERS: Mapping[str, int] = {
     "other": 200,
     # Several people, or several qualifications, in one line.
     "successors": 4_000,
-    "licences": 8_000,
+    "licences": 20_000,
+    "skills": 8_000,
+    "availability": 60_000,
     # Addresses of ours that lead back, and what a form showed when it was opened.
     "next": 8_000,
     "url": 8_000,
-    "shown": 60_000,
+    "shown": 200_000,
 }
 # Of the fields that may come several times, as ticks do.
 USUAL_VALUES = 1_000

@@ -17,7 +17,18 @@ from bot.models.granting import genuine
 
 READ = "read"
 ADMIN = "admin"
-SCOPES = (READ, "offboarding", "handover", "allocation", "events", "audit", "archive", ADMIN)
+SCOPES = (
+    READ,
+    "offboarding",
+    "handover",
+    "allocation",
+    "events",
+    "audit",
+    "archive",
+    "rules",
+    "hr",
+    ADMIN,
+)
 PREFIX = "kgt_"
 TERMINAL = "cli:"
 MAKER_LOST_THE_RIGHT = "its maker lost the right"

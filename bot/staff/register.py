@@ -8,7 +8,7 @@ from bot.console.staff import staff as staff_pages
 from bot.rights import Topic
 from bot.staff import staff
 from bot.staff.rights import CHANGE_STAFF, SEE_STAFF
-from bot.staff.words import ACTS, EVENTS
+from bot.staff.words import ACTS, EVENTS, WORDS
 
 CAPABILITY = Capability(
     "staff",
@@ -16,6 +16,7 @@ CAPABILITY = Capability(
         SEE_STAFF,
         CHANGE_STAFF,
     ),
+    words=WORDS,
     events=EVENTS,
     acts=ACTS,
     before_work=(staff.ask_for_unknown,),

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
+from bot.words import BUSY, GOOD, QUIET, Word
+
 # By the event and change type of WeCom.
 EVENTS: Mapping[tuple[str, str], LazyString] = {
     ("change_contact", "create_user"): _l("成员入职"),
@@ -15,6 +17,14 @@ EVENTS: Mapping[tuple[str, str], LazyString] = {
     ("change_contact", "delete_party"): _l("删除部门"),
     ("subscribe", ""): _l("成员可使用本应用"),
     ("unsubscribe", ""): _l("成员不再可使用本应用"),
+}
+
+WORDS: Mapping[str, Mapping[str, Word]] = {
+    "availability": {
+        "duty": Word(_l("当班"), GOOD),
+        "leave": Word(_l("休假"), BUSY),
+        "off": Word(_l("休息"), QUIET),
+    },
 }
 
 # Why what somebody sent about a member cannot be taken, in Chinese and in English.

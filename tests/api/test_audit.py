@@ -70,6 +70,7 @@ LOOKS = {
     "/staff": "staff.list",
     "/staff/lihua": "staff.look",
     "/allocations/1": "allocation.look",
+    "/allocations?external_userid=wm_chen": "allocation.list",
     "/events/1": "event.look",
     "/events?external_userid=wm_chen": "event.list",
     "/events?userid=lihua": "event.list",
@@ -81,8 +82,12 @@ NO_LOOKS = (
     "/alarms",
     "/contact-ways",
     "/contact-ways/<int:number>",
+    # Of members only how many customers each would have.
+    "/dry-runs/<int:number>",
     "/openapi.json",
     "/pauses",
+    "/rule-sets",
+    "/rule-sets/<int:number>",
     "/sync-runs",
 )
 each_change = pytest.mark.parametrize("act", CHANGES)

@@ -57,53 +57,78 @@ def test_a_token_needs_scopes_that_exist(store: str, scopes: list[str]) -> None:
 
 
 # Which scope opens which call, written by hand: not read from the views.
-SCOPES = ("read", "offboarding", "handover", "allocation", "events", "audit", "archive", "admin")
+SCOPES = (
+    "read",
+    "offboarding",
+    "handover",
+    "allocation",
+    "events",
+    "audit",
+    "archive",
+    "rules",
+    "hr",
+    "admin",
+)
 CALLS = """
-                                           read offb hand allo even audi arch admin
-GET    /alarms                             o    .    .    .    .    .    .    o
-GET    /allocations/<number>               o    .    .    o    .    .    .    o
-GET    /archive/completeness               .    .    .    .    .    .    o    o
-GET    /archive/media/<sha256>             .    .    .    .    .    .    o    o
-GET    /archive/messages                   .    .    .    .    .    .    o    o
-GET    /archive/messages/<msgid>           .    .    .    .    .    .    o    o
-POST   /archive/search                     .    .    .    .    .    .    o    o
-GET    /audit                              .    .    .    .    .    o    .    o
-GET    /conflicts                          o    .    .    o    .    .    .    o
-GET    /conflicts/<number>                 o    .    .    o    .    .    .    o
-POST   /conflicts/<number>/resolve         .    .    .    o    .    .    .    o
-GET    /contact-ways                       o    .    .    o    .    .    .    o
-POST   /contact-ways                       .    .    .    o    .    .    .    o
-GET    /contact-ways/<number>              o    .    .    o    .    .    .    o
-PATCH  /contact-ways/<number>              .    .    .    o    .    .    .    o
-DELETE /contact-ways/<number>              .    .    .    o    .    .    .    o
-GET    /customers                          o    .    .    .    .    .    .    o
-GET    /customers/<external_userid>        o    .    .    .    .    .    .    o
-GET    /customers/<external_userid>/timeline  o .    .    .    .    .    .    o
-GET    /events                             o    .    .    .    o    .    .    o
-GET    /events/<number>                    o    .    .    .    o    .    .    o
-POST   /events/<number>/replay             .    .    .    .    o    .    .    o
-GET    /gaps                               o    .    .    .    .    .    .    o
-GET    /handovers                          o    .    o    .    .    .    .    o
-POST   /handovers                          .    .    o    .    .    .    .    o
-GET    /handovers/<number>                 o    .    o    .    .    .    .    o
-PATCH  /handovers/<number>                 .    .    o    .    .    .    .    o
-POST   /handovers/<number>/approve         .    .    o    .    .    .    .    o
-POST   /handovers/<number>/cancel          .    .    o    .    .    .    .    o
-GET    /handovers/<number>/items           o    .    o    .    .    .    .    o
-GET    /offboardings                       o    o    .    .    .    .    .    o
-POST   /offboardings                       .    o    .    .    .    .    .    o
-GET    /offboardings/<number>              o    o    .    .    .    .    .    o
-PATCH  /offboardings/<number>              .    o    .    .    .    .    .    o
-POST   /offboardings/<number>/approve      .    o    .    .    .    .    .    o
-POST   /offboardings/<number>/cancel       .    o    .    .    .    .    .    o
-GET    /offboardings/<number>/items        o    o    .    .    .    .    .    o
-GET    /pauses                             o    .    .    .    .    .    .    o
-POST   /pauses/<name>/lift                 .    .    .    .    o    .    .    o
-GET    /staff                              o    .    .    o    .    .    .    o
-GET    /staff/<userid>                     o    .    .    o    .    .    .    o
-PUT    /staff/<userid>                     .    .    .    o    .    .    .    o
-GET    /sync-runs                          o    .    .    .    .    .    .    o
-GET    /sync-runs/<run>                    o    .    .    .    .    .    .    o
+                                           read offb hand allo even audi arch rule hr   admin
+GET    /alarms                             o    .    .    .    .    .    .    .    .    o
+GET    /allocations                        o    .    .    o    .    .    .    .    .    o
+GET    /allocations/<number>               o    .    .    o    .    .    .    .    .    o
+POST   /allocations/<number>/replay        o    .    .    o    .    .    .    .    .    o
+GET    /archive/completeness               .    .    .    .    .    .    o    .    .    o
+GET    /archive/media/<sha256>             .    .    .    .    .    .    o    .    .    o
+GET    /archive/messages                   .    .    .    .    .    .    o    .    .    o
+GET    /archive/messages/<msgid>           .    .    .    .    .    .    o    .    .    o
+POST   /archive/search                     .    .    .    .    .    .    o    .    .    o
+GET    /audit                              .    .    .    .    .    o    .    .    .    o
+GET    /conflicts                          o    .    .    o    .    .    .    .    .    o
+GET    /conflicts/<number>                 o    .    .    o    .    .    .    .    .    o
+POST   /conflicts/<number>/resolve         .    .    .    o    .    .    .    .    .    o
+GET    /contact-ways                       o    .    .    o    .    .    .    .    .    o
+POST   /contact-ways                       .    .    .    o    .    .    .    .    .    o
+GET    /contact-ways/<number>              o    .    .    o    .    .    .    .    .    o
+PATCH  /contact-ways/<number>              .    .    .    o    .    .    .    .    .    o
+DELETE /contact-ways/<number>              .    .    .    o    .    .    .    .    .    o
+GET    /customers                          o    .    .    .    .    .    .    .    .    o
+GET    /customers/<external_userid>        o    .    .    .    .    .    .    .    .    o
+GET    /customers/<external_userid>/timeline o    .    .    .    .    .    .    .    .    o
+GET    /dry-runs/<number>                  o    .    .    o    .    .    .    o    .    o
+GET    /events                             o    .    .    .    o    .    .    .    .    o
+GET    /events/<number>                    o    .    .    .    o    .    .    .    .    o
+POST   /events/<number>/replay             .    .    .    .    o    .    .    .    .    o
+GET    /gaps                               o    .    .    .    .    .    .    .    .    o
+GET    /handovers                          o    .    o    .    .    .    .    .    .    o
+POST   /handovers                          .    .    o    .    .    .    .    .    .    o
+GET    /handovers/<number>                 o    .    o    .    .    .    .    .    .    o
+PATCH  /handovers/<number>                 .    .    o    .    .    .    .    .    .    o
+POST   /handovers/<number>/approve         .    .    o    .    .    .    .    .    .    o
+POST   /handovers/<number>/cancel          .    .    o    .    .    .    .    .    .    o
+GET    /handovers/<number>/items           o    .    o    .    .    .    .    .    .    o
+GET    /offboardings                       o    o    .    .    .    .    .    .    .    o
+POST   /offboardings                       .    o    .    .    .    .    .    .    .    o
+GET    /offboardings/<number>              o    o    .    .    .    .    .    .    .    o
+PATCH  /offboardings/<number>              .    o    .    .    .    .    .    .    .    o
+POST   /offboardings/<number>/approve      .    o    .    .    .    .    .    .    .    o
+POST   /offboardings/<number>/cancel       .    o    .    .    .    .    .    .    .    o
+GET    /offboardings/<number>/items        o    o    .    .    .    .    .    .    .    o
+GET    /pauses                             o    .    .    .    .    .    .    .    .    o
+POST   /pauses/<name>/lift                 .    .    .    .    o    .    .    .    .    o
+GET    /rule-sets                          o    .    .    o    .    .    .    o    .    o
+POST   /rule-sets                          .    .    .    o    .    .    .    o    .    o
+GET    /rule-sets/<number>                 o    .    .    o    .    .    .    o    .    o
+POST   /rule-sets/<number>/approve         .    .    .    o    .    .    .    o    .    o
+POST   /rule-sets/<number>/dry-run         .    .    .    o    .    .    .    o    .    o
+POST   /rule-sets/<number>/reject          .    .    .    o    .    .    .    o    .    o
+POST   /rule-sets/<number>/release         .    .    .    o    .    .    .    o    .    o
+POST   /rule-sets/<number>/rollback        .    .    .    o    .    .    .    o    .    o
+POST   /rule-sets/<number>/submit          .    .    .    o    .    .    .    o    .    o
+GET    /staff                              o    .    .    o    .    .    .    .    .    o
+GET    /staff/<userid>                     o    .    .    o    .    .    .    .    .    o
+PUT    /staff/<userid>                     .    .    .    o    .    .    .    .    .    o
+POST   /staff/<userid>/calendar            .    .    .    o    .    .    .    .    o    o
+POST   /staff/imports                      .    .    .    o    .    .    .    .    o    o
+GET    /sync-runs                          o    .    .    .    .    .    .    .    .    o
+GET    /sync-runs/<run>                    o    .    .    .    .    .    .    .    .    o
 """
 PARTS = {
     "msgid": "1_2_external",

@@ -135,15 +135,20 @@ INSERT INTO department (id, name, parent_id, leaders)
   SELECT n, '部门' || n, CASE WHEN n = 1 THEN 0 ELSE n / 10 + 1 END,
          CASE WHEN n = {led} THEN '["manager"]' ELSE '[]' END::jsonb
   FROM generate_series(1, {departments}) AS n;
-INSERT INTO staff (userid, name, departments, status, serves, licences, on_duty, on_leave, seen_at)
+INSERT INTO staff (userid, name, departments, status, serves, licences, skills, availability,
+                   on_duty, on_leave, seen_at)
   SELECT 'staff' || lpad(n::text, 5, '0'), '成员' || n,
-         jsonb_build_array(mod(n, {departments}) + 1), 1, true, '[]'::jsonb, true, false, now()
+         jsonb_build_array(mod(n, {departments}) + 1), 1, true,
+         '[]'::jsonb, '[]'::jsonb, '[]'::jsonb,
+         true, false, now()
   FROM generate_series(1, {staff}) AS n;
-INSERT INTO staff (userid, name, departments, status, serves, licences, on_duty, on_leave, seen_at)
-  SELECT userid, userid, '[1]'::jsonb, 1, false, '[]'::jsonb, true, false, now()
+INSERT INTO staff (userid, name, departments, status, serves, licences, skills, availability,
+                   on_duty, on_leave, seen_at)
+  SELECT userid, userid, '[1]'::jsonb, 1, false, '[]'::jsonb, '[]'::jsonb, '[]'::jsonb,
+         true, false, now()
   FROM unnest(ARRAY['compliance', 'manager', 'hr', 'administrator']) AS userid;
-INSERT INTO customer (external_userid, name, channel, met_at, is_owned)
-  SELECT 'wm_' || n, '客户' || n, 'web' || mod(n, 40), now() - n * interval '1 minute',
+INSERT INTO customer (external_userid, name, channel, tags, met_at, is_owned)
+  SELECT 'wm_' || n, '客户' || n, 'web' || mod(n, 40), '[]'::jsonb, now() - n * interval '1 minute',
          mod(n, 50) <> 0
   FROM generate_series(1, {customers}) AS n;
 INSERT INTO ownership (external_userid, userid, since, reason)

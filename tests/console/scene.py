@@ -59,6 +59,10 @@ from tests.stack import free_port
 BOSS = "boss"
 MANAGER, COMPLIANCE, HR, STAFF = "chenjing", "shenyue", "heping", "zhangsan"
 SURNAMES = "赵钱孙李周吴郑王冯褚卫蒋沈韩杨朱秦尤许何吕施张孔曹"
+LICENCES = [
+    {"kind": "fund", "number": "F20260001", "valid_from": "2024-01-01", "valid_to": "2027-12-31"},
+    {"kind": "insurance", "number": "I88", "valid_from": "2024-01-01", "valid_to": None},
+]
 UNTOLD = ("wm_b05", "wm_b16", "wm_long")
 CHANNELS = ("pudong-branch", "app-banner", "seminar")
 
@@ -233,7 +237,7 @@ def _add_colleagues() -> None:
         Staff.create(
             userid=userid, name=name, departments=[department], serves=serves, seen_at=MORNING
         )
-    Staff.update(licences=["基金", "保险"], capacity=40).where(Staff.userid == STAFF).execute()
+    Staff.update(licences=LICENCES, capacity=40).where(Staff.userid == STAFF).execute()
     Staff.update(on_leave=True).where(Staff.userid == "sunqi").execute()
     given = [(BOSS, role) for role in Role if role not in (Role.STAFF, Role.SALES_MANAGER)]
     given += [

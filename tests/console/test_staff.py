@@ -1,5 +1,6 @@
 """成员与部门: who is listed, and what managers set for whom."""
 
+import io
 import re
 from datetime import timedelta
 from html import unescape
@@ -247,18 +248,50 @@ def test_a_manager_sets_what_a_member_takes_and_the_log_has_what_changed(
         manager,
         "/staff/members/zhangsan/edit",
         capacity=" 50 ",
-        licences="基金从业，证券从业、基金从业, ",
+        daily_quota="3",
+        licences="fund，F1，2026-01-01，2027/12/31\n\n证券从业\nfund, F1, 2026-01-01, 2027-12-31",
+        skills="英语、粤语，英语",
+        availability="2026-12-24, 2026-12-26, 休假\n2026-12-28 09:00, 2026-12-28 18:00, 当班",
         on_duty="1",
         on_leave="1",
     )
 
     assert answer.location == "/staff/members/zhangsan"
     assert "已保存" in manager.get(answer.location).get_data(as_text=True)
-    assert terms_of("zhangsan") == (50, ["基金从业", "证券从业"], True, True, None)
+    member = Staff.get_by_id("zhangsan")
+    assert terms_of("zhangsan")[0::2] == (50, True, None)
+    assert member.licences == [
+        {"kind": "fund", "number": "F1", "valid_from": "2026-01-01", "valid_to": "2027-12-31"},
+        {"kind": "证券从业", "number": "", "valid_from": None, "valid_to": None},
+    ]
+    assert (member.skills, member.daily_quota) == (["英语", "粤语"], 3)
+    assert member.availability == [
+        {"from": "2026-12-24", "to": "2026-12-26", "kind": "leave"},
+        {"from": "2026-12-28T01:00:00Z", "to": "2026-12-28T10:00:00Z", "kind": "duty"},
+    ]
     entry = AuditEntry.get(AuditEntry.act == "staff.set_terms")
     assert (entry.actor, entry.subject) == ("ma", "staff zhangsan")
     # Duty did not change, and writing it would take back somebody who is offboarded.
-    assert set(entry.details) == {"capacity", "licences", "on_leave"}
+    assert set(entry.details) == {
+        "capacity",
+        "daily_quota",
+        "licences",
+        "skills",
+        "availability",
+        "on_leave",
+    }
+    # What the form shows is what it takes.
+    form = manager.get("/staff/members/zhangsan/edit").get_data(as_text=True)
+    sent = {
+        name: unescape(
+            re.findall(rf'<textarea[^>]* name="{name}"[^>]*>(.*?)</textarea>', form, re.S)[0]
+        )
+        for name in ("licences", "availability")
+    }
+    more = {"capacity": "50", "daily_quota": "3", "skills": "英语、粤语", "on_duty": "1"}
+    submit(manager, "/staff/members/zhangsan/edit", on_leave="1", **more, **sent)
+    assert Staff.get_by_id("zhangsan").availability == member.availability
+    assert Staff.get_by_id("zhangsan").licences == member.licences
 
 
 def test_a_form_sent_as_it_was_changes_nothing(manager: FlaskClient) -> None:
@@ -275,24 +308,50 @@ def test_a_form_sent_as_it_was_changes_nothing(manager: FlaskClient) -> None:
         ("capacity", "-1", "请填写 0 到 1,000,000 的整数"),
         ("capacity", "1000001", "请填写 0 到 1,000,000 的整数"),
         ("capacity", "١", "请填写 0 到 1,000,000 的整数"),
-        ("licences", "长" * 65, "每项资质不超过 64 个字"),
-        ("licences", ",".join(f"L{number}" for number in range(101)), "最多 100 项资质"),
+        ("daily_quota", "x", "请填写 0 到 10,000 的整数"),
+        ("licences", "fund\n" + "长" * 65, "第 2 行：最多 64 字"),
+        ("licences", "fund, F1, 明天", "第 1 行：不是日期或时间"),
+        ("licences", "\n".join(f"L{number}" for number in range(101)), "最多 100 项资质"),
+        ("skills", "长" * 65, "每项不超过 64 个字"),
+        ("availability", "2026-12-24, 2026-12-26, 出游", "第 1 行：须为 duty"),
+        (
+            "availability",
+            "2026-12-01, 2026-12-31, 当班\n2026-12-24, 2026-12-26, 休假",
+            "两段时间重叠",
+        ),
     ],
 )
 def test_what_cannot_be_is_refused_and_nothing_typed_is_lost(
     manager: FlaskClient, field: str, typed: str, message: str
 ) -> None:
-    form = {"capacity": "7", "licences": "基金从业", "on_leave": "1", field: typed}
+    form = {"capacity": "7", "licences": "基金从业", "on_leave": "1"} | {field: typed}
 
     answer = submit(manager, "/staff/members/zhangsan/edit", **form)
     text = answer.get_data(as_text=True)
 
     assert answer.status_code == 422
     assert message in text
-    assert all(f'value="{form[name]}"' in text for name in ("capacity", "licences"))
+    assert f'value="{form["capacity"]}"' in text
+    assert str(escape(form["licences"])) in text
     assert re.search(r'name="on_leave"[^>]* checked', text)
     assert not re.search(r'name="on_duty"[^>]* checked', text)
     assert terms_of("zhangsan") == (None, [], True, False, None)
+
+
+def test_a_calendar_is_taken_or_its_line_is_named(manager: FlaskClient) -> None:
+    path = "/staff/members/zhangsan/calendar"
+    event = "BEGIN:VEVENT\nDTSTART;VALUE=DATE:20991224\nSUMMARY:{}\nEND:VEVENT"
+    whole = f"BEGIN:VCALENDAR\n{event}\nEND:VCALENDAR\n"
+
+    wrong = submit(manager, path, calendar=(io.BytesIO(whole.format("聚餐").encode()), "a.ics"))
+    taken = submit(manager, path, calendar=(io.BytesIO(whole.format("年假").encode()), "a.ics"))
+
+    assert wrong.status_code == 422
+    assert "第 2 行" in wrong.get_data(as_text=True)
+    assert taken.status_code == 302
+    [one] = Staff.get_by_id("zhangsan").availability
+    assert one["kind"] == "leave"
+    assert "2099-12-24 00:00" in manager.get("/staff/members/zhangsan").get_data(as_text=True)
 
 
 def test_a_form_that_is_not_ours_changes_nothing(manager: FlaskClient) -> None:

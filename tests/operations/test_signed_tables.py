@@ -1,6 +1,7 @@
 """What compliance signs is held against WeCom's limits: at the start, by readyz, by the doctor."""
 
 import copy
+import re
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -59,7 +60,7 @@ UNFIT: list[tuple[str, Plant, str]] = [
     ("notices", put("digest.gap_after_seconds", "60"), "[digest] gap_after_seconds: no number"),
     ("products", lambda table: table.pop("version"), "version: a text of 1 to 32"),
     ("products", lambda table: table["product"].update(x={}), "[product]: no product"),
-    ("work_calendar", lambda table: table["year"].pop("2026") and table["work"].clear(), "cannot"),
+    ("work_calendar", put("work.from", "9 o'clock"), "cannot be read"),
 ]
 
 
@@ -71,7 +72,7 @@ def test_what_does_not_fit_is_named(
 
     found = [str(one) for one in signed_tables.misfits()]
 
-    assert any(f"config/{name}.toml {said}" in one for one in found), found
+    assert any(re.match(f"config/{name}.toml:? {re.escape(said)}", one) for one in found), found
 
 
 def test_a_rule_that_nobody_understands_is_named_by_its_line(

@@ -36,6 +36,8 @@ SCOPES: Mapping[str, LazyString] = {
     "offboarding": _l("发起、修改、审批与取消离职继承"),
     "handover": _l("发起与取消在职继承"),
     "allocation": _l("裁定归属冲突，设置成员容量与资质，管理渠道活码"),
+    "rules": _l("起草、试算、提交、复核与发布规则"),
+    "hr": _l("导入成员的资质、排班与休假"),
     "events": _l("查看与重放事件，解除接口暂停"),
     "audit": _l("读取审计日志"),
     "archive": _l("检索与读取会话存档的内容"),

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
 
 from apiflask import APIBlueprint
@@ -12,9 +12,11 @@ from flask_babel import LazyString
 from flask_babel import gettext as _
 from flask_babel import lazy_gettext as _l
 
+from bot import clock
 from bot.audit.search import as_kept
 from bot.console import gate
 from bot.console.gate import allow
+from bot.console.language import html_language
 from bot.console.pages import PAGE_SIZE, choice, kegui, page_number
 from bot.console.words import ROLES
 from bot.customers.rights import SEE_CONFLICTS, SEE_CUSTOMERS
@@ -24,16 +26,33 @@ from bot.models.handover import OFFBOARDING
 from bot.models.staff import departments_by_id, name_of, path_of
 from bot.paging import page_of_query
 from bot.rights import Right, Role
-from bot.staff import members
+from bot.staff import duty, ics, imports, members
 from bot.staff import staff as terms
+from bot.staff import terms as limits
+from bot.staff.ics import BadCalendar
 from bot.staff.members import Line
 from bot.staff.names import names_of
 from bot.staff.rights import CHANGE_STAFF, SEE_STAFF
+from bot.staff.terms import Wrong
+from bot.staff.words import WRONG
 from bot.words import BUSY, GOOD, QUIET, WARN, Word
 
-TERMS = ("capacity", "licences", "on_duty", "on_leave")
-MOST_CUSTOMERS = 1_000_000
-MOST_LICENCES, LONGEST_LICENCE = 100, 64
+TERMS = (
+    "capacity",
+    "daily_quota",
+    "licences",
+    "skills",
+    "availability",
+    "on_duty",
+    "on_leave",
+)
+# As a line of the form calls each kind; the first is how it is shown.
+KIND_WORDS: Mapping[str, tuple[str, ...]] = {
+    duty.DUTY: ("当班", "值班", "duty"),
+    duty.LEAVE: ("休假", "请假", "leave"),
+    duty.OFF: ("休息", "轮休", "off"),
+}
+MOST_COMING = 10
 STATES: Mapping[str, Word] = {
     members.SERVING: Word(_l("服务中"), GOOD),
     members.ON_LEAVE: Word(_l("休假或不当班"), BUSY),
@@ -113,6 +132,7 @@ def show(userid: str) -> str:
     member = _visible(userid, SEE_STAFF)
     gate.record_look("staff.look", f"staff {userid}")
     line = _line(member)
+    held = duty.licences_of(member.licences)
     known = departments_by_id()
     led = [row for row in known.values() if userid in row.leaders]
     sees_handovers = _may_over(SEE_OFFBOARDINGS, userid)
@@ -121,6 +141,13 @@ def show(userid: str) -> str:
         "staff/show.html",
         line=line,
         states=STATES,
+        expiring=[one.kind for one in duty.expiring(held, gate.today())],
+        lapsed=[
+            one.kind for one in held if one.valid_to is not None and one.valid_to < gate.today()
+        ],
+        away=duty.away(duty.periods_of(member.availability, kegui().settings.zone), clock.now()),
+        coming=_coming(member),
+        kind_words=KIND_WORDS,
         account=ACCOUNTS.get(member.status, str(member.status)),
         paths=[path_of(number, known) for number in member.departments],
         led=[(row.id, name_of(row.id, known)) for row in led],
@@ -148,8 +175,10 @@ def change(userid: str) -> ResponseReturnValue:
     """Set capacity, licences, duty and leave; what stays the same is not written."""
     member = _visible(userid, CHANGE_STAFF)
     typed = {
-        "capacity": request.form.get("capacity", ""),
-        "licences": request.form.get("licences", ""),
+        **{
+            name: request.form.get(name, "")
+            for name in ("capacity", "daily_quota", "licences", "skills", "availability")
+        },
         "on_duty": "on_duty" in request.form,
         "on_leave": "on_leave" in request.form,
         "returns": "returns" in request.form,
@@ -182,6 +211,25 @@ def change(userid: str) -> ResponseReturnValue:
     return redirect(url_for("console.staff.show", userid=userid))
 
 
+@blueprint.post("/members/<userid>/calendar")
+@allow(CHANGE_STAFF)
+def take_calendar(userid: str) -> ResponseReturnValue:
+    """Take leave and duty from a calendar file."""
+    member = _visible(userid, CHANGE_STAFF)
+    sent = request.files.get("calendar")
+    content = b"" if sent is None else sent.read()
+    try:
+        text = content.decode("utf-8", "replace")
+        found = ics.periods(text, kegui().settings.zone, clock.now())
+        imports.take_calendar(member, found, gate.who(), kegui())
+    except BadCalendar as error:
+        why = WRONG[error.code][html_language() == "en"]
+        errors = {"calendar": _("第 %(line)s 行：%(why)s", line=error.line, why=why)}
+        return _form(member, _kept(member), errors), 422
+    flash(_("已导入日历中的 %(number)s 段时间。", number=len(found)), "good")
+    return redirect(url_for("console.staff.show", userid=userid))
+
+
 def _form(
     member: Staff,
     typed: Mapping[str, Any],
@@ -198,7 +246,7 @@ def _form(
         errors=errors,
         may_come_back=_may_come_back(member),
         default_capacity=kegui().settings.default_capacity,
-        most=MOST_CUSTOMERS,
+        today=gate.today(),
     )
 
 
@@ -219,7 +267,16 @@ def _kept(member: Staff) -> dict[str, Any]:
     """What the form shows before anything was typed."""
     return {
         "capacity": "" if member.capacity is None else member.capacity,
-        "licences": _("、").join(member.licences),
+        "daily_quota": "" if member.daily_quota is None else member.daily_quota,
+        "licences": _lines(
+            (one["kind"], one["number"], one["valid_from"], one["valid_to"])
+            for one in member.licences
+        ),
+        "skills": _("、").join(member.skills),
+        "availability": _lines(
+            (_by_the_clock(one["from"]), _by_the_clock(one["to"]), KIND_WORDS[one["kind"]][0])
+            for one in member.availability
+        ),
         "on_duty": member.on_duty,
         "on_leave": member.on_leave,
         "returns": False,
@@ -229,25 +286,100 @@ def _kept(member: Staff) -> dict[str, Any]:
 def _read(typed: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, str]]:
     """What was typed as terms, and what is wrong with it by the fields' names."""
     errors: dict[str, str] = {}
-    capacity, licences = typed["capacity"].strip(), _licences(typed["licences"])
-    if capacity and not (re.fullmatch("[0-9]{1,7}", capacity) and int(capacity) <= MOST_CUSTOMERS):
-        errors["capacity"] = _("请填写 0 到 %(most)s 的整数，或留空。", most=f"{MOST_CUSTOMERS:,}")
-        capacity = ""
-    if len(licences) > MOST_LICENCES:
-        errors["licences"] = _("最多 %(most)s 项资质。", most=MOST_LICENCES)
-    elif any(len(one) > LONGEST_LICENCE or "\x00" in one for one in licences):
-        errors["licences"] = _("每项资质不超过 %(most)s 个字，请用逗号分开。", most=LONGEST_LICENCE)
+    skills = _apart(typed["skills"])
+    if len(skills) > limits.MOST_SKILLS or any(len(one) > limits.LONGEST_KIND for one in skills):
+        errors["skills"] = _("最多 100 项，每项不超过 64 个字，用逗号分开。")
     wanted = {
-        "capacity": int(capacity) if capacity else None,
-        "licences": licences,
+        "capacity": _number(typed, "capacity", limits.MOST_CUSTOMERS, errors),
+        "daily_quota": _number(typed, "daily_quota", limits.MOST_A_DAY, errors),
+        "licences": _of_lines(typed, "licences", _licence, errors),
+        "skills": skills,
+        "availability": _of_lines(typed, "availability", _period, errors),
         "on_duty": typed["on_duty"],
         "on_leave": typed["on_leave"],
     }
+    if len(wanted["licences"]) > limits.MOST_LICENCES:
+        errors["licences"] = _("最多 %(most)s 项资质。", most=limits.MOST_LICENCES)
+    if "availability" not in errors:
+        try:
+            limits.check_periods(wanted["availability"], kegui().settings.zone)
+        except Wrong as wrong:
+            errors["availability"] = _said(wrong)
     return wanted, errors
 
 
-def _licences(text: str) -> list[str]:
-    """The licences, each once, in the order in which they were typed."""
+def _number(typed: Mapping[str, Any], name: str, most: int, errors: dict[str, str]) -> int | None:
+    try:
+        return limits.number(name, typed[name].strip(), most)
+    except Wrong:
+        errors[name] = _("请填写 0 到 %(most)s 的整数，或留空。", most=f"{most:,}")
+        return None
+
+
+def _of_lines(
+    typed: Mapping[str, Any],
+    name: str,
+    read: Callable[[list[str]], dict[str, Any]],
+    errors: dict[str, str],
+) -> list[dict[str, Any]]:
+    """What each line says, once; the first line that says nothing is named."""
+    found: list[dict[str, Any]] = []
+    for number, line in enumerate(typed[name].splitlines(), 1):
+        if not line.strip():
+            continue
+        try:
+            made = read([part.strip() for part in re.split("[,，;；\t]", line)])
+        except Wrong as wrong:
+            errors[name] = _("第 %(line)s 行：%(why)s", line=number, why=_said(wrong))
+            break
+        if made not in found:
+            found.append(made)
+    return found
+
+
+def _licence(parts: list[str]) -> dict[str, Any]:
+    if len(parts) > 4:
+        raise Wrong("kind", "bad_text")
+    return limits.licence(*[*parts, "", "", "", ""][:4])
+
+
+def _period(parts: list[str]) -> dict[str, Any]:
+    begins, ends, said = [*parts, "", "", ""][:3]
+    kind = next((kind for kind, words in KIND_WORDS.items() if said.lower() in words), "")
+    return limits.period(begins, ends, kind, kegui().settings.zone)
+
+
+def _said(wrong: Wrong) -> str:
+    return WRONG[wrong.code][html_language() == "en"]
+
+
+def _lines(rows: Iterable[Iterable[Any]]) -> str:
+    """Rows as the form shows them, a line each."""
+    shown = (", ".join(str(value or "") for value in row).rstrip(", ") for row in rows)
+    return "\n".join(shown)
+
+
+def _by_the_clock(text: str) -> str:
+    """A day as it is; a moment by the firm's clock."""
+    if "T" not in text:
+        return text
+    zone = kegui().settings.zone
+    return f"{duty.moment_of(text, zone).astimezone(zone):%Y-%m-%d %H:%M}"
+
+
+def _coming(member: Staff) -> list[tuple[str, str, str]]:
+    """The periods that are not over, the next ones first."""
+    zone, now = kegui().settings.zone, clock.now()
+    kept = sorted(member.availability, key=lambda one: str(one["from"]))
+    return [
+        (_by_the_clock(one["from"]), _by_the_clock(one["to"]), one["kind"])
+        for one in kept
+        if duty.moment_of(one["to"], zone, is_end=True) > now
+    ][:MOST_COMING]
+
+
+def _apart(text: str) -> list[str]:
+    """What stands apart by commas, each once, in the order in which it was typed."""
     parts = (part.strip() for part in re.split("[,，、;；\n]", text))
     return list(dict.fromkeys(part for part in parts if part))
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot import clock
-from bot.models import Alarm, Allocation, Ownership, Relation, Staff
+from bot.models import Alarm, Ownership, Relation, Staff
 from tests.api.conftest import Call, at, problem
 
 pytestmark = pytest.mark.usefixtures("firm")
@@ -26,7 +26,10 @@ def test_a_member_is_shown_with_the_number_of_customers(call: Call) -> None:
         "left_at": None,
         "customers": 1,
         "licences": [],
+        "skills": [],
+        "availability": [],
         "capacity": None,
+        "daily_quota": None,
         "on_duty": True,
         "on_leave": False,
     }
@@ -34,8 +37,22 @@ def test_a_member_is_shown_with_the_number_of_customers(call: Call) -> None:
     assert userids == ["lihua", "wangwu", "zhangsan", "zhaoliu"]
 
 
+FUND = {"kind": "基金", "number": "F1", "valid_from": "2026-01-01", "valid_to": None}
+
+
 def test_what_managers_set_is_returned_and_kept(call: Call) -> None:
-    wanted = {"licences": ["基金"], "capacity": 0, "on_duty": False, "on_leave": True}
+    wanted = {
+        "licences": [FUND],
+        "skills": ["英语"],
+        "capacity": 0,
+        "daily_quota": 3,
+        "availability": [
+            {"from": "2026-12-01", "to": "2026-12-24", "kind": "duty"},
+            {"from": "2026-12-25T01:00:00Z", "to": "2026-12-26T01:00:00Z", "kind": "leave"},
+        ],
+        "on_duty": False,
+        "on_leave": True,
+    }
 
     body = call("PUT", "/staff/lihua", wanted).get_json()
 
@@ -45,10 +62,10 @@ def test_what_managers_set_is_returned_and_kept(call: Call) -> None:
 
 
 def test_what_is_left_out_stays_and_a_null_capacity_is_the_default(call: Call) -> None:
-    call("PUT", "/staff/lihua", {"capacity": 5, "licences": ["基金"]})
+    call("PUT", "/staff/lihua", {"capacity": 5, "licences": [FUND]})
 
     assert call("PUT", "/staff/lihua", {"on_leave": True}).get_json()["capacity"] == 5
-    assert call("PUT", "/staff/lihua", {}).get_json()["licences"] == ["基金"]
+    assert call("PUT", "/staff/lihua", {}).get_json()["licences"] == [FUND]
     assert call("PUT", "/staff/lihua", {"capacity": None}).get_json()["capacity"] is None
 
 
@@ -63,8 +80,22 @@ def test_what_is_left_out_stays_and_a_null_capacity_is_the_default(call: Call) -
         {"on_duty": 1},
         {"on_duty": None},
         {"licences": "基金"},
-        {"licences": [""]},
+        {"licences": ["基金"]},
+        {"licences": [{"number": "1"}]},
+        {"licences": [{"kind": ""}]},
+        {"licences": [{"kind": "基金", "valid_to": "soon"}]},
+        {"licences": [{"kind": "基金", "valid_from": "2026-12-02", "valid_to": "2026-12-01"}]},
         {"licences": None},
+        {"daily_quota": -1},
+        {"availability": [{"from": "2026-12-02", "to": "2026-12-01", "kind": "leave"}]},
+        {"availability": [{"from": "2026-12-02", "to": "2026-12-03", "kind": "party"}]},
+        {"availability": [{"from": "x", "to": "2026-12-03", "kind": "leave"}]},
+        {
+            "availability": [
+                {"from": "2026-12-01", "to": "2026-12-31", "kind": "duty"},
+                {"from": "2026-12-24", "to": "2026-12-26", "kind": "leave"},
+            ]
+        },
         {"name": "李"},
         {"userid": "x"},
     ],
@@ -117,28 +148,3 @@ def test_gaps_are_listed_by_member_and_paged(call: Call) -> None:
     assert [one["userid"] for one in rest["items"]] == ["zhangsan"]
     assert rest["next_cursor"] is None
     assert len(call("GET", "/gaps?userid=zhangsan").get_json()["items"]) == 1
-
-
-def test_an_allocation_explains_itself(call: Call) -> None:
-    Allocation.create(
-        event_id=4,
-        external_userid="wm_chen",
-        added_userid="zhangsan",
-        channel="expo",
-        owner="zhangsan",
-        outcome="owned",
-        rule="成员添加的客户归添加人",
-        rules_version="2026-11-1",
-        reason="the added member is eligible",
-        candidates=[{"userid": "zhangsan", "customers": 3, "capacity": None}],
-        excluded=[{"userid": "wangwu", "why": "is leaving"}],
-        decided_at=at(1),
-    )
-
-    body = call("GET", "/allocations/1").get_json()
-
-    assert body["rule"] == "成员添加的客户归添加人"
-    assert body["rules_version"] == "2026-11-1"
-    assert body["candidates"][0]["userid"] == "zhangsan"
-    assert body["excluded"] == [{"userid": "wangwu", "why": "is leaving"}]
-    assert body["decided_at"] == "2026-11-24T02:01:00Z"
