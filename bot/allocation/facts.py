@@ -75,11 +75,11 @@ def _unfit(member: Staff, is_leaving: bool) -> tuple[str, str]:
 def numbers(rules: Rules, now: datetime, zone: tzinfo) -> Numbers:
     """Count what each member has, got today by the firm's clock, and got last by a rule."""
     midnight = datetime.combine(now.astimezone(zone).date(), time(), zone)
-    turns: dict[tuple[str, str], float] = {}
+    turns: dict[str, dict[str, float]] = {}
     for rule in rules.rules:
         if rule.strategy == ROUND_ROBIN:
             last = Allocation.last_turns(rule.name, now - LONGEST_TURN)
-            turns |= {(rule.name, userid): at.timestamp() for userid, at in last.items()}
+            turns[rule.name] = {userid: at.timestamp() for userid, at in last.items()}
     return Numbers(staff.customers_owned(), Allocation.received_since(midnight), turns)
 
 
@@ -215,9 +215,10 @@ def explanation(
         "people": [_kept(one, arrival.at) for one in concerned],
         "today": {userid: number for userid, number in counted.today.items() if userid in ids},
         "load": {userid: number for userid, number in counted.load.items() if userid in ids},
-        "turns": [
-            [rule, userid, at] for (rule, userid), at in counted.turns.items() if userid in ids
-        ],
+        "turns": {
+            rule: {userid: at for userid, at in last.items() if userid in ids}
+            for rule, last in counted.turns.items()
+        },
         "spellings": {userid: userid for rule in rules.rules for userid in rule.userids},
         "products": {
             name: [list(one.licences), list(one.tags)] for name, one in rules.products.items()
@@ -280,8 +281,7 @@ def firm_read(kept: Iterable[Sequence[Any]]) -> Firm:
 
 def numbers_read(kept: Mapping[str, Any]) -> Numbers:
     """Read the numbers of a decision as they were."""
-    turns = {(rule, userid): at for rule, userid, at in kept["turns"]}
-    return Numbers(dict(kept["load"]), dict(kept["today"]), turns)
+    return Numbers(dict(kept["load"]), dict(kept["today"]), dict(kept["turns"]))
 
 
 def products_read(kept: Mapping[str, Any]) -> dict[str, Product]:

@@ -1,6 +1,5 @@
 """Who looks after a new customer: rules, and the decision over plain values."""
 
-import heapq
 import random
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -181,18 +180,18 @@ class Person:
 
 @dataclass
 class Numbers:
-    """What changes with every customer: how many each has, how many each got today, and when each
-    got the last one by a rule (seconds of the epoch, by rule and userid)."""
+    """What changes with every customer: how many each has, how many each got today, and by rule
+    when each got the last one (seconds of the epoch)."""
 
     load: dict[str, int] = field(default_factory=dict)
     today: dict[str, int] = field(default_factory=dict)
-    turns: dict[tuple[str, str], float] = field(default_factory=dict)
+    turns: dict[str, dict[str, float]] = field(default_factory=dict)
 
     def note(self, rule: str, userid: str, at: datetime) -> None:
         """Count a customer whom somebody got."""
         self.load[userid] = self.load.get(userid, 0) + 1
         self.today[userid] = self.today.get(userid, 0) + 1
-        self.turns[rule, userid] = at.timestamp()
+        self.turns.setdefault(rule, {})[userid] = at.timestamp()
 
 
 class Judged(NamedTuple):
@@ -226,6 +225,7 @@ class Firm:
     def __init__(self, people: Iterable[Person]) -> None:
         self.people = tuple(sorted(people, key=lambda one: one.userid))
         self._pools: dict[Rule, tuple[Person, ...]] = {}
+        self._able: dict[Rule, tuple[object, tuple[Person, ...]]] = {}
         self._by_id = {one.userid.lower(): one for one in self.people}
 
     def get(self, userid: str) -> Person | None:
@@ -236,6 +236,20 @@ class Firm:
         if rule not in self._pools:
             self._pools[rule] = tuple(one for one in self.people if rule.allows(one))
         return self._pools[rule]
+
+    def able(self, rule: Rule, needed: tuple[str, ...], day: date) -> tuple[Person, ...]:
+        """Return those of a rule's pool who have the licences on a day, and whom nothing keeps
+        whatever the hour."""
+        known, found = self._able.get(rule, (None, ()))
+        if known != (needed, day):
+            found = tuple(
+                one
+                for one in self.pool(rule)
+                if not one.unfit and not duty.lacking(needed, one.licences, day)[0]
+            )
+            # Arrivals come day by day: the last one is enough.
+            self._able[rule] = ((needed, day), found)
+        return found
 
 
 def covering(arrival: Arrival, rules: Rules) -> Rule | None:
@@ -334,7 +348,7 @@ def _first_contact(arrival: Arrival, firm: Firm, needed: tuple[str, ...]) -> str
 
 def _choose(rule: Rule, judge: "_Judge", seed: int) -> tuple[str | None, str, dict[str, Any]]:
     """Return the chosen member and the reason."""
-    arrival, pool = judge.arrival, judge.firm.pool(rule)
+    arrival = judge.arrival
     added = judge.firm.get(arrival.added_userid)
     why = NOT_IN_RULE
     if added is not None and rule.allows(added):
@@ -343,11 +357,12 @@ def _choose(rule: Rule, judge: "_Judge", seed: int) -> tuple[str | None, str, di
         return added.userid, ADDED_FITS, {}
     if not rule.transfers:
         return None, ADDED_UNFIT, {"why": why}
-    for person in _in_order(rule, pool, judge, seed):
+    able = judge.firm.able(rule, judge.needed, arrival.day)
+    for person in _in_order(rule, able, judge, seed):
         if not judge.excludes(person)[0]:
             facts = {"strategy": rule.strategy, **({"why": why} if why else {})}
             return person.userid, BY_STRATEGY, facts
-    return None, NOBODY_FITS, {"candidates": len(pool)}
+    return None, NOBODY_FITS, {"candidates": len(judge.firm.pool(rule))}
 
 
 def _in_order(rule: Rule, pool: Sequence[Person], judge: "_Judge", seed: int) -> Iterator[Person]:
@@ -369,25 +384,35 @@ def _in_order(rule: Rule, pool: Sequence[Person], judge: "_Judge", seed: int) ->
 def _persons_in_order(
     rule: Rule, pool: Sequence[Person], judge: "_Judge", seed: int
 ) -> Iterator[Person]:
-    numbers, count = judge.numbers, len(pool)
-    keys: list[float]
+    count = len(pool)
+    if not count:
+        return
+    keys = _keys(rule, pool, judge, seed)
+    # Of those alike the seed says where to begin.
+    start = -seed % count
+    while (best := min(keys)) != NEVER:
+        try:
+            place = keys.index(best, start)
+        except ValueError:
+            place = keys.index(best)
+        keys[place] = NEVER
+        yield pool[place]
+
+
+def _keys(rule: Rule, pool: Sequence[Person], judge: "_Judge", seed: int) -> list[float]:
+    """The place of each candidate in the rule's order; the lowest comes first."""
     if rule.strategy == WEIGHTED:
         # The first of a sample without replacement (Efraimidis and Spirakis, 2006).
         draw = random.Random(seed)  # noqa: S311 - it decides, it keeps no secret
+        if not rule.weights:
+            return [draw.random() for _one in pool]
         weight_of = rule.weight_of
-        keys = [_drawn(draw.random(), weight_of.get(one.userid.lower(), 1.0)) for one in pool]
-    elif rule.strategy == ROUND_ROBIN:
-        turns, name = numbers.turns, rule.name
-        keys = [turns.get((name, one.userid), 0.0) for one in pool]
-    else:
-        load = numbers.load
-        keys = [load.get(one.userid, 0) for one in pool]
-    heap = [(keys[place], (place + seed) % count, place) for place in range(count)]
-    heapq.heapify(heap)
-    while heap:
-        _key, _tie, place = heapq.heappop(heap)
-        if keys[place] != NEVER:
-            yield pool[place]
+        return [_drawn(draw.random(), weight_of.get(one.userid.lower(), 1.0)) for one in pool]
+    if rule.strategy == ROUND_ROBIN:
+        turns = judge.numbers.turns.get(rule.name, {})
+        return [turns.get(one.userid, 0.0) for one in pool]
+    load = judge.numbers.load
+    return [load.get(one.userid, 0) for one in pool]
 
 
 def _drawn(number: float, weight: float) -> float:
@@ -412,9 +437,9 @@ def _departments_in_order(
         ]
         keyed = [(key, some) for key, some in drawn if key != NEVER]
     elif rule.strategy == ROUND_ROBIN:
+        turns = numbers.turns.get(rule.name, {})
         keyed = [
-            (max(numbers.turns.get((rule.name, one.userid), 0.0) for one in some), some)
-            for _number, some in filled
+            (max(turns.get(one.userid, 0.0) for one in some), some) for _number, some in filled
         ]
     else:
         keyed = [
@@ -431,14 +456,14 @@ class _Judge:
         self, arrival: Arrival, firm: Firm, numbers: Numbers, needed: tuple[str, ...]
     ) -> None:
         self.arrival, self.firm, self.numbers = arrival, firm, numbers
-        self._needed = needed
+        self.needed = needed
 
     def excludes(self, person: Person) -> tuple[str, str]:
         """Return one of ``EXCLUSIONS`` with its detail, or two empty texts."""
         if person.unfit:
             return person.unfit, person.unfit_detail
-        if self._needed:
-            why, kind = duty.lacking(self._needed, person.licences, self.arrival.day)
+        if self.needed:
+            why, kind = duty.lacking(self.needed, person.licences, self.arrival.day)
             if why:
                 return why, kind
         if person.availability and (why := duty.away(person.availability, self.arrival.at)):

@@ -2,8 +2,9 @@
 
 import pytest
 
+from bot.allocation.rules import STRATEGIES
 from bot.models import InboxEvent
-from tests.benchmarks import console, door, endurance, welcome
+from tests.benchmarks import allocation, console, door, endurance, welcome
 from tests.benchmarks.old_rows import PAYLOAD_BYTES, fill
 
 
@@ -76,3 +77,10 @@ def test_every_page_of_the_console_is_there_to_be_measured() -> None:
     assert len(results) == sum(map(len, console.PAGES.values()))
     assert {(one.who, one.path): one.status for one in results if one.status != 200} == {}
     assert all(0 < one.queries < 40 for one in results)
+
+
+def test_past_arrivals_are_tried_in_memory_that_does_not_grow() -> None:
+    result = allocation.measure(arrivals=3_000, staff=40)
+
+    assert set(result.decisions) == set(STRATEGIES)
+    assert result.peak - result.peak_at_a_tenth < 20

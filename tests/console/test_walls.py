@@ -137,6 +137,7 @@ POST /rights/proposals                             o o . . . . . . . . o >
 POST /rights/proposals/<number>/decision           o o . . . . . . . . o >
 POST /rights/proposals/<number>/withdrawal         o o . . . . . . . . o >
 POST /sidebar/customers/<external_userid>/conflict . . . . . . . o - . . >
+POST /staff/members/<userid>/calendar              . . . o - o . . . . . >
 POST /staff/members/<userid>/edit                  . . . o - o . . . . . >
 POST /step-up                                      o o o o o o o o o o o >
 POST /theme                                        o o o o o o o o o o o o
