@@ -188,6 +188,7 @@ def _play_a_day(processes: dict[str, str], folder: Path, once: bool) -> int:
     """Begin anew in ``folder`` and let the story run beside the processes."""
     from bot.operations.supervisor import running, supervise
     from bot.sandbox.day import OFFICE, begin, play
+    from bot.sandbox.day_chats import KEY_FOLDER
     from bot.sandbox.place import make_place
 
     for port in (SANDBOX_PORT, WEB_PORT):
@@ -195,7 +196,16 @@ def _play_a_day(processes: dict[str, str], folder: Path, once: bool) -> int:
     private.make_folder(folder)
     for old in (*folder.glob("kegui.db*"), *folder.glob("kegui.log")):
         old.unlink()
-    place = make_place(folder, sandbox_port=SANDBOX_PORT, web_port=WEB_PORT)
+    for old in (folder / KEY_FOLDER).glob("*.pem"):
+        old.unlink()
+    place = make_place(
+        folder,
+        sandbox_port=SANDBOX_PORT,
+        web_port=WEB_PORT,
+        ARCHIVE_PRIVATE_KEYS=str((folder / KEY_FOLDER).absolute()),
+        ARCHIVE_PULL_SECONDS="5",
+        MEDIA_URL=f"file://{(folder / 'media').absolute()}",
+    )
     environment = {**os.environ, **place.environment}
 
     def kegui(*arguments: str) -> str:

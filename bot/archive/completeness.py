@@ -71,12 +71,15 @@ def _seconds(since: datetime | None, now: datetime) -> int | None:
     return None if since is None else max(0, int((now - since).total_seconds()))
 
 
-def undecryptable() -> list[dict[str, int]]:
-    """Count the rows that wait for a key, by its version."""
+def undecryptable(pulled_before: datetime | None = None) -> list[dict[str, int]]:
+    """Count the rows that wait for a key, by its version; of those pulled before a moment only."""
+    waiting: Any = ArchiveMessage.select(ArchiveMessage.publickey_ver, fn.COUNT(SQL("*"))).where(
+        SQL("is_open")
+    )
+    if pulled_before is not None:
+        waiting = waiting.where(ArchiveMessage.pulled_at < pulled_before)
     rows: Any = (
-        ArchiveMessage.select(ArchiveMessage.publickey_ver, fn.COUNT(SQL("*")))
-        .where(SQL("is_open"))
-        .group_by(ArchiveMessage.publickey_ver)
+        waiting.group_by(ArchiveMessage.publickey_ver)
         .order_by(ArchiveMessage.publickey_ver)
         .tuples()
     )

@@ -1,17 +1,28 @@
 """What customers answered about archiving, as the archive itself shows it, and what it covers."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import structlog
+
+from bot import clock
 from bot.archive.contents import Message
-from bot.archive.people import CUSTOMER, STAFF
-from bot.models import Consent
+from bot.archive.people import CUSTOMER, EXTERNAL_CHAT, STAFF
+from bot.db import released, transaction
+from bot.kegui import Kegui
+from bot.models import ArchiveConversation, ArchiveState, Consent, Relation, Staff
 from bot.models.consent import AGREED, REFUSED, UNKNOWN
+from bot.models.customer import LIVE_RELATIONS
+from bot.wecom import ABOUT_ONE, Agreement
+from bot.wecom.archive import PAIRS_IN_ONE_CALL
+
+log = structlog.get_logger(__name__)
 
 NOT_NEEDED = "not_needed"
 ANSWERS = {"agree": AGREED, "disagree": REFUSED}
 AT_ONCE = 500
+TALKED_WITHIN = timedelta(days=30)
 
 
 def note_messages(
@@ -49,6 +60,82 @@ def _moment(milliseconds: object) -> datetime | None:
     if type(milliseconds) is not int or not 0 < milliseconds < 4_102_444_800_000:
         return None
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+# As WeCom says it (path 91782); every other word is no agreement.
+SAID = {"Agree": AGREED, "Disagree": REFUSED}
+
+
+def check_all(kegui: Kegui) -> None:
+    """Ask WeCom how customers stand with archived members and in archived groups.
+
+    It tells of no refusal and no withdrawal by itself (path 92005).
+
+    Raises:
+        WeComError: WeCom is in trouble; the next night goes on.
+    """
+    pairs = _pairs()
+    for start in range(0, len(pairs), PAIRS_IN_ONE_CALL):
+        _check_pairs(pairs[start : start + PAIRS_IN_ONE_CALL], kegui)
+    since = clock.now() - TALKED_WITHIN
+    rooms = ArchiveConversation.select(ArchiveConversation.chat_id).where(
+        ArchiveConversation.chat_id != "",
+        ArchiveConversation.kind == EXTERNAL_CHAT,
+        ArchiveConversation.last_at > since,
+    )
+    for room in list(rooms.order_by(ArchiveConversation.id)):
+        try:
+            with released():
+                answers = kegui.wecom.archive.agreements_in_room(room.chat_id)
+        except ABOUT_ONE as error:
+            log.info("archive_room_not_checked", why=str(error))
+            continue
+        _note(answers, "check_room_agree", room.chat_id)
+
+
+def _pairs() -> list[tuple[str, str]]:
+    """Return the archived members and their customers."""
+    state = ArchiveState.now()
+    permitted = {one.lower() for one in state.permitted} if state else set()
+    query = (
+        Relation.select(Relation.userid, Relation.external_userid)
+        .where(Relation.state.in_(LIVE_RELATIONS))
+        .order_by(Relation.userid, Relation.external_userid)
+        .tuples()
+    )
+    rows: Any = query
+    return [(userid, customer) for userid, customer in rows if userid.lower() in permitted]
+
+
+def _check_pairs(pairs: Sequence[tuple[str, str]], kegui: Kegui) -> None:
+    """Ask about some pairs; of those that WeCom refuses, the one that it does not know is left."""
+    try:
+        with released():
+            answers = kegui.wecom.archive.agreements(pairs)
+    except ABOUT_ONE as error:
+        if len(pairs) == 1:
+            log.info("archive_pair_not_checked", why=str(error))
+            return
+        half = len(pairs) // 2
+        _check_pairs(pairs[:half], kegui)
+        _check_pairs(pairs[half:], kegui)
+        return
+    _note(answers, "check_single_agree")
+
+
+def _note(answers: Sequence[Agreement], evidence: str, chat_id: str = "") -> None:
+    spelled = Staff.spellings({one.userid for one in answers if one.userid})
+    with transaction():
+        for one in answers:
+            place = {"chat_id": chat_id} if chat_id else {"userid": spelled.get(one.userid)}
+            Consent.record(
+                one.external_userid,
+                SAID.get(one.state, UNKNOWN),
+                since=one.since,
+                evidence=evidence,
+                recorded_at=clock.now(),
+                **place,
+            )
 
 
 def state_at(answers: Sequence[tuple[datetime, str]], moment: datetime) -> str:

@@ -1,10 +1,12 @@
 """What the clock does for the archive: it watches the process that pulls, and signs the chain."""
 
+from datetime import timedelta
+
 import structlog
 
 from bot import clock
 from bot.alarms import end_alarm, raise_alarm
-from bot.archive import completeness
+from bot.archive import completeness, consents
 from bot.archive import verify as archive_verify
 from bot.archive.proof import Chain, ChainBroken
 from bot.archive.runner import is_configured
@@ -17,6 +19,8 @@ ARCHIVE_SILENT = "archive_silent"
 ARCHIVE_LOCKED = "archive_undecryptable"
 ARCHIVE_BROKEN = "archive_broken"
 ARCHIVE_MEDIA = "archive_media_missing"
+# A key may come a little later than the first message that needs it.
+LOCKED_PATIENCE = timedelta(minutes=10)
 # What collectors keep of the log: it proves a chain that was made anew.
 ANCHOR_EVENT = "archive_anchor"
 
@@ -47,7 +51,7 @@ def look(kegui: Kegui) -> None:
 
 
 def _look_at_locked(kegui: Kegui) -> None:
-    found = completeness.undecryptable()
+    found = completeness.undecryptable(clock.now() - LOCKED_PATIENCE)
     if not found:
         end_alarm(ARCHIVE_LOCKED)
         return
@@ -74,6 +78,12 @@ def _look_at_media(kegui: Kegui) -> None:
         "请检查 archive 进程的日志与 KEGUI_MEDIA_URL；超过五天的文件企业微信不再提供",
         kegui,
     )
+
+
+def check_consents(kegui: Kegui) -> None:
+    """Ask WeCom who has agreed, refused or withdrawn, where an archive is configured."""
+    if is_configured(kegui.settings):
+        consents.check_all(kegui)
 
 
 def anchor(kegui: Kegui) -> None:

@@ -30,8 +30,9 @@ from bot.models.archive import STORED, UNDECRYPTABLE
 from bot.models.consent import REFUSED
 from bot.vault import VaultError
 
-# Of a search: so many candidates are opened at once, and so many are looked at by one request.
-CANDIDATES = 200
+# Of a search: so many candidates are opened at once beside those that fill the page, and so many
+# are looked at by one request.
+SPARE_CANDIDATES = 10
 MOST_CANDIDATES = 5000
 # Common words are found among the newest messages, without their index.
 NEWEST = 3000
@@ -153,8 +154,9 @@ class Archive:
         numbers = self._pairs.of_words(wanted.words)
         views: list[View] = []
         withheld = looked_at = 0
+        at_once = limit + SPARE_CANDIDATES
         while looked_at < MOST_CANDIDATES:
-            rows = _candidates(wanted, numbers, before, scope)
+            rows = _candidates(wanted, numbers, before, scope, at_once)
             looked_at += len(rows)
             for view in self.open(rows):
                 before = view.row.position
@@ -177,7 +179,7 @@ class Archive:
                 )
                 if len(views) == limit:
                     return Found(views, withheld, before)
-            if len(rows) < CANDIDATES:
+            if len(rows) < at_once:
                 return Found(views, withheld, None)
         return Found(views, withheld, before)
 
@@ -189,7 +191,7 @@ class Archive:
             return None
         naming = ArchiveMedia.select(ArchiveMedia.message).where(ArchiveMedia.file == name)
         rows = _within(ArchiveMessage.select().where(ArchiveMessage.position.in_(naming)), scope)
-        views = self.open(list(rows.order_by(ArchiveMessage.position).limit(CANDIDATES)))
+        views = self.open(list(rows.order_by(ArchiveMessage.position).limit(AT_ONCE)))
         return row if any(not one.is_withheld for one in views) else None
 
     def open(self, rows: Sequence[ArchiveMessage]) -> list[View]:
@@ -256,35 +258,35 @@ class Archive:
 
 
 def _candidates(
-    wanted: Wanted, numbers: Sequence[int], before: int | None, scope: Scope
+    wanted: Wanted, numbers: Sequence[int], before: int | None, scope: Scope, most: int
 ) -> list[ArchiveMessage]:
     """Return messages that may be what is looked for, those that came last first."""
     query = _narrowed(wanted, scope)
     if before is not None:
         query = query.where(ArchiveMessage.position < before)
-    query = query.order_by(ArchiveMessage.position.desc()).limit(CANDIDATES)
+    query = query.order_by(ArchiveMessage.position.desc()).limit(most)
     if not numbers:
         return list(query)
     if not isinstance(database.obj, PostgresqlDatabase):
-        return _candidates_of_sqlite(query, numbers, before)
+        return _candidates_of_sqlite(query, numbers, before, most)
     has: Any = SQL("pairs @> %s::integer[]", [list(numbers)])
     newest: Any = ArchiveMessage.select(fn.MAX(ArchiveMessage.position)).scalar()
     floor = (newest if before is None else before) or 0
     recent = list(query.where(ArchiveMessage.position > floor - NEWEST, has))
-    if len(recent) == CANDIDATES:
+    if len(recent) == most:
         return recent
     older = query.where(ArchiveMessage.position <= floor - NEWEST, has)
-    return recent + list(older.limit(CANDIDATES - len(recent)))
+    return recent + list(older.limit(most - len(recent)))
 
 
 def _candidates_of_sqlite(
-    query: "ModelSelect[ArchiveMessage]", numbers: Sequence[int], before: int | None
+    query: "ModelSelect[ArchiveMessage]", numbers: Sequence[int], before: int | None, most: int
 ) -> list[ArchiveMessage]:
     """Ask the index in its own order, some hundreds at a time, until enough of them fit."""
     match = " ".join(map(as_word, numbers))
     found: list[ArchiveMessage] = []
     last = before if before is not None else 2**62
-    while len(found) < CANDIDATES:
+    while len(found) < most:
         cursor = database.execute_sql(
             "SELECT rowid FROM archive_pairs WHERE archive_pairs MATCH ? AND rowid < ?"
             " ORDER BY rowid DESC LIMIT ?",
@@ -295,7 +297,7 @@ def _candidates_of_sqlite(
             break
         last = positions[-1]
         fitting = query.where(ArchiveMessage.position.in_(positions))
-        found += list(fitting.limit(CANDIDATES - len(found)))
+        found += list(fitting.limit(most - len(found)))
     return found
 
 

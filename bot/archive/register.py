@@ -16,6 +16,12 @@ CAPABILITY = Capability(
     endpoints=(api_archive.blueprint,),
     jobs=(
         Job("archive.look", _l("检查会话存档是否按时拉取"), jobs.look, every(60)),
+        Job(
+            "archive.check_consents",
+            _l("核对客户是否同意会话存档"),
+            jobs.check_consents,
+            daily(3, 20),
+        ),
         Job("archive.anchor", _l("每晚为会话存档签名"), jobs.anchor, daily(0, 10)),
         Job("archive.verify", _l("每晚校验会话存档"), jobs.verify, daily(2, 10)),
     ),

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from bot.sandbox import cards, customers, events, groups, staff, transfers
+from bot.sandbox import archive, cards, customers, events, groups, staff, transfers
 from bot.sandbox.customers import NotPossible
 from bot.sandbox.state import Delivery, Group, Member, Relation, World
 
@@ -16,12 +16,23 @@ def _relation(world: World, external_userid: str, row: Row) -> Relation:
 
 
 def agree(world: World, who: str, row: Row, delivery: Delivery) -> Row:
-    return {"welcome_code": customers.agree(world, _relation(world, who, row), delivery)}
+    relation = _relation(world, who, row)
+    code = customers.agree(world, relation, delivery)
+    archive.say(world, _answer("agree", who, [relation.userid], int(world.now())))
+    return {"welcome_code": code}
 
 
 def refuse_archive(world: World, who: str, row: Row, _delivery: Delivery) -> Row:
-    customers.refuse_archive(world, _relation(world, who, row))
+    relation = _relation(world, who, row)
+    customers.refuse_archive(world, relation)
+    archive.say(world, _answer("disagree", who, [relation.userid], int(world.now())))
     return {}
+
+
+def _answer(kind: str, who: str, to: list[str], at: int, room: str = "") -> Row:
+    """The archive's own word of an answer, in milliseconds (path 91774)."""
+    said = {"userid": who, f"{kind}_time": at * 1000}
+    return {"from": who, "tolist": to, "roomid": room, "msgtype": kind, kind: said}
 
 
 def refuse_transfer(world: World, who: str, _row: Row, _delivery: Delivery) -> Row:
@@ -141,4 +152,27 @@ def change_owner(world: World, chat_id: str, row: Row, delivery: Delivery) -> Ro
     return {}
 
 
-GROUP_ACTS: dict[str, Act] = {"dismiss": dismiss, "change_owner": change_owner}
+def _answer_in_group(world: World, chat_id: str, row: Row, kind: str, state: str) -> Row:
+    group, who, at = _group(world, chat_id), str(row.get("external_userid", "")), int(world.now())
+    if who not in group.members:
+        raise NotPossible(f"{who} is not in the group")
+    group.consents[who] = state, at
+    others = [one for one in group.members if one != who]
+    archive.say(world, _answer(kind, who, others, at, chat_id))
+    return {}
+
+
+def agree_in_group(world: World, chat_id: str, row: Row, _delivery: Delivery) -> Row:
+    return _answer_in_group(world, chat_id, row, "agree", archive.AGREE)
+
+
+def refuse_in_group(world: World, chat_id: str, row: Row, _delivery: Delivery) -> Row:
+    return _answer_in_group(world, chat_id, row, "disagree", archive.DISAGREE)
+
+
+GROUP_ACTS: dict[str, Act] = {
+    "dismiss": dismiss,
+    "change_owner": change_owner,
+    "agree": agree_in_group,
+    "refuse_archive": refuse_in_group,
+}

@@ -6,9 +6,12 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
+from bot.sandbox import day_chats
 from bot.sandbox.place import Place
 from bot.sandbox.remote import Remote
 
@@ -55,6 +58,7 @@ LEAVER = "wangwu"
 # Lisi has room for two customers of the leaver and no more.
 ROOM_OF_LISI = 2
 DAY_SECONDS = 86_400
+MESSAGES = 60
 DEADLINE_SECONDS = 90
 OPEN_STATES = ("waiting", "claimed", "failed")
 NO_CODE = ("zhangsan", "wm_01")
@@ -72,6 +76,16 @@ class Day:
 
     def expect(self, what: str, should: Any, did: Any) -> None:
         self.rows.append((what, should, did))
+
+    @property
+    def keys(self) -> Path:
+        """Where Kegui looks for the private keys of the archive."""
+        return Path(self.place.environment["KEGUI_ARCHIVE_PRIVATE_KEYS"])
+
+    def give_public_key(self, version: int) -> None:
+        """Make the firm's key of a version, and upload the public part."""
+        pem = day_chats.make_key(self.keys, version)
+        self.sandbox.post("/sandbox/archive/keys", pem=pem)
 
     @property
     def held(self) -> bool:
@@ -125,11 +139,15 @@ def begin(place: Place, token: str) -> Day:
         place: the corporation, and where Kegui and the sandbox listen.
         token: of Kegui's REST API, an administrator's.
     """
-    day = Day(place, Remote(place.sandbox_url), Remote(f"{place.web_url}/api/v1", token))
+    api = Remote(f"{place.web_url}/api/v1", token, {"Kegui-Purpose": quote(day_chats.PURPOSE)})
+    day = Day(place, Remote(place.sandbox_url), api)
     day.sandbox.wait_until_it_answers("/sandbox/state", 30)
     # The readers of the console live in real time, however the clock of the platform jumps.
     day.sandbox.post("/sandbox/reset", **place.corporation(event_time="real"))
     day.sandbox.post("/sandbox/departments", departments=DEPARTMENTS)
+    # The firm's public key is with WeCom, and its private one here.
+    day.give_public_key(1)
+    day_chats.put_key(day.keys, 1)
     staff = [
         {
             "userid": userid,
@@ -160,7 +178,9 @@ def play(day: Day, *, stay: bool) -> int:
     kegui_starts(day)
     arrivals(day)
     consents(day)
+    chats(day)
     day.settle()
+    look_at_the_archive(day)
     look_at_the_morning(day)
     moved = manager_moves_three(day)
     leaver = a_member_leaves(day)
@@ -246,6 +266,49 @@ def consents(day: Day) -> None:
         day.act(f"wm_{number:02}", "agree", userid=userid)
 
 
+def chats(day: Day) -> None:
+    say(f"{MESSAGES} messages are archived: pictures, a recall, one customer's refusal")
+    group = day.sandbox.post("/sandbox/groups", owner=LEAVER, members=["wm_12"], name="浦东沙龙群")[
+        "chat_id"
+    ]
+    talk = day_chats.Chats(day.sandbox)
+    # What was agreed to stands in the archive as well.
+    talk.sent = 12
+    day.act("wm_05", "refuse_archive", userid="zhangsan")
+    talk.sent += 1
+    refused = talk.say(talk.text("wm_05", "zhangsan", "我拒绝存档之后说的话"))
+    day.expect("said after the refusal, and not delivered", [], refused)
+    talk.play(group, MESSAGES - 1)
+    day.give_public_key(2)
+    talk.say(talk.text("zhaoliu", "wm_25", "这条消息用新公钥加密，私钥稍后才到"))
+
+
+def look_at_the_archive(day: Day) -> None:
+    def complete() -> dict[str, Any]:
+        return dict(day.api.get("/archive/completeness"))
+
+    wait_for(lambda: complete()["last_seq"] == str(MESSAGES))
+    locked = [(one["publickey_ver"], one["count"]) for one in complete()["undecryptable"]]
+    day.expect("a message whose private key comes late", [(2, 1)], locked)
+    day_chats.put_key(day.keys, 2)
+    wait_for(lambda: not complete()["undecryptable"])
+    feed = [one for one in day_chats.everything(day.api) if one["state"] == "stored"]
+    day.expect("messages archived, each once", MESSAGES, len({one["msgid"] for one in feed}))
+    day.expect("and no more than that", MESSAGES, len(feed))
+    recalled = [one["text"] for one in feed if one["recalled_by"]]
+    day.expect("recalled, and still there", [day_chats.LOUD], recalled)
+    found = day.api.post("/archive/search", q="不保證收益")["items"]
+    day.expect("found by words in another script", 3, len(found))
+    stored: Callable[[], bool] = lambda: _files_in(day) == ["stored"] * 3  # noqa: E731
+    wait_for(stored)
+    day.expect("files fetched, decrypted nowhere but for readers", ["stored"] * 3, _files_in(day))
+
+
+def _files_in(day: Day) -> list[str]:
+    feed = day_chats.everything(day.api)
+    return [media["state"] for one in feed for media in one["media"]]
+
+
 def _welcomed(day: Day) -> list[dict[str, Any]]:
     return list(day.sandbox.get("/sandbox/executed", effect="welcome_sent")["executed"])
 
@@ -296,7 +359,6 @@ def a_member_leaves(day: Day) -> int:
     say("wangwu leaves today: 15 customers and 2 groups, of some of which no callback ever spoke")
     for name in ("wm_unheard_1", "wm_unheard_2"):
         day.add(LEAVER, name, name="未通知客户", silent=True)
-    day.sandbox.post("/sandbox/groups", owner=LEAVER, members=["wm_12"], name="浦东沙龙群")
     day.sandbox.post(
         "/sandbox/groups", owner=LEAVER, members=["wm_13"], name="老客户群", silent=True
     )

@@ -364,6 +364,19 @@ def _agreement(call: Call, userid: str, external_userid: str) -> Answer | None:
     }
 
 
+def check_room_agree(call: Call) -> Answer:
+    """What the customers of a group answered; who was not asked is as in single chats."""
+    group = groups.find(call.world, call.parameters.text("roomid"))
+    unasked = call.world.switches.unasked_consent
+    rows = []
+    for who in group.members:
+        state, at = group.consents.get(who, (unasked, group.create_time))
+        if who in call.world.customers and state != "omit":
+            row = {"status_change_time": at, "exteranalopenid": who, "agree_status": state}
+            rows.append(row)
+    return {"agreeinfo": rows}
+
+
 def get_permit_user_list(call: Call) -> Answer:
     call.parameters.number("type", most=3)
     return {"ids": [one.userid for one in call.world.members.values() if one.in_service]}
@@ -410,5 +423,6 @@ ENDPOINTS: dict[str, Endpoint] = {
     "message/send": endpoint("POST", message_send),
     "message/update_template_card": endpoint("POST", update_template_card),
     "msgaudit/check_single_agree": endpoint("POST", check_single_agree, (ARCHIVE,)),
+    "msgaudit/check_room_agree": endpoint("POST", check_room_agree, (ARCHIVE,)),
     "msgaudit/get_permit_user_list": endpoint("POST", get_permit_user_list, (ARCHIVE,)),
 }

@@ -22,9 +22,11 @@ class RemoteError(Exception):
 class Remote:
     """JSON over HTTP, with a bearer token where one is needed."""
 
-    def __init__(self, url: str, token: str | None = None) -> None:
+    def __init__(
+        self, url: str, token: str | None = None, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.url = url
-        self._headers = {"Content-Type": "application/json"}
+        self._headers = {"Content-Type": "application/json", **(headers or {})}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
 

@@ -12,7 +12,7 @@ from flask.json.provider import DefaultJSONProvider
 from gunicorn import util
 from gunicorn.app.base import BaseApplication
 
-from bot.sandbox import contact_ways, control, jsapi, login
+from bot.sandbox import archive, contact_ways, control, jsapi, login
 from bot.sandbox.callbacks import Courier
 from bot.sandbox.endpoints import ENDPOINTS
 from bot.sandbox.gate import Gate
@@ -43,6 +43,7 @@ def create_app(*, background: bool = False) -> Flask:
     app.extensions["world"] = world
     gate = Gate(world, ENDPOINTS)
     app.register_blueprint(control.blueprint(world, gate, courier))
+    app.register_blueprint(archive.blueprint(world))
     app.register_blueprint(login.blueprint(world))
     app.register_blueprint(jsapi.blueprint(world))
     app.register_blueprint(contact_ways.blueprint(world))

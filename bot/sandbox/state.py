@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
 from bot.sandbox.clock import Clock
 from bot.sandbox.journal import Journal
 from bot.sandbox.switches import Switches
@@ -181,6 +183,7 @@ class Group:
     is_dismissed: bool = False
     is_internal: bool = False
     onjob_transfers: list[float] = field(default_factory=list)
+    consents: dict[str, tuple[str, int]] = field(default_factory=dict)
     shown_before: dict[str, Any] = field(default_factory=dict)
     shown_until: float = 0
 
@@ -212,6 +215,26 @@ class ResponseCode:
 
     card: Card
     ends_at: float
+
+
+@dataclass(frozen=True)
+class ArchivedRow:
+    """A row of GetChatData, and when it came."""
+
+    seq: int
+    at: float
+    row: dict[str, Any]
+
+
+@dataclass
+class ArchiveBook:
+    """What the archive of the corporation holds."""
+
+    keys: list[RSAPublicKey] = field(default_factory=list)
+    rows: list[ArchivedRow] = field(default_factory=list)
+    files: dict[str, tuple[float, bytes]] = field(default_factory=dict)
+    count: int = 0
+    noticed_at: float = float("-inf")
 
 
 @dataclass
@@ -270,6 +293,7 @@ class World:
         self.transfers_of: dict[str, list[Transfer]] = {}
         self.groups: dict[str, Group] = {}
         self.groups_taken: dict[tuple[str, int], int] = {}
+        self.archive = ArchiveBook()
         self.ways: dict[str, ContactWay] = {}
         self.cards: dict[str, Card] = {}
         self.response_codes: dict[str, ResponseCode] = {}

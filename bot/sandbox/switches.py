@@ -52,7 +52,10 @@ class Switches:
     date_offset_seconds: float = 0
     per_minute: int = 10_000
     per_minute_for: dict[str, int] = field(
-        default_factory=lambda: {"msgaudit/check_single_agree": 2500}
+        default_factory=lambda: {
+            "msgaudit/check_single_agree": 2500,
+            "msgaudit/check_room_agree": 1500,
+        }
     )
     concurrency: int = 0
     concurrency_for: dict[str, int] = field(default_factory=dict)
@@ -96,6 +99,7 @@ class Switches:
     spam_words: list[str] = field(default_factory=list)
     messages_per_hour: int = 1000
     archive_service: str = "on"
+    archive_delivers_refused: bool = False
     unasked_consent: str = "omit"
     # callbacks
     audit_door: str = "archive"

@@ -2,7 +2,7 @@
 requests."""
 
 from bot.wecom.agents import Agent, Agents
-from bot.wecom.archive import Archive
+from bot.wecom.archive import Agreement, Archive
 from bot.wecom.budgets import Budgets
 from bot.wecom.contact_ways import ContactWayDetail, ContactWayMade, ContactWays
 from bot.wecom.contacts import Contacts, Department, Member, User
@@ -57,6 +57,7 @@ __all__ = [
     "NOBODY_REACHED",
     "OUT_OF_RANGE",
     "Agent",
+    "Agreement",
     "Budgets",
     "Button",
     "CallRecord",

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from bot import clock
+from bot import clock, events
 from bot.archive import completeness
 from bot.archive.day_keys import DayKeys
 from bot.archive.proof import Chain
@@ -13,6 +13,8 @@ from bot.archive.sdk import SdkSettings, SdkSource
 from bot.archive.source import SourceDied, SourceError, SourceUnusable
 from bot.models import ArchiveMessage, ArchiveState
 from bot.models.archive import STORED, UNDECRYPTABLE
+from bot.queue import Lane
+from bot.router import Received
 from tests.archive.conftest import ON_BOTH_DATABASES, House
 from tests.archive.corporation import many, message
 
@@ -177,3 +179,20 @@ def test_a_long_time_without_a_pull_is_a_silence(house: House) -> None:
 
     [silence] = completeness.report(house.kegui.settings)["silences"]
     assert (silence["reason"], silence["from"]) == ("no_pull", long_ago)
+
+
+def test_a_notice_of_wecoms_wakes_the_puller(house: House) -> None:
+    from handlers import router
+
+    plain = (
+        Path(__file__).resolve().parent.parent / "data/wecom/fixtures/events/msgaudit_notify.xml"
+    ).read_bytes()
+    event = events.parse(plain)
+    entry = router.entry_for(event, Lane.WORK)
+    assert entry is not None
+
+    entry.handler(Received(1, "archive", clock.now(), event), house.kegui)
+
+    state = ArchiveState.now()
+    assert state is not None
+    assert state.asked_at is not None

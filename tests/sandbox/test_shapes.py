@@ -38,6 +38,7 @@ OTHERWISE = ("gettoken", "auth/getuserinfo")
 KINDS = {
     "user/list_id": "contacts",
     "msgaudit/check_single_agree": "archive",
+    "msgaudit/check_room_agree": "archive",
     "msgaudit/get_permit_user_list": "archive",
 }
 

@@ -1,5 +1,7 @@
 """The app and the archive's members as WeCom shows them; where our own address stands."""
 
+import json
+
 import pytest
 import responses
 
@@ -51,6 +53,27 @@ def test_the_archives_members_with_the_archives_secret(network: responses.Reques
 
     assert members == answer["ids"]
     assert asked.call_count == 1
+
+
+def test_who_agreed_is_asked_in_wecoms_own_spelling(network: responses.RequestsMock) -> None:
+    with network:
+        give_token(network)
+        answer = sample("msgaudit.check_single_agree.response")
+        asked = network.post(url("msgaudit/check_single_agree"), json=answer)
+        in_room = sample("msgaudit.check_room_agree.response")
+        network.post(url("msgaudit/check_room_agree"), json=in_room)
+
+        archive = speak(secrets={"archive": "secret-of-the-archive"}).archive
+        pairs = archive.agreements([("zhangsan", "wm_1")])
+        room = archive.agreements_in_room("wr_1")
+
+    info = [{"userid": "zhangsan", "exteranalopenid": "wm_1"}]
+    assert json.loads(asked.calls[0].request.body) == {"info": info}
+    wanted = answer["agreeinfo"]
+    assert [one.external_userid for one in pairs] == [one["exteranalopenid"] for one in wanted]
+    assert [one.state for one in pairs] == [one["agree_status"] for one in wanted]
+    assert pairs[0].since.timestamp() == wanted[0]["status_change_time"]
+    assert {one.userid for one in room} == {""}
 
 
 def test_a_token_is_asked_for_although_one_lives(network: responses.RequestsMock) -> None:
