@@ -142,7 +142,7 @@ def worker() -> None:
 
 @main.command()
 def clock() -> None:
-    """Strike: polls, digests, readings. Any number may run; one leads."""
+    """Start the scheduled jobs at their time. Several may run; one leads."""
     from bot.capabilities import JOBS
     from bot.jobs.leader import keep_time
 
@@ -174,7 +174,7 @@ def sandbox(host: str, port: int) -> None:
     type=click.Path(path_type=Path),
     default=Path("var/day"),
     show_default=True,
-    help="With --day: where the day's database and keys are made anew.",
+    help="With --day: where the day's new database and keys are made.",
 )
 def run(day: bool, once: bool, place: Path) -> None:
     """Run web, worker, clock and archive in one terminal."""
@@ -185,7 +185,7 @@ def run(day: bool, once: bool, place: Path) -> None:
 
 
 def _play_a_day(processes: dict[str, str], folder: Path, once: bool) -> int:
-    """Begin anew in ``folder`` and let the story run beside the processes."""
+    """Start again in ``folder`` and let the story run beside the processes."""
     from bot.operations.supervisor import running, supervise
     from bot.sandbox.day import OFFICE, begin, play
     from bot.sandbox.day_chats import KEY_FOLDER
@@ -250,7 +250,7 @@ def _check_free(port: int) -> None:
 @main.command()
 @click.argument("to", type=click.Path(path_type=Path))
 def backup(to: Path) -> None:
-    """Write a backup into the new folder TO, while everybody works."""
+    """Write a backup into the new folder TO, while all processes run."""
     from bot.backup.backup import BackupError, make
 
     loaded = terminal.load()
@@ -303,7 +303,7 @@ for group in GROUPS:
 
 @main.group("pauses")
 def pauses_group() -> None:
-    """Endpoints of WeCom that nobody calls for a while after trouble."""
+    """Endpoints of WeCom that Kegui does not call for a while, after trouble."""
 
 
 @pauses_group.command("list")
@@ -363,7 +363,7 @@ def sync() -> None:
 @main.command()
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 def status(as_json: bool) -> None:
-    """Show what waits and what stands still; exit code 1 when somebody must act."""
+    """Show what waits and what has stopped; exit code 1 when an operator must act."""
     from bot.operations.status import show
 
     loaded = terminal.load()

@@ -88,7 +88,7 @@ def when_ready(_server: Any) -> None:
         log.warning(
             "no_reverse_proxy",
             bind=_loaded.bind,
-            what_to_do="put a reverse proxy as deploy/nginx in front: whoever sends requests"
+            what_to_do="put a reverse proxy as deploy/nginx in front: a client that sends requests"
             " slowly holds up everybody; set KEGUI_TRUSTED_PROXIES to its address",
         )
     host, _, port = _loaded.metrics_bind.rpartition(":")

@@ -94,7 +94,7 @@ def _token() -> ApiToken:
         )
     if _has_lost_its_maker(token):
         raise _unauthorized(
-            "令牌的制作人已离职或已不是管理员，请联系管理员新建",
+            "令牌的创建人已离职或已不是管理员，请联系管理员新建",
             "who made the token has left or is no administrator: ask one for a new token",
             ', error="invalid_token"',
         )

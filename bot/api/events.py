@@ -104,7 +104,7 @@ def replay(number: int) -> InboxEvent:
         raise Problem(
             409,
             "wrong-state",
-            f"该事件处于 {row.state}，尚未结束，无需重放",
+            f"该事件处于 {row.state}，尚未结束，无需重新处理",
             f"the event is {row.state}, so it will be worked on by itself",
         )
     return again

@@ -255,7 +255,7 @@ def _same_person(_error: SamePerson) -> Response:
         Problem(
             403,
             "same-person",
-            "令牌的负责人或制作人是这项交接的发起人、修改人或当事人，须由另一人处理",
+            "令牌的负责人或创建人是这项交接的发起人、修改人或当事人，须由另一人处理",
             "whoever answers for this token or made it proposed or changed it, or leaves: let"
             " another person do it",
         )

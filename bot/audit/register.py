@@ -16,7 +16,7 @@ CAPABILITY = Capability(
     rights=(READ_AUDIT,),
     acts=ACTS,
     jobs=(
-        Job("audit.seal", _l("为审计日志加封"), audit_jobs.seal, every(3)),
+        Job("audit.seal", _l("封存审计日志"), audit_jobs.seal, every(3)),
         Job("audit.look", _l("检查审计日志是否按时加封"), audit_jobs.look, every(60)),
         Job(
             "audit.keep_anchors",

@@ -95,7 +95,7 @@ def audit_export(to: Path) -> None:
 
 @audit.command("keep-end")
 def audit_keep_end() -> None:
-    """Keep the end of the chain as it is now, when it is known why the one before was lost."""
+    """Accept the present end of the chain, once you know why the recorded one was lost."""
     from bot.audit.log import AuditLog
 
     log = AuditLog(terminal.vault(terminal.load()))

@@ -65,7 +65,7 @@ def rotate_keys() -> None:
     with db.connection():
         done = acts.reseal(vault)
         retired = acts.tidy(vault, terminal.whoever())
-    click.echo(f"{done.cells} values are sealed anew")
+    click.echo(f"{done.cells} values were sealed again")
     for number in retired:
         click.echo(f"key {number} is not needed any longer")
     if done.unreadable:

@@ -84,7 +84,7 @@ def token_list() -> None:
 @token.command("revoke")
 @click.argument("name", metavar="NAME_OR_ID")
 def token_revoke(name: str) -> None:
-    """Let a token call no more."""
+    """Revoke a token: it can no longer call the API."""
     kegui = _kegui()
     with db.connection():
         found = tokens_called(name)

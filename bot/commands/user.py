@@ -113,7 +113,7 @@ def set_password(name: str) -> None:
 @user.command("disable")
 @click.argument("name")
 def disable(name: str) -> None:
-    """Let a local administrator in no more."""
+    """Disable a local administrator: they can no longer log in."""
     kegui = _kegui()
     with db.connection():
         if not local_users.disable(name, terminal.whoever(), kegui):
@@ -207,7 +207,7 @@ def revoke(person: str, role: str, department: int | None) -> None:
         else:
             raise click.ClickException(f"{person} is not {role}: see `kegui user list`")
         left = len(live_tokens_of(Staff.spelled(person), clock.now(), _today(kegui.settings)))
-    click.echo(f"{person} is {role} no more")
+    click.echo(f"{person} is no longer {role}")
     if left:
         click.echo(
             f"{person} still answers for {left} API {'token' if left == 1 else 'tokens'}, whose"

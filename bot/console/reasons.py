@@ -48,7 +48,7 @@ SENTENCES: Mapping[str, LazyString] = {
     "same department, least loaded": _l("同部门，客户最少"),
     "another department, least loaded": _l("其他部门，客户最少"),
     "named": _l("发起人指定"),
-    "least loaded of those named": _l("发起人指定的成员中客户最少"),
+    "least loaded of those named": _l("发起人指定的成员中客户数最少"),
     "no successor known": _l("没有可接替的成员"),
     "every successor was tried or is full": _l("所有接替成员都已尝试过或客户数已满"),
     "every successor is full or unfit": _l("所有接替成员客户数已满或不符合条件"),
@@ -82,7 +82,7 @@ SENTENCES: Mapping[str, LazyString] = {
     "new password": _l("更改了密码"),
     "too many logins at once": _l("同时登录过多"),
     "is disabled": _l("已停用"),
-    "its maker lost the right": _l("制作人不再有此权限"),
+    "its maker lost the right": _l("创建人不再有此权限"),
     "its owner declined": _l("负责人没有同意"),
 }
 

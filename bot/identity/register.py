@@ -47,7 +47,7 @@ CAPABILITY = Capability(
         ),
         Job(
             "api_access.forget_old_answers",
-            _l("清理过期的接口应答"),
+            _l("清理过期的接口应答记录"),
             api_access.forget_old_answers,
             daily(4, 40),
         ),

@@ -18,7 +18,7 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
         "holds": Word(_l("有效"), GOOD),
         "expires_soon": Word(_l("即将到期"), WARN),
         "waiting": Word(_l("等待负责人同意"), WARN),
-        "maker_lost": Word(_l("制作人已离职或不再是管理员，已失效"), BAD),
+        "maker_lost": Word(_l("创建人已离职或不再是管理员，已失效"), BAD),
         "expired": Word(_l("已到期"), QUIET),
         "orphaned": Word(_l("负责人已离职，已失效"), BAD),
         "not_genuine": Word(_l("记录并非客规写入或被改动，已失效"), BAD),
@@ -29,7 +29,7 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
 # As the audit log writes them.
 ACTS: Mapping[str, LazyString] = {
     "token.create": _l("新建接口令牌"),
-    "token.consent": _l("同意作接口令牌的负责人"),
+    "token.consent": _l("同意担任接口令牌的负责人"),
     "token.revoke": _l("作废接口令牌"),
     "login.begin": _l("登录"),
     "login.end": _l("结束登录"),

@@ -20,7 +20,7 @@ CAPABILITY = Capability(
     words=WORDS,
     events=EVENTS,
     acts=ACTS,
-    jobs=(Job("inbox.archive", _l("归档很久以前的事件"), inbox_jobs.archive, daily(3, 40)),),
+    jobs=(Job("inbox.archive", _l("归档历史事件"), inbox_jobs.archive, daily(3, 40)),),
     endpoints=(api_events.blueprint,),
     pages=(
         Page(

@@ -11,5 +11,5 @@ SEE_EVENTS = Right(
     {Role.ADMINISTRATOR: Reach.FIRM, Role.COMPLIANCE_OFFICER: Reach.FIRM, Role.AUDITOR: Reach.FIRM},
 )
 REPLAY_EVENTS = Right(
-    "events.replay", Topic.OPERATION, _l("重放事件"), {Role.ADMINISTRATOR: Reach.FIRM}
+    "events.replay", Topic.OPERATION, _l("重新处理事件"), {Role.ADMINISTRATOR: Reach.FIRM}
 )

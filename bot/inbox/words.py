@@ -29,7 +29,7 @@ EVENTS: Mapping[tuple[str, str], LazyString] = {
 
 # As the audit log writes them.
 ACTS: Mapping[str, LazyString] = {
-    "event.replay": _l("重放事件"),
+    "event.replay": _l("重新处理事件"),
     "event.list": _l("查看事件列表"),
     "event.look": _l("查看事件详情"),
 }

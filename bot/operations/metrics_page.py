@@ -149,7 +149,7 @@ def _gauges(operation: Operation | None) -> Iterator[Metric]:
     )
     yield gauge(
         "kegui_pause_remaining_seconds",
-        "Until when nobody calls an endpoint",
+        "Until when an endpoint is not called",
         ("secret", "endpoint", "errcode", "needs_operator"),
         lambda now: [
             (

@@ -199,7 +199,7 @@ def test_a_search_without_an_index_is_broken_off_and_goes_on(
     path, looks = "/audit?purpose=重大", 0
     while "1 号事件" not in (page := client.get(path).get_data(as_text=True)):
         looks += 1
-        assert "已查看较近的" in page
+        assert "已查找最近的" in page
         link = re.search(r'rel="next" href="([^"]+)"', page)
         assert link is not None
         path = link[1].replace("&amp;", "&")
@@ -234,7 +234,7 @@ def test_each_entry_says_whether_it_is_sealed_and_the_page_how_far_the_chain_goe
 def test_a_signature_that_is_not_ours_is_said(client: FlaskClient) -> None:
     AuditAnchor.create(position=3, link="0" * 64, at=MORNING, signature="00" * 64)
 
-    assert "不是用本机的密钥签的" in client.get("/audit").get_data(as_text=True)
+    assert "所用的密钥不是本机的密钥" in client.get("/audit").get_data(as_text=True)
 
 
 def test_sealing_that_stands_still_is_said(
@@ -245,7 +245,7 @@ def test_sealing_that_stands_still_is_said(
         moved.setattr(clock, "now", lambda: earlier)
         AuditLog(Vault(DATA_KEY)).record(Who("lihua"), "event.replay", "event 3")
 
-    assert "封存没有跟上" in client.get("/audit").get_data(as_text=True)
+    assert "封存滞后" in client.get("/audit").get_data(as_text=True)
 
 
 @pytest.mark.parametrize("role", [Role.HR, Role.ADMINISTRATOR, Role.REVIEWER])
@@ -287,7 +287,7 @@ def test_an_export_has_what_the_filter_finds_and_is_recorded(client: FlaskClient
     assert head[:4] == ["编号", "时间", "账号", "姓名"]
     assert [line[1:] for line in lines] == [
         [
-            *("2026-11-24 10:01:00+08:00", "lihua", "李华", "event.replay", "重放事件"),
+            *("2026-11-24 10:01:00+08:00", "lihua", "李华", "event.replay", "重新处理事件"),
             *("event 1", "", "10.0.0.1", '{"why": "again"}', ""),
         ]
     ]

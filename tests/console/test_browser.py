@@ -162,7 +162,7 @@ def test_the_language_stays_until_it_is_changed(reader: Reader) -> None:
 @pytest.mark.parametrize(
     ("link", "path", "heading"),
     [
-        ("事件无人处理", "/operation", "运行"),
+        ("事件长时间没有处理", "/operation", "运行"),
         ("未告知客户", "/gaps", "未告知客户"),
         ("归属冲突等待确定归属", "/conflicts", "客户归属冲突"),
         ("客户没有归属成员", "/customers?owner=none", "客户"),
@@ -233,7 +233,7 @@ def test_a_reason_opens_and_closes(reader: Reader) -> None:
     page = reader.open("/customers/wm_chen")
     expect(page.get_by_text("不符合条件")).not_to_be_visible()
 
-    page.get_by_text("为什么", exact=True).first.click()
+    page.get_by_text("分配依据", exact=True).first.click()
 
     expect(page.get_by_text("不符合条件")).to_be_visible()
     expect(page.get_by_text("即将离职")).to_be_visible()

@@ -384,7 +384,7 @@ def test_a_way_that_another_changes_at_this_moment_is_not_deleted(
         answer = submit(manager, "/contact-ways/1/remove")
 
     assert answer.status_code == 409
-    assert "正被其他人修改" in answer.get_data(as_text=True)
+    assert "他人正在修改" in answer.get_data(as_text=True)
     assert wecom.calls == []
     assert ContactWay.select().count() == 3
 
@@ -481,7 +481,7 @@ def test_a_form_does_not_put_back_what_another_has_changed_meanwhile(
 
     assert refused.status_code == 409
     text = refused.get_data(as_text=True)
-    assert "刚刚被其他人修改" in text
+    assert "刚刚被他人修改" in text
     assert wecom.calls == []
     [seen] = re.findall(r'name="seen" value="([^"]+)"', text)
     form = {"seen": seen, "userids": ["ma"], "remark": "新备注"}

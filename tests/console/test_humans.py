@@ -379,7 +379,7 @@ def test_nobody_gives_a_role_to_themselves_under_another_name(
     shown = ops.get(f"/rights/proposals/{number}/decision", follow_redirects=True)
     decide(ops, number)
 
-    assert "关系到您本人" in shown.get_data(as_text=True)
+    assert "涉及您本人" in shown.get_data(as_text=True)
     assert state_of(number) == "open"
 
 
@@ -463,7 +463,7 @@ def test_a_role_that_must_not_meet_another_is_not_proposed(app: APIFlask, role: 
     answer = send(client, "/rights/proposals", token_of(client), **form)
 
     assert answer.status_code == 422
-    assert "对方已是系统管理员：这两个角色不能同在一人身上" in answer.get_data(as_text=True)
+    assert "对方已是系统管理员：这些角色不能由同一人兼任" in answer.get_data(as_text=True)
     with db.connection():
         assert Proposal.select().count() == 0
 
@@ -475,7 +475,7 @@ def test_what_has_met_meanwhile_is_not_approved(app: APIFlask, kegui: Any) -> No
 
     answer = decide(come_in(app, "bert"), number)
 
-    assert "不能同在一人身上" in answer.get_data(as_text=True)
+    assert "不能由同一人兼任" in answer.get_data(as_text=True)
     assert state_of(number) == "open"
 
 
@@ -514,7 +514,9 @@ def test_those_in_whom_roles_met_before_keep_them_and_are_named(app: APIFlask) -
 
     text = client.get("/rights").get_data(as_text=True)
 
-    note = text.partition("有角色同在一人身上")[2].partition("之前授予的角色仍然有效")[0]
+    note = text.partition("有人兼任了按规定应由不同人员担任的角色")[2].partition(
+        "之前授予的角色仍然有效"
+    )[0]
     assert "安娜" in note
     assert "系统管理员" in note
     assert "何平" not in note

@@ -612,7 +612,7 @@ def test_who_waits_reads_what_lifts_it_at_a_terminal(
 
     page = log_in_as(client, code=now(app_code)).get_data(as_text=True)
 
-    assert "能登录服务器终端的人可以立即解除" in page
+    assert "可由能登录服务器的运维人员立即解除" in page
     [command] = re.findall("<code>(.*)</code>", page)
     assert re.sub("<.*?>", "", command) == "kegui user unlock NAME --address 192.0.2.1"
     assert "kegui user unlock" not in client.get("/login/local").get_data(as_text=True)

@@ -82,7 +82,7 @@ def test_a_dead_event_is_told_with_its_cause_and_how_to_replay_it(client: FlaskC
 
     text = page(client)
 
-    assert "1 个事件处理失败，请查明原因后重放" in text
+    assert "1 个事件处理失败，请查明原因后重新处理" in text
     assert "客户接替失败" in text
     assert "企业微信拒绝了接口 remark（错误码 84061）" in text
     assert "WORDS" not in text
@@ -177,7 +177,7 @@ def test_without_a_clock_nothing_comes_next_and_an_operator_is_needed(client: Fl
 
     text = page(client)
 
-    assert "没有 定时任务进程在运行，定时任务已停止 3 分钟" in text
+    assert "定时任务进程（clock）没有运行，定时任务已停止 3 分钟" in text
     assert "没有结束" in job_line(text, "notices.send_digests")
     assert "下次" not in job_line(text, "readings.everything")
 
@@ -188,7 +188,7 @@ def test_a_worker_that_stands_still_is_seen_in_its_lane(client: FlaskClient) -> 
 
     text = page(client)
 
-    assert "告知通道：有事件已等待 3 分钟，请检查 worker 进程是否在运行" in text
+    assert "告知通道：有事件已等待 3 分钟，请检查任务处理进程（worker）是否在运行" in text
     assert "处理通道：有事件" not in text
 
 
@@ -197,7 +197,7 @@ def test_a_queue_that_is_away_is_told(app: APIFlask, client: FlaskClient) -> Non
 
     text = page(client)
 
-    assert "无法连接唤醒队列" in text
+    assert "无法连接任务队列" in text
     assert "pass-word" not in text
 
 

@@ -54,8 +54,8 @@ def test_home_names_what_must_be_done_and_by_whom(client: FlaskClient) -> None:
 
     assert "有事项需要处理" in text
     for task in (
-        "事件无人处理，请检查后台进程是否在运行",
-        "事件处理失败，请查明原因后重放",
+        "事件长时间没有处理，请检查任务处理进程（worker）是否在运行",
+        "事件处理失败，请查明原因后重新处理",
         "离职继承等待审批",
         "归属冲突等待确定归属",
         "客户没有归属成员",

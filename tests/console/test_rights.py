@@ -312,9 +312,9 @@ def test_a_rejected_proposal_changes_nothing(client: FlaskClient, officer: Flask
 @pytest.mark.parametrize(
     ("form", "sentence"),
     [
-        ({"person": "nobody"}, "公司里没有这个人"),
-        ({"person": "wangwu"}, "公司里没有这个人"),
-        ({"person": "local:nobody"}, "公司里没有这个人"),
+        ({"person": "nobody"}, "没有找到此人"),
+        ({"person": "wangwu"}, "没有找到此人"),
+        ({"person": "local:nobody"}, "没有找到此人"),
         ({"person": ""}, "请填写成员的姓名或账号"),
         ({"person": "张伟"}, "请填写账号：zhangwei、zhangwei2"),
         ({"role": "sales_manager"}, "请选择部门"),
@@ -323,7 +323,7 @@ def test_a_rejected_proposal_changes_nothing(client: FlaskClient, officer: Flask
         ({"department": "1"}, "适用于全公司"),
         ({"role": "staff"}, "请选择角色"),
         ({"role": "hr"}, "已经有这个角色"),
-        ({"kind": "role.revoke"}, "没有被授予过这个角色"),
+        ({"kind": "role.revoke"}, "没有被授予这个角色"),
         ({"kind": "x"}, "请选择授予还是收回"),
         ({"reason": " "}, "请写明理由"),
     ],
@@ -395,8 +395,8 @@ def test_nobody_decides_on_a_role_of_their_own(
     shown = officer.get(f"/rights/proposals/{number}/decision", follow_redirects=True)
     decide(officer, number, answer)
 
-    assert "关系到您本人" in shown.get_data(as_text=True)
-    assert "关系到您本人" in text_of(officer, "/rights/proposals")
+    assert "涉及您本人" in shown.get_data(as_text=True)
+    assert "涉及您本人" in text_of(officer, "/rights/proposals")
     assert Role.HR not in roles_of("chenmin")
     assert Proposal.get().state == "open"
 
@@ -422,7 +422,7 @@ def test_what_is_decided_stays_decided(client: FlaskClient, officer: FlaskClient
 
     decide(officer, number, "approve")
 
-    assert "已有结果" in text_of(officer, "/rights/proposals")
+    assert "已办结" in text_of(officer, "/rights/proposals")
     assert roles_of("lihua") == []
 
 

@@ -465,6 +465,6 @@ def test_a_form_writes_only_what_was_typed_and_not_over_what_another_has_changed
     refused = submit(manager, path, **{**form, "capacity": "70"})
     assert refused.status_code == 409
     text = refused.get_data(as_text=True)
-    assert "刚刚被其他人修改" in text
+    assert "刚刚被他人修改" in text
     assert re.search(r'name="capacity"[^>]* value="50"', text)
     assert terms_of("zhangsan")[0] == 50

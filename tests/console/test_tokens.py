@@ -132,10 +132,10 @@ def test_a_form_that_was_refused_can_be_sent_again(admin: FlaskClient) -> None:
         ({"days": "3651"}, "请填写 1 到 3650 之间的天数"),
         ({"days": "x"}, "请填写 1 到 3650 之间的天数"),
         ({"days": "9" * 50}, "请填写 1 到 3650 之间的天数"),
-        ({"owner": "nobody"}, "公司里没有这个人"),
-        ({"owner": "cli:nobody"}, "公司里没有这个人"),
-        ({"owner": "local:nobody"}, "公司里没有这个人"),
-        ({"owner": "wangwu"}, "公司里没有这个人"),
+        ({"owner": "nobody"}, "没有找到此人"),
+        ({"owner": "cli:nobody"}, "没有找到此人"),
+        ({"owner": "local:nobody"}, "没有找到此人"),
+        ({"owner": "wangwu"}, "没有找到此人"),
     ],
 )
 def test_what_cannot_be_made_is_said_and_what_was_typed_stays(

@@ -381,7 +381,7 @@ def test_who_must_prove_that_it_is_they_reads_what_for(
 
     asked = client.get(knock(client, door, given, token).location).get_data(as_text=True)
 
-    assert re.search(r"您要做的是：<b>.+</b>", asked)
+    assert re.search(r"接下来：<b>.+</b>", asked)
 
 
 def test_what_one_must_prove_for_is_the_name_of_a_page_that_there_is(app: APIFlask) -> None:
@@ -840,7 +840,7 @@ def test_a_page_that_only_a_form_gives_leads_to_the_page_above_it(app: APIFlask)
     [
         ("GET", REVEALED, {}, 405, "没有这个页面"),
         ("GET", "/theme", {}, 405, "没有这个页面"),
-        ("POST", "/conflicts/1/resolve", {"owner": "x" * 2_000_000}, 413, "内容太多"),
+        ("POST", "/conflicts/1/resolve", {"owner": "x" * 2_000_000}, 413, "内容过长"),
         (
             "POST",
             "/conflicts/1/resolve",

@@ -182,7 +182,7 @@ def test_who_takes_a_role_back_is_told_of_the_tokens_that_still_call(kegui: Kegu
 
     told = kegui("user", "revoke", "zhangsan", "auditor")
 
-    assert told.stdout == "zhangsan is auditor no more\n"
+    assert told.stdout == "zhangsan is no longer auditor\n"
     assert "zhangsan still answers for 2 API tokens" in told.stderr
     assert "kegui token revoke" in told.stderr
     assert kegui("user", "revoke", "lihua", "auditor").stderr == ""

@@ -230,7 +230,7 @@ def test_beside_a_chat_a_member_sees_whose_customer_it_is_and_reports_a_conflict
     page.get_by_role("button", name="张三").click()
 
     expect(page.get_by_role("heading", level=1)).to_contain_text("吴女士")
-    expect(page.locator("main")).to_contain_text("这位客户归您")
+    expect(page.locator("main")).to_contain_text("您是这位客户的归属成员")
     [checked] = stack.executed("jssdk_checked")
     assert (checked["config"], checked["agentConfig"]) == ("ok", "ok")
 
@@ -343,7 +343,7 @@ def test_compliance_finds_out_why_a_customer_has_this_owner_and_has_said_what_fo
     page = scan(open_browser(), "沈悦")
 
     page.get_by_role("link", name="客户", exact=True).click()
-    expect(page.get_by_role("heading", level=1)).to_have_text("您为什么查阅客户资料？")
+    expect(page.get_by_role("heading", level=1)).to_have_text("请说明查阅客户资料的目的")
     page.get_by_label("处理客户投诉").check()
     page.get_by_role("button", name="继续").click()
     page.get_by_role("searchbox").fill("孔先")
@@ -351,7 +351,7 @@ def test_compliance_finds_out_why_a_customer_has_this_owner_and_has_said_what_fo
     page.get_by_role("link", name="孔先生").click()
 
     expect(page.locator("main")).to_contain_text("客户添加的成员符合规则")
-    page.get_by_text("为什么", exact=True).first.click()
+    page.get_by_text("分配依据", exact=True).first.click()
     expect(page.locator("main")).to_contain_text("版本 ")
     page.get_by_role("link", name="审计日志").click()
     look = page.get_by_role("row").filter(has_text="查看客户详情").first
@@ -378,7 +378,7 @@ def test_an_administrator_replays_an_event_that_was_given_up(
     page.get_by_role("link", name="事件处理失败").first.click()
     page.get_by_role("link", name="成员变更").first.click()
     expect(page.locator("main")).to_contain_text("40058")
-    page.get_by_role("button", name="重放").click()
+    page.get_by_role("button", name="重新处理").click()
 
     expect(page.get_by_role("status")).to_contain_text("事件已重新排队")
     stack.settled()

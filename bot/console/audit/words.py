@@ -90,7 +90,7 @@ DETAILS: Mapping[str, LazyString] = {
     "skills": _l("技能"),
     "daily_quota": _l("每日配额"),
     "availability": _l("排班与休假"),
-    "maker": _l("制作人"),
+    "maker": _l("创建人"),
     "method": _l("方式"),
     "mode": _l("方式"),
     "moved": _l("转移客户数"),

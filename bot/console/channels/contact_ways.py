@@ -206,7 +206,7 @@ def _seen(way: ContactWay) -> str:
 
 def _changed_meanwhile(way: ContactWay) -> ResponseReturnValue:
     typed = _as_it_is(way)
-    typed.errors["wecom"] = _("它刚刚被其他人修改。下面是现在的内容，请核对后再改。")
+    typed.errors["wecom"] = _("内容刚刚被他人修改。以下是最新内容，请核对后再修改。")
     return _form(typed, way), 409
 
 
@@ -226,7 +226,7 @@ def remove(way_id: int) -> ResponseReturnValue:
         contact_ways.remove(way, gate.who(), kegui())
     except contact_ways.Changed:
         way = _visible(way_id, CHANGE_CONTACT_WAYS)
-        return _removal(way, _("它正被其他人修改，请稍后再试。")), 409
+        return _removal(way, _("他人正在修改，请稍后再试。")), 409
     except WeComError as error:
         alarms.raise_alarm_for(error, kegui())
         return _removal(way, sentence(error)), _status(error)

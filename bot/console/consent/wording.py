@@ -27,7 +27,7 @@ NOTICES: Mapping[str, LazyString] = {
 NOTICE_KEYS: Mapping[str, LazyString] = {
     "text": _l("正文"),
     "wording": _l("成员人工告知的用语"),
-    "gap_after_seconds": _l("多少秒未告知算作缺口"),
+    "gap_after_seconds": _l("超过多少秒未告知即列入“未告知客户”"),
     "awaiting_consent_hours": _l("等待客户同意多少小时"),
     "digest_every_seconds": _l("每位成员至多多少秒提醒一次"),
     "adds_without_code": _l("多少次没有欢迎语凭证即告警"),

@@ -71,7 +71,7 @@ def end_others() -> ResponseReturnValue:
     mine = gate.my_login()
     others = [one for one in logins.open_logins(gate.me().actor, kegui()) if one.id != mine.id]
     number = logins.end(others, gate.who(), kegui(), "by its owner")
-    flash(_("已结束其他 %(number)s 个登录。", number=number), "good")
+    flash(_("已退出其他 %(number)s 处登录。", number=number), "good")
     return redirect(url_for("console.account.show"))
 
 
@@ -134,7 +134,7 @@ def answer_for_token(token_id: int) -> ResponseReturnValue:
     found = _waiting(token_id)
     if request.form.get("answer") == "consent":
         tokens.consent(found, gate.who(), kegui())
-        flash(_("您已同意作令牌“%(name)s”的负责人，立即生效。", name=found.name), "good")
+        flash(_("您已同意担任令牌“%(name)s”的负责人，立即生效。", name=found.name), "good")
     else:
         tokens.revoke(found, gate.who(), kegui(), "its owner declined")
         flash(_("您没有同意，令牌“%(name)s”已作废。", name=found.name), "good")

@@ -76,9 +76,9 @@ OBSTACLES: Mapping[Obstacle, tuple[str, LazyString]] = {
     Obstacle.UNKNOWN_DEPARTMENT: ("department", _l("没有这个部门，请重新选择。")),
     Obstacle.UNKNOWN_PERSON: (
         "person",
-        _l("公司里没有这个人，或其已离职、已停用。请核对账号。"),
+        _l("没有找到此人，或此人已离职、已停用。请核对账号。"),
     ),
-    Obstacle.APART: ("role", _l("这个角色不能与对方已有的角色同在一人身上。")),
+    Obstacle.APART: ("role", _l("这个角色不能与对方已有的角色由同一人兼任。")),
     Obstacle.HAS_IT: ("role", _l("对方已经有这个角色，无需再授予。")),
     Obstacle.LAST_ADMINISTRATOR: (
         "role",
@@ -86,9 +86,7 @@ OBSTACLES: Mapping[Obstacle, tuple[str, LazyString]] = {
     ),
     Obstacle.LACKS_IT: (
         "role",
-        _l(
-            "对方没有被授予过这个角色，无从收回。部门负责人的身份来自企业微信，请在企业微信中变更。"
-        ),
+        _l("对方没有被授予这个角色，无需收回。部门负责人以企业微信为准，请在企业微信中变更。"),
     ),
 }
 
@@ -394,7 +392,7 @@ def _sentence(error: NotPossible) -> str:
     """What stands in the way, with the roles that must not meet the one asked for."""
     if error.roles:
         held = _("、").join(str(ROLES[role]) for role in error.roles)
-        return _("对方已是%(held)s：这两个角色不能同在一人身上。", held=held)
+        return _("对方已是%(held)s：这些角色不能由同一人兼任。", held=held)
     return str(OBSTACLES[error.why][1])
 
 
@@ -402,10 +400,10 @@ def _why_not(error: Exception) -> str:
     if isinstance(error, SamePerson):
         return _("这项变更由您提出，须由另一人复核。")
     if isinstance(error, OwnRole):
-        return _("这项变更关系到您本人，须由他人复核。")
+        return _("这项变更涉及您本人，须由他人复核。")
     if isinstance(error, NotTheirs):
         return _("只能撤回自己提出的变更。")
-    return _("这项变更已有结果，不能再改。")
+    return _("这项变更已办结，不能再修改。")
 
 
 def _names_of_holders(people: Any, others: Iterable[str]) -> Names:

@@ -21,7 +21,7 @@ from bot.identity import logins, second_factors
 ACTS: Mapping[str, LazyString] = {
     "console.account.show": _l("停用动态码"),
     "console.account.second_factor": _l("设置动态码"),
-    "console.account.token": _l("决定是否作接口令牌的负责人"),
+    "console.account.token": _l("决定是否担任接口令牌的负责人"),
     "console.audit.index": _l("导出审计日志"),
     "console.conflicts.resolve": _l("裁定归属冲突，一小时内共超过 20 位客户"),
     "console.moves.new": _l("转接客户，一小时内共超过 20 位"),

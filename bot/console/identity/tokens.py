@@ -38,7 +38,7 @@ SCOPES: Mapping[str, LazyString] = {
     "allocation": _l("裁定归属冲突，设置成员容量与资质，管理渠道活码"),
     "rules": _l("起草、试算、提交、复核与发布规则"),
     "hr": _l("导入成员的资质、排班与休假"),
-    "events": _l("查看与重放事件，解除接口暂停"),
+    "events": _l("查看与重新处理事件，解除接口暂停"),
     "audit": _l("读取审计日志"),
     "archive": _l("检索与读取会话存档的内容"),
     "admin": _l("以上全部，请尽量不用"),
@@ -51,7 +51,7 @@ OBSTACLES: Mapping[Obstacle, tuple[str, LazyString]] = {
     ),
     Obstacle.SCOPES: ("scopes", _l("请至少勾选一项权限。")),
     Obstacle.DAYS: ("days", _l("请填写 1 到 3650 之间的天数。")),
-    Obstacle.OWNER: ("owner", _l("公司里没有这个人，或其已离职、已停用。请核对账号。")),
+    Obstacle.OWNER: ("owner", _l("没有找到此人，或此人已离职、已停用。请核对账号。")),
 }
 
 blueprint = APIBlueprint(

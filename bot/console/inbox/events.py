@@ -78,9 +78,9 @@ def replay(event_id: int) -> ResponseReturnValue:
     """Let the workers answer the event again."""
     event = _found(event_id)
     if replay_event(event.id, gate.who(), kegui()) is None:
-        flash(_("该事件尚未处理完，会自动继续，无需重放。"), "info")
+        flash(_("该事件尚未处理完，会自动继续，无需重新处理。"), "info")
     else:
-        flash(_("事件已重新排队。处理结果会显示在本页。"), "good")
+        flash(_("事件已重新排队，处理结果将显示在本页。"), "good")
     return redirect(url_for("console.events.show", event_id=event.id))
 
 

@@ -56,14 +56,17 @@ READING = "sync"
 
 # What is the matter, and the part of this page that says more.
 TROUBLES: Mapping[str, tuple[LazyString, str]] = {
-    OVERDUE: (_l("%(lane)s：有事件已等待 %(lasts)s，请检查 worker 进程是否在运行"), "#queue"),
-    CLOCK_STANDS: (_l("没有 定时任务进程在运行，定时任务已停止 %(lasts)s"), "#jobs"),
+    OVERDUE: (
+        _l("%(lane)s：有事件已等待 %(lasts)s，请检查任务处理进程（worker）是否在运行"),
+        "#queue",
+    ),
+    CLOCK_STANDS: (_l("定时任务进程（clock）没有运行，定时任务已停止 %(lasts)s"), "#jobs"),
     JOB_LATE: (_l("定时任务“%(job)s”已有 %(lasts)s 没有成功"), "#jobs"),
     AUDIT_BROKEN: (_l("审计日志校验发现 %(number)s 处问题，请运行 kegui audit verify"), ""),
     AUDIT_UNSEALED: (_l("审计日志有条目 %(lasts)s 没有加封，请检查 定时任务进程"), "#jobs"),
-    QUEUE_AWAY: (_l("无法连接唤醒队列；事件不会丢失，只会稍晚处理"), "#queue"),
+    QUEUE_AWAY: (_l("无法连接任务队列；事件不会丢失，只会延迟处理"), "#queue"),
     PAUSED: (_l("接口 %(endpoint)s 已暂停调用，需要运维人员处理"), "#pauses"),
-    DEAD_EVENTS: (_l("%(number)s 个事件处理失败，请查明原因后重放"), "#dead"),
+    DEAD_EVENTS: (_l("%(number)s 个事件处理失败，请查明原因后重新处理"), "#dead"),
     OPEN_ALARMS: (_l("%(number)s 条告警尚未解除"), ""),
 }
 

@@ -57,8 +57,8 @@ GROUPS: Mapping[LazyString, Mapping[str, Text]] = {
         "media_url": Text(_l("存档文件的保存位置"), _l("文件夹或 fsspec 地址；文件加密后保存。")),
     },
     _l("接收企业微信通知"): {
-        "callback_token": Text(_l("客户联系回调 Token"), _l("核对通知确由企业微信发出。")),
-        "callback_aes_key": Text(_l("客户联系回调 EncodingAESKey"), _l("解开通知的密钥。")),
+        "callback_token": Text(_l("客户联系回调 Token"), _l("用于验证通知来自企业微信。")),
+        "callback_aes_key": Text(_l("客户联系回调 EncodingAESKey"), _l("用于解密通知的密钥。")),
         "contacts_callback_token": Text(_l("通讯录回调 Token"), _l("不设置时与客户联系回调相同。")),
         "contacts_callback_aes_key": Text(
             _l("通讯录回调 EncodingAESKey"), _l("不设置时与客户联系回调相同。")
@@ -71,7 +71,7 @@ GROUPS: Mapping[LazyString, Mapping[str, Text]] = {
         ),
         "callback_window_hours": Text(
             _l("通知的时间差（小时）"),
-            _l("通知签名的时间与本机相差超过这么久时，不予接收：可能是被截获后重发的。"),
+            _l("通知签名的时间与本机相差超过此时间时不予接收：可能是被截获后重发的。"),
         ),
     },
     _l("数据与密钥"): {
@@ -109,15 +109,15 @@ GROUPS: Mapping[LazyString, Mapping[str, Text]] = {
         "wecom_jssdk_url": Text(_l("企业微信 JS-SDK"), _l("聊天侧边栏加载的脚本。")),
     },
     _l("登录"): {
-        "session_hours": Text(_l("登录最长时间（小时）"), _l("到时须重新登录。")),
+        "session_hours": Text(_l("登录最长时间（小时）"), _l("达到此时间后，须重新登录。")),
         "session_idle_minutes": Text(
-            _l("登录闲置时间（分钟）"), _l("这么久没有操作，须重新登录。")
+            _l("登录闲置时间（分钟）"), _l("超过此时间没有操作，须重新登录。")
         ),
         "phones_per_hour": Text(
             _l("每小时可查看手机号的客户数"), _l("每人的上限；达到后拒绝，并向运维人员告警。")
         ),
         "session_most": Text(
-            _l("同时登录数上限"), _l("每人最多同时有这么多个登录；超过时，最早的一个结束。")
+            _l("同时登录数上限"), _l("每人同时登录的上限；超过时，最早的登录自动退出。")
         ),
     },
     _l("客户与交接"): {
@@ -139,25 +139,26 @@ GROUPS: Mapping[LazyString, Mapping[str, Text]] = {
             _l("重试间隔（秒）"), _l("事件处理失败后，依次等待多久再试；之后按最后一项。")
         ),
         "inbox_give_up_hours": Text(
-            _l("放弃重试（小时）"), _l("失败这么久之后不再重试，留待人工处理。")
+            _l("放弃重试（小时）"), _l("持续失败超过此时间后不再重试，留待人工处理。")
         ),
         "inbox_archive_after_days": Text(
-            _l("归档事件（天）"), _l("处理完这么久的事件移入归档，不会删除。")
+            _l("归档事件（天）"), _l("处理完成超过此天数的事件移入归档，不会删除。")
         ),
         "welcome_parallel": Text(
             _l("同时发送的告知数"), _l("企业微信要求 20 秒内发送，因此留有专用通道。")
         ),
-        "api_parallel": Text(_l("同时调用接口数"), _l("其余工作同时调用企业微信接口的上限。")),
-        "api_per_second": Text(_l("每秒调用接口数"), _l("其余工作每秒调用企业微信接口的上限。")),
+        "api_parallel": Text(_l("同时调用接口数"), _l("其他处理同时调用企业微信接口的上限。")),
+        "api_per_second": Text(_l("每秒调用接口数"), _l("其他处理每秒调用企业微信接口的上限。")),
         "own_processor": Text(
-            _l("固定处理器"), _l("每个网页与处理进程各用一个处理器；未限定处理器的容器中应关闭。")
+            _l("固定处理器"),
+            _l("每个网页进程与任务处理进程各固定使用一个处理器；未限定处理器的容器中应关闭。"),
         ),
     },
     _l("其他"): {
         "timezone": Text(_l("时区"), _l("显示时间、计算日期所用的时区。")),
-        "log_level": Text(_l("日志级别"), _l("记录到这一级别为止。")),
+        "log_level": Text(_l("日志级别"), _l("只记录此级别及以上的日志。")),
         "sandbox": Text(
-            _l("与沙箱一起运行"), _l("只用于试用：不连接真实的企业微信，且无需凭证即可登录。")
+            _l("连接沙箱"), _l("只用于试用：不连接真实的企业微信，且无需凭证即可登录。")
         ),
     },
 }

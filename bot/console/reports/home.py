@@ -49,14 +49,14 @@ class Task(NamedTuple):
 TASKS = (
     Task(
         "overdue",
-        _l("事件无人处理，请检查后台进程是否在运行"),
+        _l("事件长时间没有处理，请检查任务处理进程（worker）是否在运行"),
         "operation.index",
         {},
         SEE_OPERATION,
     ),
     Task(
         "dead",
-        _l("事件处理失败，请查明原因后重放"),
+        _l("事件处理失败，请查明原因后重新处理"),
         "events.index",
         {"state": DEAD},
         REPLAY_EVENTS,

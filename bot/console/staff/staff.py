@@ -191,7 +191,7 @@ def change(userid: str) -> ResponseReturnValue:
         if value not in (shown[name], getattr(member, name))
     }
     if any(shown[name] != getattr(member, name) for name in changed):
-        errors = {"": _("它刚刚被其他人修改。下面是现在的内容，请核对后再改。")}
+        errors = {"": _("内容刚刚被他人修改。以下是最新内容，请核对后再修改。")}
         return _form(member, _kept(member), errors), 409
     if not errors and _may_come_back(member):
         # Being put on duty takes back whoever was offboarded: that must be meant.
