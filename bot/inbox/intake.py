@@ -5,8 +5,6 @@ A commit costs the disk the same for one row as for fifty, and one writer meets 
 
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future
-from dataclasses import dataclass, field
 
 from peewee import InterfaceError, OperationalError
 from playhouse.pool import MaxConnectionsExceeded
@@ -24,12 +22,31 @@ PATIENCE_SECONDS = 4.5
 DATABASE_IS_AWAY = (OperationalError, InterfaceError, MaxConnectionsExceeded)
 
 
-@dataclass(frozen=True)
 class Arrival:
     """A row on its way into the inbox, and who waits for it."""
 
-    row: NewRow
-    stored: "Future[int | None]" = field(default_factory=Future)
+    def __init__(self, row: NewRow) -> None:
+        self.row = row
+        self._is_stored = threading.Lock()
+        self._is_stored.acquire()
+        self._id: int | None = None
+        self._error: Exception | None = None
+
+    def stored(self, event_id: int | None) -> None:
+        self._id = event_id
+        self._is_stored.release()
+
+    def failed(self, error: Exception) -> None:
+        self._error = error
+        self._is_stored.release()
+
+    def wait(self, seconds: float) -> int | None:
+        """Wait until it was stored or refused: a Future does that at four times the cost."""
+        if not self._is_stored.acquire(timeout=seconds):
+            raise TimeoutError
+        if self._error is not None:
+            raise self._error
+        return self._id
 
 
 class Intake:
@@ -73,7 +90,7 @@ class Intake:
             self._arrived.append(arrival)
             if len(self._arrived) == 1 or self._all_are_here():
                 self._turn.notify()
-        return arrival.stored.result(PATIENCE_SECONDS)
+        return arrival.wait(PATIENCE_SECONDS)
 
     def _start(self) -> None:
         # Not in __init__: the server forks after making its application.
@@ -101,7 +118,7 @@ class Intake:
         except Exception as error:  # whatever it is, it belongs to those who wait
             if len(arrived) == 1 or isinstance(error, DATABASE_IS_AWAY):
                 for one in arrived:
-                    one.stored.set_exception(error)
+                    one.failed(error)
             else:
                 # One row that the database does not take must not keep the others out.
                 for one in arrived:
@@ -113,4 +130,4 @@ class Intake:
         stored = list(zip(arrived, ids, strict=True))
         self._wake([(one.row.lane, f"event:{number}") for one, number in stored if number])
         for one, event_id in stored:
-            one.stored.set_result(event_id)
+            one.stored(event_id)

@@ -10,10 +10,10 @@ import hmac
 import os
 import struct
 
-from defusedxml import DefusedXmlException
-from defusedxml.ElementTree import ParseError, fromstring
 from wechatpy.crypto.base import WeChatCipher
 from wechatpy.utils import WeChatSigner
+
+from bot import safe_xml
 
 BLOCK = 32
 RANDOM_BYTES = 16
@@ -45,6 +45,7 @@ class CallbackCrypto:
         self._key = base64.b64decode(aes_key + "=")
         if len(self._key) != 32:
             raise ValueError("an EncodingAESKey has 43 letters and digits")
+        self._cipher = WeChatCipher(self._key)
         self._corp_id = corp_id.encode()
 
     def verify_url(self, msg_signature: str, timestamp: str, nonce: str, echostr: str) -> bytes:
@@ -105,7 +106,7 @@ class CallbackCrypto:
             + self._corp_id
         )
         padding = BLOCK - len(frame) % BLOCK
-        sealed = WeChatCipher(self._key).encrypt(frame + bytes([padding]) * padding)
+        sealed = self._cipher.encrypt(frame + bytes([padding]) * padding)
         return base64.b64encode(sealed).decode()
 
     def _sign(self, timestamp: str, nonce: str, encrypted: str) -> str:
@@ -130,7 +131,7 @@ class CallbackCrypto:
             raise CallbackRejected("base64") from None
         if not sealed or len(sealed) % BLOCK:
             raise CallbackRejected("length")
-        return bytes(WeChatCipher(self._key).decrypt(sealed))
+        return bytes(self._cipher.decrypt(sealed))
 
     @staticmethod
     def _unpad(padded: bytes) -> bytes:
@@ -160,8 +161,8 @@ def _encrypted_part(body: bytes) -> str:
     if len(body) > MAX_ENVELOPE_BYTES:
         raise CallbackRejected("body")
     try:
-        root = fromstring(body, forbid_dtd=True)
-    except (ParseError, DefusedXmlException, ValueError, LookupError):
+        root = safe_xml.read(body)
+    except safe_xml.NotXML:
         raise CallbackRejected("body") from None
     node = root.find("Encrypt")
     if node is None or not node.text:
