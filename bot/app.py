@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import structlog
 from apiflask import APIFlask
-from flask import Response, request
+from flask import Flask, Request, Response, request
+from flask.sessions import SessionInterface
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from bot import api, console, db
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 
 log = structlog.get_logger(__name__)
+DOORS = frozenset(callback.PATHS.values())
 TLS_SECONDS = 365 * 24 * 3600
 
 
@@ -56,6 +58,28 @@ class BehindProxies:
         return any(address in network for network in self._trusted)
 
 
+class NoSessions(SessionInterface):
+    """WeCom keeps no cookies."""
+
+    def open_session(self, _app: Flask, _request: Request) -> None:
+        """Open none."""
+
+
+class WithDoors:
+    """WeCom's doors before the house: an application of their own, which does for a request only
+    what a door needs."""
+
+    def __init__(self, house: "WSGIApplication", doors: "WSGIApplication") -> None:
+        self._house = house
+        self._doors = doors
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        is_door = environ.get("PATH_INFO", "").removesuffix("/") in DOORS
+        return (self._doors if is_door else self._house)(environ, start_response)
+
+
 def create_app(loaded: Settings | None = None) -> APIFlask:
     """Make the WSGI application of these settings, or of the environment's.
 
@@ -66,10 +90,10 @@ def create_app(loaded: Settings | None = None) -> APIFlask:
     logging.configure(loaded.log_level)
     connect(loaded)
     app = APIFlask(__name__, title="Kegui", version="1", docs_path=None, spec_path=None)
-    # A path with two slashes would be answered with an address that Host names.
-    app.url_map.merge_slashes = False
-    app.config["MAX_CONTENT_LENGTH"] = callback.MAX_BODY_BYTES
-    request_id.register(app)
+    doors = Flask(__name__, static_folder=None)
+    doors.session_interface = NoSessions()
+    for one in (app, doors):
+        _begin(one)
     if loaded.secret_key is not None:
         app.secret_key = loaded.secret_key.get_secret_value()
     for misfit in signed_tables.misfits():
@@ -79,7 +103,8 @@ def create_app(loaded: Settings | None = None) -> APIFlask:
     kegui = None if missing else make_kegui(loaded)
     queue = kegui.queue if kegui else Queue(queue_url(loaded))
     vault = kegui.vault if kegui else _vault(loaded)
-    app.register_blueprint(callback.blueprint(loaded, queue, vault))
+    doors.register_blueprint(callback.blueprint(loaded, queue, vault))
+    app.wsgi_app = WithDoors(app.wsgi_app, doors.wsgi_app)  # type: ignore[method-assign]
     app.register_blueprint(health.blueprint(loaded, queue))
     if kegui is not None:
         api.register(app, kegui, CAPABILITIES)
@@ -89,9 +114,17 @@ def create_app(loaded: Settings | None = None) -> APIFlask:
         console.register_unconfigured(app, missing, loaded.zone)
     if loaded.trusted_proxies:
         app.wsgi_app = BehindProxies(app.wsgi_app, loaded.trusted_proxies)  # type: ignore[method-assign]
-    app.after_request(_protect)
+    for one in (app, doors):
+        one.after_request(_protect)
     app.teardown_request(_close)
     return app
+
+
+def _begin(app: Flask) -> None:
+    # A path with two slashes would be answered with an address that Host names.
+    app.url_map.merge_slashes = False
+    app.config["MAX_CONTENT_LENGTH"] = callback.MAX_BODY_BYTES
+    request_id.register(app)
 
 
 def _protect(response: Response) -> Response:

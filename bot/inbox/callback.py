@@ -5,8 +5,7 @@ import time
 from contextlib import suppress
 
 import structlog
-from apiflask import APIBlueprint
-from flask import Response, abort, g, request
+from flask import Blueprint, Response, abort, g, request
 from gunicorn.http.errors import ParseException
 from peewee import PeeweeException
 from playhouse.pool import MaxConnectionsExceeded
@@ -28,13 +27,13 @@ MOST_DIGITS = 12
 STATUS = {"signature": 403, "receiver": 403, "stale": 403, "no_echo": 403, "too_large": 413}
 
 
-def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> APIBlueprint:
+def blueprint(settings: Settings, queue: Queue, vault: Vault | None) -> Blueprint:
     """Make the three doors; one without keys answers 404.
 
     Without a vault (``KEGUI_DATA_KEY`` not set yet) the URLs can be verified, which WeCom wants
     before anything else, but no event is accepted.
     """
-    doors = APIBlueprint("callback", __name__, enable_openapi=False)
+    doors = Blueprint("callback", __name__)
     intake = Intake(Waker(queue).wake)
     cryptos = {door: crypto for door in PATHS if (crypto := _crypto(settings, door))}
 
