@@ -207,7 +207,8 @@ def feed(query_data: FeedQuery) -> dict[str, Any]:
     }
 
 
-@blueprint.get("/messages/<msgid>")
+# Old ones are Base64, with slashes.
+@blueprint.get("/messages/<path:msgid>")
 @needs(SCOPE)
 @blueprint.output(MessageOut)
 def message(msgid: str) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping
 
 from bot.archive.contents import EXTERNAL, UPDOWN
-from bot.models import Customer, FormerUserid, Staff
+from bot.models import Consent, Customer, FormerUserid, Staff
 
 STAFF, CUSTOMER, ROBOT, UNKNOWN = "staff", "customer", "robot", "unknown"
 INTERNAL_CHAT, EXTERNAL_CHAT, UPDOWN_CHAT = "internal", "external", "updown"
@@ -52,4 +52,7 @@ def kinds_of(ids: Iterable[str]) -> dict[str, str]:
         staff |= {row.former for row in former}
         met = Customer.select(Customer.external_userid).where(Customer.external_userid.in_(some))
         customers |= {row.external_userid for row in met}
+        # Whoever answered about archiving is one, whatever the id looks like.
+        answered = Consent.select(Consent.external_userid).where(Consent.external_userid.in_(some))
+        customers |= {row.external_userid for row in answered}
     return {one: kind_of(one, staff, customers) for one in asked}

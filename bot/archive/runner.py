@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -27,11 +27,13 @@ from bot.kegui import Kegui
 from bot.models import ArchiveState, Lease
 from bot.vault import VaultError, WrongKey
 from bot.wecom import WeComError, what_to_do
-from config.settings import Settings
+from config.settings import PREFIX, Settings
 
 log = structlog.get_logger(__name__)
 
 LEASE_NAME = "archive"
+# A killed leader is followed within this and one look.
+DURATION = timedelta(seconds=9)
 FEW_FILES = 5
 LOOK_SECONDS = 1.0
 FOLLOW_SECONDS = 2.0
@@ -52,13 +54,19 @@ UNUSABLE = (
 BROKEN = "请先备份数据库现状，运行 kegui archive verify 查明何处被改动，再决定如何恢复"
 
 
+def lacking(settings: Settings) -> list[str]:
+    """Name the settings without which there is no archive to pull."""
+    needed = {
+        "ARCHIVE_SECRET": settings.archive_secret,
+        "ARCHIVE_PRIVATE_KEYS": settings.archive_private_keys,
+        "ARCHIVE_SDK": settings.archive_sdk or settings.lets_anybody_in,
+    }
+    return [PREFIX + name for name, value in needed.items() if not value]
+
+
 def is_configured(settings: Settings) -> bool:
     """Whether there is an archive to pull, and what it takes."""
-    return bool(
-        settings.archive_secret
-        and settings.archive_private_keys
-        and (settings.archive_sdk or settings.lets_anybody_in)
-    )
+    return not lacking(settings)
 
 
 def make_source(settings: Settings) -> Source:
@@ -68,7 +76,7 @@ def make_source(settings: Settings) -> Source:
         SourceUnusable: neither is configured.
     """
     if settings.archive_secret is None or not is_configured(settings):
-        raise SourceUnusable("no archive is configured")
+        raise SourceUnusable(f"please set {', '.join(lacking(settings))}")
     secret = settings.archive_secret.get_secret_value()
     if settings.archive_sdk is None:
         return SandboxSource(settings.wecom_api_base, secret)
@@ -116,12 +124,12 @@ def make_work(kegui: Kegui) -> Work:
 def run(kegui: Kegui, stopping: threading.Event) -> None:
     """Pull whenever we lead, until told to stop."""
     if not is_configured(kegui.settings):
-        log.info("archive_idle", why="no archive is configured")
+        log.info("archive_idle", lacking=lacking(kegui.settings))
         stopping.wait()
         return
     while not stopping.is_set():
         try:
-            with connection(), Lease.held(LEASE_NAME) as leads:
+            with connection(), Lease.held(LEASE_NAME, DURATION) as leads:
                 if leads:
                     log.info("archive_leads")
                     _lead(kegui, stopping)
@@ -139,7 +147,7 @@ def pull_once(kegui: Kegui) -> int | None:
     Raises:
         SourceError, SourceDied, SourceUnusable, CursorMoved, ChainBroken, FolderAway
     """
-    with connection(), Lease.held(LEASE_NAME) as leads:
+    with connection(), Lease.held(LEASE_NAME, DURATION) as leads:
         if not leads:
             ArchiveState.note(asked_at=clock.now())
             return None
