@@ -15,6 +15,8 @@ CHARACTERS: Mapping[str, int] = {
     "licences": 20_000,
     "skills": 8_000,
     "availability": 60_000,
+    # A whole set of rules.
+    "body": 262_144,
     # Addresses of ours that lead back, and what a form showed when it was opened.
     "next": 8_000,
     "url": 8_000,

@@ -1,12 +1,13 @@
 """What staff registers: members and departments."""
 
+from flask_babel import lazy_gettext as _l
 from flask_babel import lazy_pgettext as _p
 
 from bot.api import staff as api_staff
-from bot.capability import Capability, Entry, Page
+from bot.capability import Capability, Entry, Job, Page, daily
 from bot.console.staff import staff as staff_pages
 from bot.rights import Topic
-from bot.staff import staff
+from bot.staff import expiry, staff
 from bot.staff.rights import CHANGE_STAFF, SEE_STAFF
 from bot.staff.words import ACTS, EVENTS, WORDS
 
@@ -19,6 +20,15 @@ CAPABILITY = Capability(
     words=WORDS,
     events=EVENTS,
     acts=ACTS,
+    jobs=(
+        Job(
+            "staff.look_for_expiring_licences",
+            _l("提醒即将到期的资质"),
+            expiry.look_for_expiring,
+            daily(7, 20),
+            at_start=True,
+        ),
+    ),
     before_work=(staff.ask_for_unknown,),
     endpoints=(api_staff.blueprint,),
     pages=(

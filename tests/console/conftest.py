@@ -1,6 +1,7 @@
 """A small firm: three colleagues, one customer with a story, one handover under way."""
 
 import base64
+import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,6 +13,7 @@ from apiflask import APIFlask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
+import config
 from bot import clock, console, db
 from bot.capabilities import CAPABILITIES
 from bot.console import gate
@@ -24,6 +26,7 @@ from bot.models import (
     Consent,
     Customer,
     Department,
+    DryRun,
     Effect,
     EndpointPause,
     Handover,
@@ -35,8 +38,10 @@ from bot.models import (
     Login,
     Notice,
     Ownership,
+    Proposal,
     Relation,
     RoleGrant,
+    RuleSet,
     Staff,
     SyncCount,
     SyncRun,
@@ -318,6 +323,89 @@ def _add_offboarding() -> None:
         subject="cfg1",
         text="联系我“官网”不是由客规创建，请在创建它的系统中移除离职成员",
     )
+
+
+RULES = """version = "2026-12-1"
+
+[[rule]]
+name = "基金客户归有资质的成员"
+channels = ["fund-*"]
+licences = ["fund"]
+strategy = "least_loaded"
+
+[[rule]]
+name = "成员添加的客户归添加人"
+"""
+
+
+def add_rule_sets(drafted_by: str) -> tuple[int, int]:
+    """The rules that decide, another version that waits for its decision, and its trial; gives the
+    numbers of the last two."""
+    body = config.text("allocation")
+    RuleSet.create(
+        kind="allocation",
+        body_sha256=hashlib.sha256(body.encode()).hexdigest(),
+        number=1,
+        label="2026-11-1",
+        body=body,
+        source="file",
+        state="released",
+        drafted_by="config/allocation.toml",
+        drafted_at=at(-9000),
+        released_by="config/allocation.toml",
+        released_at=at(-9000),
+    )
+    waiting = RuleSet.create(
+        kind="allocation",
+        body_sha256=hashlib.sha256(RULES.encode()).hexdigest(),
+        number=2,
+        label="2026-12-1",
+        body=RULES,
+        source="console",
+        state="submitted",
+        drafted_by=drafted_by,
+        drafted_at=at(100),
+    )
+    Proposal.create(
+        kind="ruleset",
+        subject=f"ruleset {waiting.id}",
+        proposed_by=drafted_by,
+        proposed_at=at(110),
+        reason="基金客户须由有资质的成员服务",
+    )
+    load = [
+        {
+            "userid": userid,
+            "before": before,
+            "after": after,
+            "received_before": before // 2,
+            "received_after": after - before + before // 2,
+        }
+        for userid, before, after in (("zhangsan", 24, 31), ("lihua", 18, 14), ("wangwu", 9, 6))
+    ]
+    run = DryRun.create(
+        rule_set_id=waiting.id,
+        since=at(-60 * 24 * 30),
+        until=at(0),
+        state="done",
+        asked_by=drafted_by,
+        asked_at=at(101),
+        tried=26,
+        finished_at=at(102),
+        result={
+            "arrivals": 26,
+            "changed": 7,
+            "unplaced": 1,
+            "violations": [],
+            "rules": [
+                {"rule": "基金客户归有资质的成员", "arrivals": 9},
+                {"rule": "成员添加的客户归添加人", "arrivals": 17},
+            ],
+            "load": load,
+            "result_sha256": "5f" * 32,
+        },
+    )
+    return waiting.id, run.id
 
 
 def add_troubles() -> None:

@@ -48,6 +48,7 @@ from tests.console.conftest import (
     add_firm,
     add_notice,
     add_relation,
+    add_rule_sets,
     add_troubles,
     at,
     explained,
@@ -74,6 +75,8 @@ EXAMPLES: dict[str, str | int] = {
     "external_userid": "wm_chen",
     "handover_id": 2,
     "number": 1,
+    "rule_set": 2,
+    "run": 1,
     "token_id": 4,
     "userid": "zhangsan",
     "way_id": 1,
@@ -102,6 +105,8 @@ MORE_PAGES = (
     "/offboardings?kind=by_hand",
     "/offboardings?kind=open",
     "/rights?role=sales_manager",
+    "/rules/1",
+    "/rules/new?from=2",
     "/rights/proposals/new?kind=role.revoke&person=zhangsan",
     "/staff/members/wangwu",
     "/step-up?next=/tokens/new",
@@ -214,6 +219,7 @@ def add_scene(kegui: Kegui, qr_code: str) -> None:
     # First, so that the first proposal is one of a role.
     _add_paper(qr_code)
     _add_waiting_leaver()
+    add_rule_sets(MANAGER)
     _add_acts(kegui)
 
 

@@ -96,6 +96,13 @@ GET  /rights/proposals                             o o . . . . o . . . o >
 GET  /rights/proposals/<number>/decision           o o . . . . . . . . o >
 GET  /rights/proposals/new                         o o . . . . . . . . o >
 GET  /rights/table                                 o o . . . . o . . . o >
+GET  /rules                                        o o . o o . o . . . o >
+GET  /rules/<rule_set>                             o o . o o . o . . . o >
+GET  /rules/<rule_set>/decision                    . o . . . . . . . . . >
+GET  /rules/<rule_set>/release                     . o . . . . . . . . . >
+GET  /rules/<rule_set>/rollback                    . o . . . . . . . . . >
+GET  /rules/new                                    . o . o o . . . . . . >
+GET  /rules/runs/<run>                             o o . o o . o . . . o >
 GET  /settings                                     o . . . . . o . . . o >
 GET  /settings/tables                              o o o . . . o . . . o >
 GET  /sidebar                                      . . . . . . . o o . . >
@@ -136,6 +143,12 @@ POST /rights/logins/<actor>/end                    o . . . . . . . . . o >
 POST /rights/proposals                             o o . . . . . . . . o >
 POST /rights/proposals/<number>/decision           o o . . . . . . . . o >
 POST /rights/proposals/<number>/withdrawal         o o . . . . . . . . o >
+POST /rules/<rule_set>/decision                    . o . . . . . . . . . >
+POST /rules/<rule_set>/release                     . o . . . . . . . . . >
+POST /rules/<rule_set>/rollback                    . o . . . . . . . . . >
+POST /rules/<rule_set>/runs                        . o . o o . . . . . . >
+POST /rules/<rule_set>/submit                      . o . o o . . . . . . >
+POST /rules/new                                    . o . o o . . . . . . >
 POST /sidebar/customers/<external_userid>/conflict . . . . . . . o - . . >
 POST /staff/members/<userid>/calendar              . . . o - o . . . . . >
 POST /staff/members/<userid>/edit                  . . . o - o . . . . . >
@@ -163,6 +176,12 @@ DANGEROUS = {
     "GET /account/tokens/<token_id>",
     "POST /account/tokens/<token_id>",
     "POST /audit/export",
+    "GET /rules/<rule_set>/decision",
+    "POST /rules/<rule_set>/decision",
+    "GET /rules/<rule_set>/release",
+    "POST /rules/<rule_set>/release",
+    "GET /rules/<rule_set>/rollback",
+    "POST /rules/<rule_set>/rollback",
     "GET /rights/logins/<actor>/end",
     "POST /rights/logins/<actor>/end",
     "GET /rights/proposals/<number>/decision",
@@ -187,6 +206,7 @@ FORMS: Mapping[str, Mapping[str, Any]] = {
         "successors": "north_staff",
     },
     "POST /operation/pauses/lift": {"name": "app message/send"},
+    "POST /rules/<rule_set>/decision": {"answer": "reject", "reason": "因为"},
     "POST /rights/proposals/<number>/decision": {"answer": "reject", "reason": "因为"},
     "POST /staff/members/<userid>/edit": {"capacity": "7", "on_duty": "1"},
     "POST /conflicts/<conflict_id>/resolve": {"owner": "north_second", "reason": "因为"},
@@ -374,7 +394,9 @@ STANDS_ON = {
 def test_who_must_prove_that_it_is_they_reads_what_for(
     app: APIFlask, given: dict[str, Any], door: str
 ) -> None:
-    client = come_in(app, "compliance" if "/audit" in door else "root", stepped_up=False)
+    client = come_in(
+        app, "compliance" if re.search("/audit|/rules", door) else "root", stepped_up=False
+    )
     token = token_of(client)
     there = f"http://localhost{STANDS_ON.get(door, address(door, given))}"
     client.environ_base["HTTP_REFERER"] = there

@@ -42,6 +42,7 @@ from tests.console.conftest import (
     add_event,
     add_notice,
     add_relation,
+    add_rule_sets,
     in_days,
     log_in,
 )
@@ -147,6 +148,7 @@ def add_two_departments() -> dict[str, Any]:
         proposed_at=MORNING,
         reason="因为",
     )
+    rule_set, run = add_rule_sets("member")
     Alarm.create(kind="x", text="告警", what_to_do="看日志", since=MORNING)
     EndpointPause.create(
         name="app message/send",
@@ -160,6 +162,8 @@ def add_two_departments() -> dict[str, Any]:
     return north | {
         "event_id": event.id,
         "proposal": proposal.id,
+        "rule_set": rule_set,
+        "run": run,
         "token": 1,
         "token_id": 2,
         "filename": "x",

@@ -29,6 +29,9 @@ ACTS: Mapping[str, LazyString] = {
     "console.offboardings.change": _l("修改交接，一小时内共超过 20 位客户"),
     "console.rights.decision": _l("复核角色变更"),
     "console.rights.ending_of_logins": _l("结束他人的登录"),
+    "console.rule_sets.decision": _l("复核分配规则"),
+    "console.rule_sets.confirm_release": _l("发布分配规则"),
+    "console.rule_sets.confirm_rollback": _l("回退分配规则"),
     "console.tokens.new": _l("新建接口令牌"),
     "console.tokens.revocation": _l("作废接口令牌"),
 }

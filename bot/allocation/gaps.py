@@ -1,0 +1,32 @@
+"""Years of which the work calendar does not know the holidays."""
+
+from datetime import timedelta
+
+from bot import clock
+from bot.alarms import end_others, raise_alarm
+from bot.allocation import facts, rule_sets
+from bot.allocation.rules import ANY
+from bot.kegui import Kegui
+
+CALENDAR_GAP = "work_calendar_gap"
+# The State Council announces a year in November of the year before.
+AHEAD = timedelta(days=31)
+
+
+def look_at_calendar(kegui: Kegui) -> None:
+    """One alarm for each year that is not published and that rules by working time meet soon."""
+    today = clock.now().astimezone(kegui.settings.zone).date()
+    _body, rules = rule_sets.shown_now()
+    wanted = {today.year, (today + AHEAD).year}
+    missing: set[str] = set()
+    if any(rule.hours != ANY for rule in rules.rules):
+        missing = {str(year) for year in wanted - facts.calendar().years}
+    for year in sorted(missing):
+        raise_alarm(
+            CALENDAR_GAP,
+            year,
+            f"工作日历缺少 {year} 年的放假安排，该年只按星期判断工作时间",
+            "请按国务院办公厅通知补全 config/work_calendar.toml，并更新其版本号",
+            kegui,
+        )
+    end_others(CALENDAR_GAP, missing)
