@@ -18,6 +18,18 @@ LEAVER_WAITS = r"成员 (?P<member>.+) 的账号已不存在，但离职继承 (
 
 PATTERNS: Mapping[str, LazyString] = {
     # alarms
+    r"成员 (?P<name>.+) 的资质即将到期或已到期：(?P<licences>.+)": _l(
+        "成员 %(name)s 的资质即将到期或已到期：%(licences)s"
+    ),
+    r"请续期后在成员页更新有效期；到期后，需要该资质的客户不再分给这位成员": _l(
+        "请续期后在成员页更新有效期；到期后，需要该资质的客户不再分给这位成员"
+    ),
+    r"工作日历缺少 (?P<year>\d+) 年的放假安排，该年只按星期判断工作时间": _l(
+        "工作日历缺少 %(year)s 年的放假安排，该年只按星期判断工作时间"
+    ),
+    r"请按国务院办公厅通知补全 config/work_calendar.toml，并更新其版本号": _l(
+        "请按国务院办公厅通知补全 config/work_calendar.toml，并更新其版本号"
+    ),
     r"接口 (?P<endpoint>\S+) 无法调用": _l("接口 %(endpoint)s 无法调用"),
     r"企业微信拒绝了接口 (?P<endpoint>\S+)（错误码 (?P<code>\S+)）": _l(
         "企业微信拒绝了接口 %(endpoint)s（错误码 %(code)s）"
