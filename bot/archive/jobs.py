@@ -10,6 +10,11 @@ from bot.archive import completeness, consents
 from bot.archive import verify as archive_verify
 from bot.archive.proof import Chain, ChainBroken
 from bot.archive.runner import is_configured
+from bot.archive.verify import ANCHOR_EVENT
+from bot.audit import anchors
+from bot.audit.anchors import AnchorsAway
+from bot.audit.verify import anchor_line
+from bot.db import released
 from bot.kegui import Kegui
 from bot.models import ArchiveState
 
@@ -21,8 +26,6 @@ ARCHIVE_BROKEN = "archive_broken"
 ARCHIVE_MEDIA = "archive_media_missing"
 # A key may come a little later than the first message that needs it.
 LOCKED_PATIENCE = timedelta(minutes=10)
-# What collectors keep of the log: it proves a chain that was made anew.
-ANCHOR_EVENT = "archive_anchor"
 
 
 def look(kegui: Kegui) -> None:
@@ -95,6 +98,26 @@ def anchor(kegui: Kegui) -> None:
         return
     if made is not None:
         log.info(ANCHOR_EVENT, position=made.position, link=made.link)
+
+
+def keep_anchors(kegui: Kegui) -> None:
+    """Keep the end of the chain outside of the database, signed, beside those of the audit log,
+    whose alarm tells where that fails."""
+    address = kegui.settings.audit_anchor_url
+    try:
+        signed = Chain(kegui.vault).sign_end() if address is not None else None
+    except ChainBroken:
+        _tell_broken("", kegui)
+        return
+    if address is None or signed is None:
+        return
+    made, signature = signed
+    line = anchor_line(made, signature, ANCHOR_EVENT)
+    try:
+        with released():
+            anchors.keep(address.get_secret_value(), f"{made.at:%Y-%m-%d}", line)
+    except AnchorsAway as away:
+        log.warning("archive_anchor_not_kept", why=str(away))
 
 
 def verify(kegui: Kegui) -> None:

@@ -14,7 +14,7 @@ It is the audit log's kind of chain (``bot.audit.chain``), with messages in it:
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -30,12 +30,13 @@ from bot.vault import Vault, VaultError
 SALT_BYTES = 16
 READ_AT_ONCE = 500
 END = "the kept end of the chain"
-CHANGED, MOVED, LOST, CUT, FORGED = (
+CHANGED, MOVED, LOST, CUT, FORGED, REWRITTEN = (
     "is not what was stored",
     "does not stand where it was stored",
     "is missing",
     "is missing in the chain: its last messages were removed",
     "does not match the chain, or is not signed by this installation",
+    "knew another chain than this one: what was stored before it is no longer the same",
 )
 
 
@@ -154,12 +155,31 @@ class Chain:
             )
         return made
 
-    def faults(self, day_keys: DayKeys) -> Iterator[str]:
+    def sign_end(self) -> tuple[Anchor, str] | None:
+        """Sign the chain as it is, for somebody outside; None where nothing is stored.
+
+        The same end is signed in the same words: its moment is that of its last message.
+
+        Raises:
+            ChainBroken: somebody else moved the end.
+        """
+        end = self.end(ArchiveState.now())
+        last = ArchiveMessage.get_or_none(ArchiveMessage.position == end.position)
+        if last is None:
+            return None
+        made = Anchor(end.position, end.link, last.pulled_at)
+        return made, sign(made, self._private)
+
+    def faults(
+        self, day_keys: DayKeys, elsewhere: Mapping[int, str] | None = None
+    ) -> Iterator[str]:
         """Go through all messages and yield what is wrong, by msgid or position, the first first.
 
         Args:
             day_keys: opens what they hold.
+            elsewhere: anchors that were kept outside of the database, link by position.
         """
+        outside = dict(elsewhere or {})
         last, position, seq = BEGINNING, 0, 0
         anchors = {row.position: row for row in ArchiveAnchor.select()}
         while rows := list(
@@ -176,9 +196,9 @@ class Chain:
                 # From here on against what is written: one fault is not found a million times.
                 last = row.link
                 anchor = anchors.pop(position, None)
-                if (anchor is not None and anchor.link != last) or (
-                    anchor is not None and not self._is_signed(anchor)
-                ):
+                if outside.pop(position, last) != last:
+                    yield f"anchor {position} {REWRITTEN}"
+                if anchor and (anchor.link != last or not self._is_signed(anchor)):
                     yield f"anchor {position} {FORGED}"
         state = ArchiveState.now()
         try:
@@ -191,7 +211,7 @@ class Chain:
                 yield f"position {position + 1} ({where}) {CUT}"
             elif (end.position, end.link) != (position, last):
                 yield f"{END} {CHANGED}"
-        for number in sorted(anchors):
+        for number in sorted({*anchors, *outside}):
             yield f"anchor {number} {CUT}"
 
     def _is_signed(self, row: ArchiveAnchor) -> bool:

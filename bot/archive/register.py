@@ -23,6 +23,12 @@ CAPABILITY = Capability(
             daily(3, 20),
         ),
         Job("archive.anchor", _l("每晚为会话存档签名"), jobs.anchor, daily(0, 10)),
+        Job(
+            "archive.keep_anchors",
+            _l("在数据库之外保存会话存档的签名"),
+            jobs.keep_anchors,
+            every(300),
+        ),
         Job("archive.verify", _l("每晚校验会话存档"), jobs.verify, daily(2, 10)),
     ),
 )

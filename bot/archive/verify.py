@@ -1,20 +1,31 @@
 """Whether the archive is whole: its chain, its files, and if not, where it breaks first."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from bot.archive.day_keys import DayKeys
 from bot.archive.proof import Chain
 from bot.archive.reading import Archive
+from bot.audit.verify import anchors_in
 from bot.kegui import Kegui
 from bot.models import ArchiveFile, ArchiveMessage
 
+# What collectors keep of the log, and what the clock keeps elsewhere.
+ANCHOR_EVENT = "archive_anchor"
 FILE_CHANGED = "is not what was stored, or is missing in the media folder"
 READ_AT_ONCE = 200
 
 
-def faults(kegui: Kegui) -> Iterator[str]:
-    """Yield what is wrong, by msgid, seq or SHA-256: the chain first, then the files."""
-    yield from Chain(kegui.vault).faults(DayKeys(kegui.vault))
+def faults(kegui: Kegui, anchors: Iterable[str] | None = None) -> Iterator[str]:
+    """Yield what is wrong, by msgid, seq or SHA-256: the chain first, then the files.
+
+    Args:
+        anchors: lines in which anchors were kept elsewhere.
+
+    Raises:
+        ValueError: none of these lines is one, or two of them speak of different chains.
+    """
+    elsewhere = {} if anchors is None else anchors_in(anchors, ANCHOR_EVENT)
+    yield from Chain(kegui.vault).faults(DayKeys(kegui.vault), elsewhere)
     yield from _faults_of_files(kegui)
 
 

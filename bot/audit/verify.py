@@ -107,10 +107,10 @@ def verify_export(
     return _describe(verifier, faults, show_all, unproven)
 
 
-def anchor_line(anchor: Anchor, signature: str) -> str:
+def anchor_line(anchor: Anchor, signature: str, event: str = ANCHOR_EVENT) -> str:
     """Return what is kept of an anchor elsewhere: a line that ``verify`` understands."""
     said = asdict(anchor) | {"at": anchor.at.isoformat(timespec="microseconds")}
-    return json.dumps({"event": ANCHOR_EVENT, **said, "signature": signature})
+    return json.dumps({"event": event, **said, "signature": signature})
 
 
 def public_hex(key: Ed25519PublicKey) -> str:
@@ -118,14 +118,23 @@ def public_hex(key: Ed25519PublicKey) -> str:
 
 
 def _elsewhere(lines: Iterable[str] | None) -> dict[int, str]:
-    """Find the anchors among lines of Kegui's log, whatever a collector put before them."""
-    if lines is None:
-        return {}
+    return {} if lines is None else anchors_in(lines, ANCHOR_EVENT)
+
+
+def anchors_in(lines: Iterable[str], event: str) -> dict[int, str]:
+    """Find the anchors among lines of Kegui's log, whatever a collector put before them.
+
+    Args:
+        event: what the anchors of this chain are called.
+
+    Raises:
+        ValueError: there are none, or two speak of different chains.
+    """
     found: dict[int, str] = {}
     for line in lines:
         try:
             said = json.loads(line[line.find("{") :])
-            if said["event"] != ANCHOR_EVENT:
+            if said["event"] != event:
                 continue
             position, link = int(said["position"]), str(said["link"])
         except (ValueError, KeyError, TypeError):
@@ -136,7 +145,7 @@ def _elsewhere(lines: Iterable[str] | None) -> dict[int, str]:
                 " between the two, or one of them is forged"
             )
     if not found:
-        raise ValueError(f"the file of anchors has no line of the event {ANCHOR_EVENT}")
+        raise ValueError(f"the file of anchors has no line of the event {event}")
     return found
 
 

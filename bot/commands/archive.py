@@ -7,6 +7,7 @@ import click
 
 from bot import db
 from bot.commands import terminal
+from bot.commands.audit import lines_at
 from bot.commands.keys import rotate_keys
 
 
@@ -72,21 +73,33 @@ def archive_status(as_json: bool) -> None:
 
 
 @archive.command("verify")
+@click.option(
+    "--anchors",
+    metavar="FILE|FOLDER|URL",
+    help="Lines of archive_anchor, kept elsewhere: they show a chain that was made anew.",
+)
 @click.option("--all", "show_all", is_flag=True, help="Print every fault, not only the first.")
-def archive_verify(show_all: bool) -> None:
+def archive_verify(anchors: str | None, show_all: bool) -> None:
     """Find the first message or file that was changed, removed or moved; 1 if there is one."""
     from bot.archive import verify
+    from bot.audit.anchors import AnchorsAway
 
     kegui = terminal.kegui(terminal.load())
     is_whole = True
-    with db.connection():
-        for fault in verify.faults(kegui):
-            is_whole = False
-            click.echo(fault)
-            if not show_all:
-                break
-        if is_whole:
-            click.echo(verify.whole())
+    try:
+        lines = None if anchors is None else lines_at(anchors)
+        with db.connection():
+            for fault in verify.faults(kegui, lines):
+                is_whole = False
+                click.echo(fault)
+                if not show_all:
+                    break
+            if is_whole:
+                click.echo(verify.whole())
+    except (AnchorsAway, OSError) as error:
+        raise click.ClickException(f"the anchors cannot be read ({type(error).__name__})") from None
+    except ValueError as error:
+        raise click.ClickException(str(error)) from None
     raise SystemExit(0 if is_whole else 1)
 
 

@@ -40,7 +40,7 @@ def audit_verify(
     from bot.audit.log import NotAnExport
 
     try:
-        kept = None if anchors is None else _kept(anchors)
+        kept = None if anchors is None else lines_at(anchors)
         if export_file is not None:
             found = verify.verify_export(export_file, key_file, public_key, kept, show_all)
         else:
@@ -57,7 +57,7 @@ def audit_verify(
     raise SystemExit(0 if found.is_whole else 1)
 
 
-def _kept(address: str) -> list[str]:
+def lines_at(address: str) -> list[str]:
     """Read the lines of a file, or of all files that the clock keeps at an address."""
     from bot.audit.anchors import read
 

@@ -1,14 +1,18 @@
 """The chain tells of a flipped bit, a removed row and a cut-off end; anchors are signed."""
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from bot import clock
-from bot.archive import verify
+from bot.archive import jobs, verify
 from bot.archive.proof import Chain
+from bot.audit import anchors
 from bot.db import database
 from bot.models import ArchiveAnchor, ArchiveDayKey, ArchiveMessage, ArchiveState
+from config import settings
 from tests.archive.conftest import ON_BOTH_DATABASES, House
 from tests.archive.corporation import many, message
 
@@ -110,3 +114,35 @@ def test_with_a_days_key_goes_what_was_said_on_that_day(house: House) -> None:
 
     views = Archive(house.kegui).search(Wanted(["的话"]), None, 10).views
     assert [one.message.text for one in views if one.message] == ["明天的话"]
+
+
+def test_a_chain_that_was_made_anew_differs_from_what_is_kept_elsewhere(
+    house: House, tmp_path: Path
+) -> None:
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    loaded = settings.load({"KEGUI_AUDIT_ANCHOR_URL": str(folder)})
+    kegui = replace(house.kegui, settings=loaded)
+    house.corporation.send(*many(3))
+    house.pull()
+    jobs.keep_anchors(kegui)
+    jobs.keep_anchors(kegui)
+    lines = [*anchors.read(str(folder))]
+    assert len(lines) == 1
+    assert list(verify.faults(house.kegui, lines)) == []
+
+    # By somebody who has the key: all of it once more, with another message in it.
+    ArchiveMessage.delete().execute()
+    ArchiveState.delete().execute()
+    database.execute_sql("DELETE FROM archive_participant")
+    house.corporation.forget()
+    database.execute_sql("DROP TABLE archive_pairs")
+    database.execute_sql(
+        "CREATE VIRTUAL TABLE archive_pairs"
+        " USING fts5(pairs, content='', detail='none', tokenize='ascii')"
+    )
+    house.corporation.send(message(1), message(4), message(3))
+    house.pull()
+
+    assert "anchor 3 knew another chain" in next(verify.faults(house.kegui, lines))
+    assert list(verify.faults(house.kegui)) == []
