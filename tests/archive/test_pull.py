@@ -8,9 +8,12 @@ import pytest
 from bot import clock, events
 from bot.archive import completeness
 from bot.archive.day_keys import DayKeys
+from bot.archive.private_keys import PrivateKeys
 from bot.archive.proof import Chain
+from bot.archive.pull import Puller
 from bot.archive.sdk import SdkSettings, SdkSource
 from bot.archive.source import SourceDied, SourceError, SourceUnusable
+from bot.archive.store import CursorMoved, Store
 from bot.models import ArchiveMessage, ArchiveState
 from bot.models.archive import STORED, UNDECRYPTABLE
 from bot.queue import Lane
@@ -196,3 +199,28 @@ def test_a_notice_of_wecoms_wakes_the_puller(house: House) -> None:
     state = ArchiveState.now()
     assert state is not None
     assert state.asked_at is not None
+
+
+@ON_BOTH_DATABASES
+def test_of_two_who_pull_at_once_one_stores(
+    house: House, library: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    house.corporation.send(*many(3))
+    answer = house.source.chat_data
+    other = SdkSource(SdkSettings(library, "ww1", str(house.corporation.folder)))
+
+    def while_another_pulls(seq: int, limit: int) -> bytes:
+        content = answer(seq, limit)
+        monkeypatch.undo()
+        keys, day_keys = PrivateKeys(house.corporation.keys), DayKeys(house.kegui.vault)
+        store = Store(house.kegui.vault, day_keys, timedelta(hours=6))
+        assert Puller(other, keys, store, day_keys).pull() == 3
+        return content
+
+    monkeypatch.setattr(house.source, "chat_data", while_another_pulls)
+    with pytest.raises(CursorMoved):
+        house.pull()
+    other.close()
+
+    assert len(stored()) == ArchiveMessage.select().count() == 3
+    assert faults(house) == []
