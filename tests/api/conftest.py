@@ -4,6 +4,7 @@ import base64
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,6 +14,7 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from bot import api, clock, db
+from bot.api import context
 from bot.api.auth import create_token
 from bot.capabilities import CAPABILITIES
 from bot.kegui import Kegui
@@ -102,13 +104,20 @@ def kegui(store: str, wecom: FakeWeCom, tmp_path: Path) -> Kegui:
     )
 
 
+@cache
+def _application() -> APIFlask:
+    """Made once for all tests: it is dear to make, and holds nothing but what is bound to it."""
+    app = APIFlask("bot.app", docs_path=None, spec_path=None)
+    app.config["TESTING"] = True
+    api.register(app, cast(Any, None), CAPABILITIES)
+    return app
+
+
 @pytest.fixture
 def app(kegui: Kegui) -> APIFlask:
     """The application with the API alone on it; the test's own connection stays open."""
-    app = APIFlask("bot.app", docs_path=None, spec_path=None)
-    app.config["TESTING"] = True
-    api.register(app, kegui, CAPABILITIES)
-    return app
+    context.bind(_application(), kegui)
+    return _application()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cache
 from typing import Any, cast
 
 import pytest
@@ -16,7 +17,7 @@ from werkzeug.test import TestResponse
 import config
 from bot import clock, console, db
 from bot.capabilities import CAPABILITIES
-from bot.console import gate
+from bot.console import gate, pages
 from bot.identity import logins
 from bot.kegui import Kegui
 from bot.models import (
@@ -90,15 +91,29 @@ def database(sqlite_url: str) -> Iterator[str]:
     made.close_all()
 
 
-@pytest.fixture
-def app(database: str) -> APIFlask:
-    """The application with the console alone on it."""
+def _kegui(database: str) -> Kegui:
     loaded = settings.load({"KEGUI_DATABASE_URL": database, "KEGUI_CORP_ID": "ww1"})
     nobody = cast(Any, object())  # the console never speaks with WeCom
+    return Kegui(loaded, nobody, Queue(database), Vault(DATA_KEY))
+
+
+@cache
+def _application() -> tuple[APIFlask, dict[str, Any]]:
+    """Made once for all tests, with its configuration: it is dear to make."""
     app = APIFlask("bot.app", docs_path=None, spec_path=None)
     app.config["TESTING"] = True
     app.secret_key = "a secret of the tests"
-    console.register(app, Kegui(loaded, nobody, Queue(database), Vault(DATA_KEY)), CAPABILITIES)
+    console.register(app, _kegui("sqlite:///no.db"), CAPABILITIES)
+    return app, dict(app.config)
+
+
+@pytest.fixture
+def app(database: str) -> APIFlask:
+    """The application with the console alone on it."""
+    app, configuration = _application()
+    app.config.clear()
+    app.config.update(configuration)
+    pages.bind(app, _kegui(database))
     return app
 
 
