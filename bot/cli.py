@@ -18,7 +18,9 @@ from bot.audit.log import AuditLog, AuditUnwritable
 from bot.clock import now as utc_now
 from bot.commands import GROUPS, terminal
 from bot.effects import Busy
+from bot.language import ENGLISH, spoken
 from bot.owner import UnsafeSchema
+from bot.reason import Reason, in_words
 from bot.vault import WrongKey
 from bot.wecom import WeComError
 from config import logging
@@ -411,8 +413,17 @@ def offboard(userid: str, last_day: datetime, successors: tuple[str, ...], auto:
     except handovers.LastDayTooFar as too_far:
         raise click.BadParameter(str(too_far), param_hint="--last-day") from None
     except handovers.UnfitSuccessor as unfit:
-        raise click.ClickException(f"successor {unfit}") from None
+        why = _in_words(Reason(unfit.reason))
+        raise click.ClickException(f"successor {unfit.userid}: {why}") from None
     click.echo(f"{handover.id} {'opened' if is_new else 'was open already'}: {handover.state}")
+
+
+def _in_words(reason: Reason) -> str:
+    # Whoever imports all capabilities knows all words.
+    from bot import capabilities  # noqa: F401
+
+    with spoken(ENGLISH):
+        return in_words(reason)
 
 
 @main.command("rename-member")

@@ -7,16 +7,16 @@ from peewee import (
     BigIntegerField,
     BooleanField,
     CharField,
+    ForeignKeyField,
     IntegerField,
     JSONField,
     Model,
     PostgresqlDatabase,
-    TextField,
 )
 
 from bot.db import UTCDateTimeField
 
-TABLES = ("group_chat", "conflict", "ownership", "relation", "customer")
+TABLES = ("group_chat", "ownership", "conflict", "relation", "customer")
 INDEXES = {
     "customer_met": "customer (met_at, external_userid)",
     "customer_channel": "customer (channel, met_at, external_userid)",
@@ -86,19 +86,6 @@ def up(migrator: Any, db: Any) -> None:
             table_name = "relation"
             indexes = ((("external_userid", "userid"), True),)
 
-    class Ownership(Model):
-        id = BigAutoField()
-        external_userid = CharField(max_length=64, index=True)
-        userid = CharField(max_length=64, index=True)
-        since = UTCDateTimeField()
-        until = UTCDateTimeField(null=True)
-        reason = TextField()
-        allocation_id = BigIntegerField(null=True)
-
-        class Meta:
-            database = db
-            table_name = "ownership"
-
     class Conflict(Model):
         id = BigAutoField()
         external_userid = CharField(max_length=64, index=True)
@@ -114,6 +101,21 @@ def up(migrator: Any, db: Any) -> None:
             database = db
             table_name = "conflict"
 
+    class Ownership(Model):
+        id = BigAutoField()
+        external_userid = CharField(max_length=64, index=True)
+        userid = CharField(max_length=64, index=True)
+        since = UTCDateTimeField()
+        until = UTCDateTimeField(null=True)
+        reason_code = CharField(max_length=64)
+        reason_facts = JSONField()
+        allocation_id = BigIntegerField(null=True)
+        conflict = ForeignKeyField(Conflict, null=True, index=False)
+
+        class Meta:
+            database = db
+            table_name = "ownership"
+
     class GroupChat(Model):
         chat_id = CharField(max_length=64, primary_key=True)
         name = CharField(max_length=255)
@@ -125,7 +127,7 @@ def up(migrator: Any, db: Any) -> None:
             database = db
             table_name = "group_chat"
 
-    db.create_tables([Customer, Relation, Ownership, Conflict, GroupChat])
+    db.create_tables([Customer, Relation, Conflict, Ownership, GroupChat])
     for name, what in INDEXES.items():
         db.execute_sql(f"CREATE INDEX {name} ON {what}")
     for name, what in ONLY_ONE.items():

@@ -17,6 +17,13 @@ from bot.db import UTCDateTimeField
 
 
 def up(migrator: Any, db: Any) -> None:
+    class Allocation(Model):
+        id = BigAutoField()
+
+        class Meta:
+            database = db
+            table_name = "allocation"
+
     class Handover(Model):
         id = BigAutoField()
         kind = CharField(max_length=16)
@@ -26,6 +33,7 @@ def up(migrator: Any, db: Any) -> None:
         state = CharField(max_length=24, index=True)
         reason = TextField()
         source = CharField(max_length=32)
+        allocation = ForeignKeyField(Allocation, null=True, index=False)
         request_key = CharField(max_length=64, null=True)
         successors = JSONField()
         scope = JSONField(null=True)
@@ -34,7 +42,8 @@ def up(migrator: Any, db: Any) -> None:
         approved_by = CharField(max_length=128, null=True)
         approved_at = UTCDateTimeField(null=True)
         contact_ways_done_at = UTCDateTimeField(null=True)
-        waits_for = TextField()
+        waits_for_code = CharField(max_length=64)
+        waits_for_facts = JSONField()
         waits_until = UTCDateTimeField(null=True)
         created_at = UTCDateTimeField()
         updated_at = UTCDateTimeField()
@@ -50,7 +59,8 @@ def up(migrator: Any, db: Any) -> None:
         subject = CharField(max_length=64)
         state = CharField(max_length=16)
         takeover_userid = CharField(max_length=64, null=True)
-        reason = TextField()
+        reason_code = CharField(max_length=64)
+        reason_facts = JSONField()
         errcode = IntegerField(null=True)
         updated_at = UTCDateTimeField()
 
@@ -85,7 +95,8 @@ def up(migrator: Any, db: Any) -> None:
         handover = ForeignKeyField(Handover)
         kind = CharField(max_length=32)
         subject = CharField(max_length=128)
-        text = TextField()
+        reason_code = CharField(max_length=64)
+        reason_facts = JSONField()
         done_at = UTCDateTimeField(null=True)
         done_by = CharField(max_length=128, null=True)
 
@@ -108,8 +119,11 @@ def up(migrator: Any, db: Any) -> None:
         "CREATE INDEX handover_item_without_successor ON handover_item (handover_id)"
         " WHERE takeover_userid IS NULL AND state = 'planned'"
     )
+    # Which item gave a customer to their owner.
+    db.execute_sql("ALTER TABLE ownership ADD COLUMN item_id BIGINT REFERENCES handover_item (id)")
 
 
 def down(migrator: Any, db: Any) -> None:
+    db.execute_sql("ALTER TABLE ownership DROP COLUMN item_id")
     for table in ("hand_work", "transfer_attempt", "handover_item", "handover"):
         db.execute_sql(f"DROP TABLE {table}")

@@ -271,7 +271,7 @@ def test_offboard_with_an_unfit_successor_opens_nothing_and_says_why(kegui: Kegu
 
     result = kegui("offboard", "zhangsan", *LAST_DAY, "--successor", "zhangsan")
 
-    assert_one_clear_line(result, "successor zhangsan", "hands over and takes over at once")
+    assert_one_clear_line(result, "successor zhangsan", "is the member who hands over")
     assert remembered(lambda: Handover.select().count()) == 0
 
 

@@ -17,6 +17,7 @@ from bot.models import (
     Proposal,
     Staff,
 )
+from bot.reason import Reason
 from tests import children
 
 # Indexes of a kind that no model can name.
@@ -44,7 +45,7 @@ def test_every_table_of_the_migrations_has_a_model(store: str) -> None:
 def test_all_can_be_taken_back_and_brought_again_with_data_in_the_tables(store: str) -> None:
     Staff.create(userid="zhangsan", seen_at=clock.now())
     Customer.meet("wm_chen", channel="", met_at=clock.now())
-    Ownership.claim("wm_chen", "zhangsan", at=clock.now(), reason="test")
+    Ownership.claim("wm_chen", "zhangsan", at=clock.now(), reason=Reason("test"))
     Proposal.create(kind="x", subject="x", proposed_by="boss", proposed_at=clock.now())
     names = [path.stem for path in sorted(migrations.DIRECTORY.glob("0*.py"))]
 

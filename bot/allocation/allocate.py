@@ -32,6 +32,7 @@ from bot.kegui import Kegui
 from bot.models import Allocation, Conflict, Ownership, Relation
 from bot.models.allocation import packed
 from bot.models.conflict import RESOLVED
+from bot.reason import Reason
 from bot.router import Received
 from bot.staff import staff
 
@@ -81,7 +82,7 @@ def _decide(received: Received, kegui: Kegui) -> Allocation:
         rule_set_id=rule_set.id,
         rules_version=rules.version,
         seed=seed,
-        reason=_sentence(decision),
+        **reason_of(decision).columns(),
         arrival=facts.arrival_kept(arrival),
         explained=packed(facts.explanation(decision, arrival, rules, firm, counted)),
         decided_at=arrival.at,
@@ -98,33 +99,11 @@ def outcome_of(decision: Decision) -> str:
     return TRANSFER if decision.transfer else OWNED
 
 
-_WHY = {
-    NOT_IN_RULE: "not in the rule",
-    NO_LICENCE: "lacks a licence",
-    LICENCE_EXPIRED: "a licence has expired",
-    OFF_DUTY: "on leave or off duty",
-    ON_LEAVE: "on leave or off duty",
-    FULL: "full",
-    QUOTA: "has reached the daily quota",
-    LEAVING: "is leaving",
-    CONFLICT: "disputes the customer",
-}
-_SENTENCES = {
-    HAS_OWNER: "the customer has an owner already",
-    UNDER_REVIEW: "several members are in contact: a person decides",
-    FIRST_CONTACT: "the first member in contact, of whom no event spoke",
-    NO_RULE: "no rule covers this channel",
-    ADDED_FITS: "the added member is eligible",
-    NOBODY_FITS: "nobody allowed has room",
-}
-
-
-def _sentence(decision: Decision) -> str:
-    if decision.code == ADDED_UNFIT:
-        return f"the added member is not eligible: {_WHY[decision.facts['why']]}"
+def reason_of(decision: Decision) -> Reason:
+    """Return why it was decided so, as it is remembered."""
     if decision.code == BY_STRATEGY:
-        return f"chosen by {decision.facts['strategy']}"
-    return _SENTENCES[decision.code]
+        return Reason(f"by_{decision.facts['strategy']}")
+    return Reason(decision.code, decision.facts)
 
 
 def replay(row: Allocation, kegui: Kegui) -> bool:

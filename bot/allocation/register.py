@@ -5,7 +5,7 @@ from flask_babel import lazy_pgettext as _p
 
 from bot.allocation import dry_runs, gaps
 from bot.allocation.rights import DECIDE_RULE_SETS, DRAFT_RULE_SETS, SEE_RULE_SETS
-from bot.allocation.words import ACTS, WORDS
+from bot.allocation.words import ACTS, REASONS, WORDS
 from bot.api import allocations, rule_sets
 from bot.capability import Capability, Entry, Job, Page, daily, every
 from bot.console.allocation import rule_sets as pages
@@ -15,6 +15,7 @@ CAPABILITY = Capability(
     "allocation",
     rights=(SEE_RULE_SETS, DRAFT_RULE_SETS, DECIDE_RULE_SETS),
     words=WORDS,
+    reasons=REASONS,
     acts=ACTS,
     messages={dry_runs.MESSAGE: dry_runs.carry_out},
     jobs=(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
+from bot.allocation import rules
 from bot.words import BUSY, GOOD, QUIET, WARN, Word
 
 WORDS: Mapping[str, Mapping[str, Word]] = {
@@ -39,6 +40,27 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
         "done": Word(_l("试算完成"), GOOD),
         "failed": Word(_l("试算失败"), WARN),
     },
+}
+
+# Why a customer was given to somebody, and what excluded a candidate beside bot/staff/words.py.
+REASONS: Mapping[str, LazyString] = {
+    rules.HAS_OWNER: _l("客户已有归属成员"),
+    rules.UNDER_REVIEW: _l("有多位联系成员，由主管确定归属"),
+    rules.FIRST_CONTACT: _l("最早与客户建立联系的成员（其添加事件未收到）"),
+    rules.NO_RULE: _l("没有规则适用于该渠道"),
+    rules.ADDED_FITS: _l("客户添加的成员符合规则"),
+    rules.ADDED_UNFIT: _l("客户添加的成员不符合条件：%(why)s"),
+    rules.NOBODY_FITS: _l("规则允许的成员客户数都已满"),
+    "by_first": _l("客户添加的成员不符合条件，归规则中排在最前的成员"),
+    "by_round_robin": _l("按规则轮流分配"),
+    "by_weighted": _l("按规则的权重分配"),
+    "by_least_loaded": _l("归规则内客户最少的成员"),
+    "by_former_owner": _l("归客户原来的归属成员"),
+    rules.NOT_IN_RULE: _l("不在规则范围内"),
+    rules.NO_LICENCE: _l("缺少所需资质"),
+    rules.LICENCE_EXPIRED: _l("所需资质已过期"),
+    rules.QUOTA: _l("已达每日配额"),
+    rules.CONFLICT: _l("正与他人争议该客户"),
 }
 
 # As the audit log writes them.

@@ -11,7 +11,7 @@ from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import Problem
-from bot.api.schemas import Filter, Shown, one_of
+from bot.api.schemas import Filter, Reasoned, Shown, one_of
 from bot.models import Allocation
 
 SCOPE = "allocation"
@@ -34,7 +34,7 @@ class CandidateOut(Shown):
     capacity: int | None = None
 
 
-class AllocationOut(Shown):
+class AllocationOut(Reasoned):
     """The decision as it was taken: by which rule, who could have been chosen, who not and why.
 
     `chosen` is null where a manager decides; `passed`: the rules that found nobody, before.
@@ -52,7 +52,6 @@ class AllocationOut(Shown):
     rule: str | None
     chosen: str | None
     outcome: str
-    reason: str
     seed: int
     passed: list[str]
     candidates: list[CandidateOut]
@@ -121,6 +120,7 @@ def _show(row: Allocation, numbers: Mapping[int, int]) -> dict[str, Any]:
     columns = {name: getattr(row, name) for name in Allocation._meta.sorted_field_names}
     return {
         **columns,
+        "reason": row.reason,
         "at": row.decided_at,
         "rule_set": row.rule_set_id,
         "version": None if row.rule_set_id is None else numbers.get(row.rule_set_id),

@@ -4,14 +4,15 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from apiflask import APIBlueprint
-from pydantic import StringConstraints
+from pydantic import StringConstraints, model_validator
 
 from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import invalid
-from bot.api.schemas import Asked, Filter, Member, Shown, Words, one_of
+from bot.api.schemas import Asked, Filter, Member, Reasoned, Shown, Words, one_of
 from bot.customers import conflicts
+from bot.customers.conflicts import because
 from bot.models import Conflict, Relation, Staff
 
 SCOPE = "allocation"
@@ -31,10 +32,16 @@ class Decision(Asked):
     reason: Annotated[Words, StringConstraints(min_length=1)]
 
 
-class ResolutionOut(Shown):
+class ResolutionOut(Reasoned):
+    """`reason` is what a person wrote, or the code of why it was settled by itself."""
+
     owner: str
-    reason: str
     by: str
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_row(cls, resolution: Any) -> Any:
+        return {"reason": because(resolution), **resolution}
 
 
 class ConflictOut(Shown):

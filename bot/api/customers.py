@@ -10,7 +10,7 @@ from bot.api import context, paging
 from bot.api.auth import READ, needs
 from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import missing
-from bot.api.schemas import Filter, Shown
+from bot.api.schemas import Filter, Reasoned, Shown
 from bot.api.timeline import entries
 from bot.customers.by_consent import Whole, whole_customers, with_consent
 from bot.customers.directory import find_customers
@@ -30,10 +30,9 @@ class CustomersQuery(PageQuery):
     )
 
 
-class OwnerOut(Shown):
+class OwnerOut(Reasoned):
     userid: str
     since: datetime
-    reason: str
     allocation_id: int | None
 
 

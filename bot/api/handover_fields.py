@@ -8,11 +8,12 @@ from pydantic import Field
 
 from bot.api import context, paging
 from bot.api.paging import PageOut, PageQuery
-from bot.api.schemas import MemberFilter, Shown, one_of
+from bot.api.schemas import MemberFilter, Reasoned, Shown, one_of
 from bot.handover.described import described
 from bot.handover.progress import attempts_of
-from bot.models import Handover, HandoverItem, TransferAttempt
+from bot.models import Handover, HandoverItem, HandWork, TransferAttempt
 from bot.models.handover import GROUP, IN_SERVICE, OFFBOARDING, PLANNED
+from bot.reason import NO_REASON, in_words
 
 CaseState = Literal[
     "planned",
@@ -29,19 +30,20 @@ ItemState = Literal[
 
 
 class HandWorkOut(Shown):
-    """What no API can do for the handover: a person must."""
+    """What no API can do for the handover: a person must. `code` is that of `text`."""
 
     kind: str
     subject: str
+    code: str
     text: str
     done_at: datetime | None
     done_by: str | None
 
 
-class WaitOut(Shown):
+class WaitOut(Reasoned):
     """What WeCom answered when the handover last could not go on, and when it is tried again."""
 
-    reason: str
+    errcode: int | None
     until: datetime | None
 
 
@@ -62,6 +64,7 @@ class CaseOut(Shown):
     successors: list[str]
     reason: str
     source: str
+    allocation_id: int | None
     hand_work: list[HandWorkOut]
     is_done: bool
     without_successor: int
@@ -90,11 +93,10 @@ class AttemptOut(Shown):
     errcode: int | None
 
 
-class ItemBase(Shown):
+class ItemBase(Reasoned):
     id: int
     state: ItemState
     takeover_userid: str | None
-    reason: str
     errcode: int | None
     attempts: list[AttemptOut]
 
@@ -144,7 +146,8 @@ def show_cases(handovers: Sequence[Handover]) -> list[dict[str, Any]]:
             "successors": handover.successors,
             "reason": handover.reason,
             "source": handover.source,
-            "hand_work": hand_work,
+            "allocation_id": handover.allocation_id,
+            "hand_work": [_show_work(work) for work in hand_work],
             "is_done": case.is_done,
             "without_successor": case.without_successor,
             "left_behind": case.left_behind,
@@ -161,7 +164,22 @@ def show_cases(handovers: Sequence[Handover]) -> list[dict[str, Any]]:
 def _wait(handover: Handover) -> dict[str, Any] | None:
     if not handover.waits_for:
         return None
-    return {"reason": handover.waits_for, "until": handover.waits_until}
+    return {
+        "reason": handover.waits_for,
+        "errcode": handover.waits_for.facts.get("errcode"),
+        "until": handover.waits_until,
+    }
+
+
+def _show_work(work: HandWork) -> dict[str, Any]:
+    return {
+        "kind": work.kind,
+        "subject": work.subject,
+        "code": work.reason_code,
+        "text": in_words(work.reason),
+        "done_at": work.done_at,
+        "done_by": work.done_by,
+    }
 
 
 def look_at_case(handover: Handover) -> dict[str, Any]:
@@ -202,16 +220,15 @@ def list_items(handover: Handover, asked: ItemsQuery) -> dict[str, Any]:
 def _show_item(
     item: HandoverItem, attempts: list[TransferAttempt], handover: Handover
 ) -> dict[str, Any]:
-    reason = item.reason
-    if item.state == PLANNED and handover.waits_for:
-        reason = "; ".join(filter(None, (reason, f"waits for WeCom: {handover.waits_for}")))
+    # What keeps it from going on now says more than why this member was chosen.
+    waits = handover.waits_for if item.state == PLANNED else NO_REASON
     return {
         "id": item.id,
         "kind": item.kind,
         "chat_id" if item.kind == GROUP else "external_userid": item.subject,
         "state": item.state,
         "takeover_userid": item.takeover_userid,
-        "reason": reason,
-        "errcode": item.errcode,
+        "reason": waits or item.reason,
+        "errcode": item.errcode or waits.facts.get("errcode"),
         "attempts": attempts,
     }

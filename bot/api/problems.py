@@ -17,7 +17,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from bot import clock, db
 from bot.alarms import raise_alarm_for
-from bot.api import context, field_errors, obstacles
+from bot.api import context, field_errors
 from bot.audit.log import AuditUnwritable
 from bot.channels.contact_ways import Changed
 from bot.customers.conflicts import NotOpen
@@ -25,6 +25,7 @@ from bot.handover.handovers import LastDayTooFar, NotPossible, UnfitSuccessor, U
 from bot.identity.access import LOCAL
 from bot.identity.proposals import NotBound, SamePerson
 from bot.language import CHINESE, accepted
+from bot.reason import Reason, in_words
 from bot.vault import WrongKey
 from bot.wecom import OperatorNeeded, Paused, Refused, Throttled, WeComError
 
@@ -218,12 +219,12 @@ def _last_day_too_far(error: LastDayTooFar) -> Response:
 
 
 def _unfit_successor(error: UnfitSuccessor) -> Response:
-    why = obstacles.unfit(error.reason)
+    why = in_words(Reason(error.reason))
     return respond(
         invalid(
             "successors",
-            f"成员 {error.userid} 不能接替（{why.chinese}），请另选他人",
-            f"{error.userid} cannot take over ({why.english}): name somebody else",
+            f"成员 {error.userid} 不能接替（{why}），请另选他人",
+            f"{error.userid} cannot take over ({why}): name somebody else",
             userid=error.userid,
             reason=error.reason,
         )
@@ -231,8 +232,8 @@ def _unfit_successor(error: UnfitSuccessor) -> Response:
 
 
 def _not_possible(error: NotPossible) -> Response:
-    why = obstacles.too_late(str(error))
-    chinese, english = f"该交接的状态不允许此操作（{why.chinese}）", f"too late: {why.english}"
+    why = in_words(Reason(error.code))
+    chinese, english = f"该交接的状态不允许此操作（{why}）", f"too late: {why}"
     return respond(Problem(409, "wrong-state", chinese, english))
 
 

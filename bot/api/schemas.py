@@ -78,7 +78,8 @@ class Reasoned(Shown):
         given = row if isinstance(row, dict) else {name: getattr(row, name) for name in names}
         reason = given["reason"]
         if not isinstance(reason, Reason):
-            return given
+            # A person's own words.
+            return {"reason_text": reason, **given}
         return {**given, "reason": reason.code, "reason_text": in_words(reason)}
 
 

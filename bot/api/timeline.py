@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
+from bot.customers.conflicts import because
 from bot.reason import Reason, in_words
 from bot.reports import journey
 from bot.reports.journey import Step
@@ -79,7 +80,8 @@ def _text(kind: str, row: Any) -> str:
     if kind == journey.CONFLICT:
         return f"{row.owner}: {', '.join(row.contenders)}"
     if kind == journey.SETTLEMENT:
-        return str((row.resolution or {}).get("reason", ""))
+        resolution = row.resolution or {}
+        return str(resolution.get("reason") or in_words(because(resolution)))
     if kind == journey.DIGEST:
         return f"{row.userid} was asked to tell the customer by hand"
     said = getattr(row, "reason", "")

@@ -12,7 +12,7 @@ from bot import clock
 from bot.consent import notices
 from bot.db import transaction
 from bot.handover import group_transfers, match, transfers
-from bot.handover.plan import ALREADY_CONTACT
+from bot.handover.words import ALREADY_CONTACT
 from bot.models import (
     Effect,
     Handover,
@@ -119,7 +119,7 @@ def _doubt_planned_items(taken_at: datetime, now: datetime) -> int:
             Handover.state.in_(HANDOVER_OPEN),
             HandoverItem.state == PLANNED,
             HandoverItem.takeover_userid.is_null(False),
-            HandoverItem.reason != ALREADY_CONTACT,
+            HandoverItem.reason_code != ALREADY_CONTACT,
         )
         .order_by(HandoverItem.id)
     )

@@ -11,7 +11,7 @@ from werkzeug.datastructures import MultiDict
 
 from bot.audit.log import without_phones
 from bot.console import form_limits, language
-from bot.console.reasons import actor, code, handover_number, reason
+from bot.console.reasons import actor, because, code, reason
 from bot.console.troubles import trouble
 from bot.console.words import event_name, word
 from bot.db import database
@@ -94,7 +94,7 @@ def add_words(app: Flask, zone: tzinfo) -> None:
         "word": lambda key, topic: word(topic, key),
         "actor": actor,
         "reason": reason,
-        "handover_number": handover_number,
+        "because": because,
         "code": code,
         "trouble": trouble,
         "moment": _moment(zone),

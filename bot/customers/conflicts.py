@@ -1,11 +1,14 @@
 """撞单: a second member in contact with an owned customer, told to all and settled by one."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from peewee import DoesNotExist
 
 from bot import clock
 from bot.audit.log import Who
+from bot.customers.words import CONFLICT_SETTLED
 from bot.db import locked, transaction
 from bot.effects import Busy
 from bot.identity import moved as moves
@@ -14,6 +17,7 @@ from bot.messages import identity_of, tell
 from bot.models import Conflict, Customer, FormerUserid, Ownership, Staff
 from bot.models.conflict import OPEN, RESOLVED
 from bot.queue import Lane
+from bot.reason import Reason
 from bot.router import Received
 from bot.staff import staff
 from bot.wecom import WeComError
@@ -128,14 +132,15 @@ def resolve(conflict_id: int, owner: str, reason: str, by: Who, kegui: Kegui) ->
     now = clock.now()
     with transaction():
         conflict = _held(Conflict.id == conflict_id)
-        settled = _close(conflict, owner, reason, by.actor, now)
+        settled = _close(conflict, {"owner": owner, "reason": reason, "by": by.actor}, now)
         held = Ownership.current(conflict.external_userid)
         moved = (held is not None and held.userid == owner) or Ownership.move(
             conflict.external_userid,
             owner,
             held_by=held.userid if held else None,
             at=now,
-            reason=f"conflict {conflict_id} settled: {reason}",
+            reason=Reason(CONFLICT_SETTLED, {"conflict": conflict_id}),
+            conflict=conflict_id,
         )
         if not (settled and moved):
             raise NotOpen
@@ -154,26 +159,33 @@ def resolve(conflict_id: int, owner: str, reason: str, by: Who, kegui: Kegui) ->
     return Conflict.get_by_id(conflict_id)
 
 
-def settle_by_handover(external_userid: str, former: str, owner: str, reason: str) -> None:
+def settle_by_handover(external_userid: str, former: str, owner: str, reason: Reason) -> None:
     """``owner`` has taken over from ``former``, who was after the customer no more."""
     conflict = Conflict.get_or_none(external_userid=external_userid, state=OPEN, owner=former)
     if conflict is not None:
-        _close(conflict, owner, reason, "handover", clock.now())
+        resolution = {"owner": owner, "by": "handover", **reason.columns()}
+        _close(conflict, resolution, clock.now())
 
 
-def _close(conflict: Conflict, owner: str, reason: str, by: str, at: datetime) -> bool:
+def _close(conflict: Conflict, resolution: dict[str, Any], at: datetime) -> bool:
     """Settle an open conflict; False when somebody did before."""
+    owner = resolution["owner"]
     return bool(
         Conflict.update(
             state=RESOLVED,
             resolved_at=at,
-            resolution={"owner": owner, "reason": reason, "by": by},
+            resolution=resolution,
             owner=owner,
             contenders=sorted({conflict.owner, *conflict.contenders} - {owner, None}),
         )
         .where(Conflict.id == conflict.id, Conflict.state == OPEN)
         .execute()
     )
+
+
+def because(resolution: Mapping[str, Any]) -> Reason:
+    """Return why a conflict was settled by itself; no reason where a person wrote one."""
+    return Reason(resolution.get("reason_code", ""), resolution.get("reason_facts", {}))
 
 
 def untold() -> list[int]:

@@ -10,7 +10,7 @@ from bot.console.customers import conflicts as conflict_pages
 from bot.console.customers import customers
 from bot.customers import conflicts
 from bot.customers.rights import RESOLVE_CONFLICTS, REVEAL_PHONES, SEE_CONFLICTS, SEE_CUSTOMERS
-from bot.customers.words import ACTS, EVENTS, WORDS
+from bot.customers.words import ACTS, EVENTS, REASONS, WORDS
 from bot.rights import Topic
 
 CAPABILITY = Capability(
@@ -23,6 +23,7 @@ CAPABILITY = Capability(
     ),
     words=WORDS,
     events=EVENTS,
+    reasons=REASONS,
     acts=ACTS,
     messages={"conflict": conflicts.tell_resolution},
     jobs=(

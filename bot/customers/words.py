@@ -43,6 +43,13 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
     },
 }
 
+# Why a customer belongs to somebody.
+CONFLICT_SETTLED = "conflict_settled"
+REASONS: Mapping[str, LazyString] = {
+    CONFLICT_SETTLED: _l("%(conflict)s 号归属冲突的处理结果"),
+    "contenders_are_one_member": _l("归属成员与争议成员是同一人"),
+}
+
 # By the event and change type of WeCom.
 EVENTS: Mapping[tuple[str, str], LazyString] = {
     ("change_external_contact", "add_external_contact"): _l("添加客户"),

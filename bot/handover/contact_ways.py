@@ -9,6 +9,7 @@ from bot.handover.hand_work import leave_to_a_person
 from bot.kegui import Kegui
 from bot.models import ContactWay, Handover, HandoverItem, Staff
 from bot.models.handover import CUSTOMER
+from bot.reason import Reason
 from bot.staff import staff
 from bot.wecom import ABOUT_ONE
 
@@ -54,15 +55,15 @@ def _heirs(handover: Handover, kegui: Kegui) -> list[str]:
 
 def _replace(handover: Handover, way: ContactWay, userids: list[str], kegui: Kegui) -> None:
     if not userids:
-        leave_to_a_person(handover, "contact_way", way.config_id, "没有可接替的成员，请手工处理")
+        leave_to_a_person(handover, "contact_way", way.config_id, Reason("way_leads_to_nobody"))
         return
     try:
         change_held(way, Who(handover.subject), kegui, userids, None)
     except ABOUT_ONE as error:
-        text = f"企业微信拒绝修改（{error.errcode}），请手工处理"
+        reason = Reason("way_change_refused", {"errcode": error.errcode})
         if error.errcode is None:
-            text = "企业微信的应答无法读取，请手工核对该联系我是否已修改"
-        leave_to_a_person(handover, "contact_way", way.config_id, text)
+            reason = Reason("way_change_unreadable")
+        leave_to_a_person(handover, "contact_way", way.config_id, reason)
 
 
 def _list_foreign(handover: Handover, ours: set[str], kegui: Kegui) -> None:
@@ -78,5 +79,5 @@ def _list_foreign(handover: Handover, ours: set[str], kegui: Kegui) -> None:
         if handover.userid in Staff.each_spelled(way.userids or ()):
             # WeCom's own console does not show ways that an API made (path 92228).
             name = way.remark or way.state or config_id
-            text = f"联系我“{name}”不是由客规创建，请在创建它的系统中移除离职成员"
-            leave_to_a_person(handover, "contact_way", config_id, text)
+            reason = Reason("way_is_not_ours", {"way": name})
+            leave_to_a_person(handover, "contact_way", config_id, reason)

@@ -18,9 +18,11 @@ from bot.handover.transfers import (
     set_state,
     undo_attempts,
 )
+from bot.handover.words import DAILY_LIMIT, GROUP_OWNER_IS, TAKER_REFUSED
 from bot.kegui import Kegui
 from bot.models import GroupChat, Handover, HandoverItem, Staff, TransferAttempt
 from bot.models.handover import DONE, FAILED, GROUP, ITEM_IN_FLIGHT, PLANNED, WAITING
+from bot.reason import Reason
 from bot.wecom import Refused, Transient, Unreadable, WeComError
 
 log = structlog.get_logger(__name__)
@@ -44,8 +46,8 @@ def submit(handover: Handover, *, resigned: bool, kegui: Kegui) -> bool:
         items = by_takeover[takeover_userid]
         room = GROUPS_PER_OWNER_AND_DAY - _moved_today(takeover_userid, kegui.settings.zone)
         for item in items[max(room, 0) :]:
-            item.reason = "daily limit of groups for one owner: goes on tomorrow"
-            item.save(only=[HandoverItem.reason])
+            item.reason = Reason(DAILY_LIMIT)
+            item.save(only=[HandoverItem.reason_code, HandoverItem.reason_facts])
         for batch in batches(items[: max(room, 0)]):
             attempts = begin_attempts(handover, batch, RESIGNED if resigned else IN_SERVICE)
             failed = _call(takeover_userid, attempts, resigned, kegui) if attempts else {}
@@ -83,7 +85,7 @@ def _record(item: HandoverItem, errcode: int, takeover_userid: str) -> bool:
         return verdict is Verdict.OTHER_ENDPOINT
     elif verdict in (Verdict.UNFIT, Verdict.FULL):
         with transaction():
-            reason = f"{takeover_userid} cannot take over: {errcode}"
+            reason = Reason(TAKER_REFUSED, {"member": takeover_userid, "errcode": errcode})
             _settle(item, PLANNED, UNFIT, errcode, reason)
             item.takeover_userid = None
             item.save()
@@ -113,7 +115,7 @@ def poll(handover: Handover, kegui: Kegui) -> None:
             _settle(item, DONE, DONE)
             GroupChat.update(owner=owner).where(GroupChat.chat_id == item.subject).execute()
         elif owner != handover.userid:
-            _settle(item, DONE, DONE, None, f"WeCom shows {owner} as the owner")
+            _settle(item, DONE, DONE, None, Reason(GROUP_OWNER_IS, {"member": owner}))
             item.takeover_userid = owner
             item.save()
         elif attempts and attempts[-1].status == STARTED:
@@ -125,7 +127,7 @@ def _settle(
     state: str,
     status: str,
     errcode: int | None = None,
-    reason: str | None = None,
+    reason: Reason | None = None,
 ) -> None:
     now = clock.now()
     with transaction():

@@ -7,16 +7,17 @@ from bot.identity.proposals import SamePerson
 from bot.kegui import Kegui
 from bot.models import Handover, HandWork
 from bot.models.handover import CANCELLED
+from bot.reason import Reason
 
 
 class NotPossible(Exception):
     """Somebody else was quicker, or the handover was cancelled."""
 
 
-def leave_to_a_person(handover: Handover, kind: str, subject: str, text: str) -> None:
+def leave_to_a_person(handover: Handover, kind: str, subject: str, reason: Reason) -> None:
     """Write it down, once for each thing."""
     HandWork.insert(
-        handover=handover, kind=kind, subject=subject, text=text
+        handover=handover, kind=kind, subject=subject, **reason.columns()
     ).on_conflict_ignore().execute()
 
 

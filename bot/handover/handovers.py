@@ -10,6 +10,14 @@ from bot.audit.log import Who
 from bot.db import transaction
 from bot.handover.progress import customers_now
 from bot.handover.rules import LastDay, judge_last_day
+from bot.handover.words import (
+    BEGUN_OR_ENDED,
+    DAY_IS_SET,
+    HANDS_OVER,
+    MEMBER_HAS_LEFT,
+    WAS_CANCELLED,
+    WAS_CHANGED,
+)
 from bot.identity import leavers_access, moved, proposals
 from bot.kegui import Kegui
 from bot.models import Allocation, Handover, HandoverItem, Proposal, Staff
@@ -27,7 +35,9 @@ from bot.models.handover import (
     SCHEDULED,
 )
 from bot.queue import Lane
+from bot.reason import NO_REASON, Reason
 from bot.staff import staff
+from bot.staff.candidate import UNKNOWN_MEMBER
 
 BEFORE_IT_RUNS = (PLANNED, AWAITING_APPROVAL, SCHEDULED)
 ROWS_AT_ONCE = 500
@@ -47,7 +57,7 @@ class LastDayTooFar(ValueError):
 
 
 class UnfitSuccessor(Exception):
-    """A named successor cannot take anybody over; ``reason`` says why."""
+    """A named successor cannot take anybody over; ``reason`` is the code of why."""
 
     def __init__(self, userid: str, reason: str) -> None:
         super().__init__(f"{userid}: {reason}")
@@ -56,11 +66,18 @@ class UnfitSuccessor(Exception):
 
 
 class NotPossible(Exception):
-    """The handover is in a state in which this cannot be done."""
+    """The handover is in a state in which this cannot be done; ``code`` is that of the reason."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
 
 
 class Changed(NotPossible):
     """Somebody has changed it since the approver looked at it."""
+
+    def __init__(self) -> None:
+        super().__init__(WAS_CHANGED)
 
 
 def open_offboarding(
@@ -135,6 +152,7 @@ def open_handover(
     kegui: Kegui,
     transfer_success_msg: str = "",
     request_key: str | None = None,
+    allocation_id: int | None = None,
 ) -> Handover:
     """Move customers of a member in service, by a manager's word: it starts at once.
 
@@ -143,6 +161,7 @@ def open_handover(
         takeover_userid: who gets them, or None: the rules choose.
         request_key: names the call or the form that asks; asked again, it gets the handover
             that it opened.
+        allocation_id: the decision by which a rule moves them.
 
     Raises:
         UnknownStaff: no such member is known.
@@ -164,6 +183,7 @@ def open_handover(
                 userid=handover_userid,
                 mode=AUTO,
                 source=source,
+                allocation=allocation_id,
                 request_key=request_key,
                 successors=successors,
                 scope=None if external_userids is None else list(external_userids),
@@ -209,7 +229,7 @@ def _member_in_service(userid: str, kegui: Kegui) -> str:
     if member is None:
         raise UnknownStaff(userid)
     if member.left_at is not None:
-        raise NotPossible("the member has left: open an offboarding")
+        raise NotPossible(MEMBER_HAS_LEFT)
     return member.userid
 
 
@@ -226,13 +246,13 @@ def _add_named_items(handover: Handover) -> None:
 
 def move_by_rule(allocation: Allocation, kegui: Kegui) -> Handover:
     """Carry out an allocation that names another owner than the added member."""
-    source = f"allocation {allocation.id}"
     return open_handover(
         allocation.added_userid,
         [allocation.external_userid],
         takeover_userid=allocation.owner,
-        source=source,
-        request_key=source,
+        source="rules",
+        allocation_id=allocation.id,
+        request_key=f"allocation {allocation.id}",
         by=Who("rules"),
         kegui=kegui,
     )
@@ -274,7 +294,7 @@ def approve(
     if by.is_person(handover.userid):
         raise proposals.SamePerson
     if handover.state not in HANDOVER_OPEN:
-        raise NotPossible(f"the handover is {handover.state}")
+        raise NotPossible(f"handover_{handover.state}")
     now = clock.now()
     with transaction():
         approved = (
@@ -305,7 +325,7 @@ def approve(
         ).execute()
     handover = Handover.get_by_id(handover.id)
     if not approved and handover.state not in HANDOVER_OPEN:
-        raise NotPossible(f"the handover is {handover.state}")
+        raise NotPossible(f"handover_{handover.state}")
     wake(handover, kegui)
     return handover
 
@@ -338,20 +358,25 @@ def cancel(handover: Handover, by: Who, kegui: Kegui) -> Handover:
     now = clock.now()
     with transaction():
         changed = (
-            Handover.update(state=CANCELLED, waits_for="", waits_until=None, updated_at=now)
+            Handover.update(
+                state=CANCELLED,
+                waits_until=None,
+                updated_at=now,
+                **NO_REASON.columns("waits_for"),
+            )
             .where(Handover.id == handover.id, Handover.state.in_(HANDOVER_OPEN))
             .execute()
         )
         if changed:
             HandoverItem.update(
-                state=CANCELLED, reason="the handover was cancelled", updated_at=now
+                state=CANCELLED, updated_at=now, **Reason(WAS_CANCELLED).columns()
             ).where(HandoverItem.handover == handover, HandoverItem.state == PLANNED).execute()
             kegui.audit.record(by, f"{handover.kind}.cancel", handover.subject)
             proposal = proposals.open_one(handover.kind, handover.subject)
             if proposal is not None:
                 proposals.withdraw(proposal, by, kegui)
     if not changed and handover.state != CANCELLED:
-        raise NotPossible(f"the handover is {handover.state}")
+        raise NotPossible(f"handover_{handover.state}")
     return Handover.get_by_id(handover.id)
 
 
@@ -381,9 +406,9 @@ def change(
     if by.is_person(handover.userid):
         raise proposals.SamePerson
     if handover.state not in HANDOVER_OPEN:
-        raise NotPossible(f"the handover is {handover.state}")
+        raise NotPossible(f"handover_{handover.state}")
     if last_day is not None and handover.state == RUNNING:
-        raise NotPossible("the handover is running: its day cannot change any more")
+        raise NotPossible(DAY_IS_SET)
     changes: dict[str, object] = {"updated_at": clock.now()}
     if last_day is not None:
         changes["last_day"] = last_day
@@ -395,7 +420,7 @@ def change(
         state = (RUNNING,) if handover.state == RUNNING else BEFORE_IT_RUNS
         as_read = (Handover.id == handover.id) & Handover.state.in_(state)
         if not Handover.update(**changes).where(as_read).execute():
-            raise NotPossible("the handover has begun or ended in this moment")
+            raise NotPossible(BEGUN_OR_ENDED)
         number = 0
         if successors is not None:
             planned = (
@@ -478,9 +503,9 @@ def check_successors(userid: str, successors: Sequence[str], kegui: Kegui) -> li
         known = {candidate.userid: candidate for candidate in staff.candidates(kegui, successors)}
     for successor in successors:
         if successor == userid:
-            raise UnfitSuccessor(successor, "hands over and takes over at once")
+            raise UnfitSuccessor(successor, HANDS_OVER)
         if successor not in known:
-            raise UnfitSuccessor(successor, "unknown member")
+            raise UnfitSuccessor(successor, UNKNOWN_MEMBER)
         if known[successor].exclusion:
             raise UnfitSuccessor(successor, known[successor].exclusion)
     return successors

@@ -10,6 +10,13 @@ from bot import clock
 from bot.audit.log import Who
 from bot.db import released, transaction
 from bot.handover.rules import Piece, Successor, assign
+from bot.handover.words import (
+    ALREADY_CONTACT,
+    CUSTOMER_REFUSED_AND,
+    NO_CONTACT,
+    NOT_LISTED,
+    TAKER_UNFIT,
+)
 from bot.kegui import Kegui
 from bot.models import (
     Customer,
@@ -33,11 +40,11 @@ from bot.models.handover import (
     PLANNED,
     REFUSED,
 )
+from bot.reason import Reason
 from bot.staff import staff
+from bot.staff.candidate import UNKNOWN_MEMBER
 from bot.wecom import ABOUT_ONE
 
-ALREADY_CONTACT = "already_contact"
-NO_CONTACT = "not in contact any more"
 RULES = Who("rules")
 ITEMS_AT_ONCE = 500
 # What a plan is made of.
@@ -77,7 +84,7 @@ def collect(handover: Handover, gone: bool, kegui: Kegui) -> None:
                     continue
                 if handover.kind != OFFBOARDING or not _has_other_contact(item, handover, kegui):
                     item.state, item.updated_at = CANCELLED, now
-                    item.reason = "WeCom lists no contact any more"
+                    item.reason = Reason(NOT_LISTED)
                     item.save()
 
 
@@ -140,9 +147,10 @@ def release_unfit(handover: Handover, kegui: Kegui) -> None:
         for item in items:
             if item.takeover_userid in unfit or item.id in lost_contact:
                 userid = str(item.takeover_userid)
-                reason = f"{userid} cannot take over any more: {unfit.get(userid, NO_CONTACT)}"
+                why = unfit.get(userid, NO_CONTACT)
+                reason = Reason(TAKER_UNFIT, {"member": userid, "why": why})
                 released = HandoverItem.update(
-                    takeover_userid=None, reason=reason, updated_at=clock.now()
+                    takeover_userid=None, updated_at=clock.now(), **reason.columns()
                 )
                 if released.where(item.is_as_planned()).execute():
                     taken[userid] += 1
@@ -162,14 +170,14 @@ def _unfit(items: Sequence[HandoverItem], kegui: Kegui) -> dict[str, str]:
     planned = {str(item.takeover_userid) for item in items}
     known = {one.userid: one for one in staff.candidates(kegui, sorted(planned))}
     found = {
-        userid: known[userid].unfit if userid in known else "unknown member" for userid in planned
+        userid: known[userid].unfit if userid in known else UNKNOWN_MEMBER for userid in planned
     }
     return {userid: why for userid, why in found.items() if why}
 
 
 def _without_contact(items: Sequence[HandoverItem]) -> set[int]:
     """Name the items that go to a contact of the customer who is none any more."""
-    by_contact = [item for item in items if item.reason == ALREADY_CONTACT]
+    by_contact = [item for item in items if item.reason_code == ALREADY_CONTACT]
     live: set[tuple[str, str]] = set()
     for some in chunked(by_contact, ITEMS_AT_ONCE):
         query = Relation.select(Relation.external_userid, Relation.userid).where(
@@ -214,23 +222,26 @@ def assign_successors(handover: Handover, kegui: Kegui, *, final: bool) -> None:
             if _is_changed(handover):
                 return
             for assignment in assignments:
-                item, state, reason = by_id[assignment.piece_id], PLANNED, assignment.reason
+                item, state = by_id[assignment.piece_id], PLANNED
+                why = assignment.reason
+                reason = Reason(why)
                 if assignment.takeover_userid is None and final:
-                    state, reason = _end_without_successor(item, reason, bool(successors))
+                    state, reason = _end_without_successor(item, why, bool(successors))
                 HandoverItem.update(
                     takeover_userid=assignment.takeover_userid,
                     state=state,
-                    reason=reason,
                     updated_at=now,
+                    **reason.columns(),
                 ).where(item.is_as_planned()).execute()
 
 
-def _end_without_successor(item: HandoverItem, reason: str, any_successor: bool) -> tuple[str, str]:
+def _end_without_successor(item: HandoverItem, why: str, any_successor: bool) -> tuple[str, Reason]:
     """How an item ends that nobody can take, and why."""
     refused = next((one for one in item.tries() if one.status == REFUSED), None)
     if refused is not None:
-        return REFUSED, f"the customer refused {refused.takeover_userid}; {reason}"
-    return LIMIT if any_successor else FAILED, reason
+        facts = {"member": refused.takeover_userid, "why": why}
+        return REFUSED, Reason(CUSTOMER_REFUSED_AND, facts)
+    return LIMIT if any_successor else FAILED, Reason(why)
 
 
 def _tried(item: HandoverItem) -> frozenset[str]:
@@ -269,7 +280,7 @@ def _has_other_contact(item: HandoverItem, handover: Handover, kegui: Kegui) -> 
         key=lambda one: (owner is None or one.userid != owner.userid, one.customers, one.userid),
     )
     HandoverItem.update(
-        takeover_userid=chosen.userid, reason=ALREADY_CONTACT, updated_at=clock.now()
+        takeover_userid=chosen.userid, updated_at=clock.now(), **Reason(ALREADY_CONTACT).columns()
     ).where(HandoverItem.id == item.id, HandoverItem.state == PLANNED).execute()
     return True
 

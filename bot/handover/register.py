@@ -14,7 +14,7 @@ from bot.handover.rights import (
     OPEN_OFFBOARDINGS,
     SEE_OFFBOARDINGS,
 )
-from bot.handover.words import ACTS, EVENTS, WORDS
+from bot.handover.words import ACTS, EVENTS, REASONS, WORDS
 from bot.rights import Topic
 
 CAPABILITY = Capability(
@@ -26,6 +26,7 @@ CAPABILITY = Capability(
         APPROVE_OFFBOARDINGS,
     ),
     words=WORDS,
+    reasons=REASONS,
     events=EVENTS,
     acts=ACTS,
     messages={"handover": run.advance},

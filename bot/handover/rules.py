@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from enum import Enum, StrEnum
 from typing import Any
 
+from bot.reason import Reason
+
 BATCH = 100
 GROUPS_PER_OWNER_AND_DAY = 300
 REFUSALS_BEFORE_GIVING_UP = 2
@@ -14,6 +16,15 @@ REFUSALS_BEFORE_GIVING_UP = 2
 LONGEST_AGO = timedelta(days=366)
 LONGEST_AHEAD = timedelta(days=400)
 MOST_SUCCESSORS = 100
+
+# Codes of why somebody takes over, or nobody; their words stand in bot/handover/words.py.
+NAMED = "named"
+LEAST_LOADED_NAMED = "least_loaded_of_named"
+LEAST_LOADED = "least_loaded_of_department"
+LEAST_LOADED_ELSEWHERE = "least_loaded_of_others"
+NO_SUCCESSOR = "no_successor_known"
+EVERYBODY_TRIED_OR_FULL = "everybody_tried_or_full"
+EVERYBODY_FULL_OR_UNFIT = "everybody_full_or_unfit"
 
 
 @dataclass(frozen=True)
@@ -42,6 +53,8 @@ class Piece:
 
 @dataclass(frozen=True)
 class Assignment:
+    """``reason`` is a code, of why this one or why nobody."""
+
     piece_id: int
     takeover_userid: str | None
     reason: str
@@ -107,16 +120,15 @@ class _LeastLoaded:
 
     def _why(self, userid: str, elsewhere: bool) -> str:
         if userid in self._named:
-            return "named" if len(self._named) == 1 else "least loaded of those named"
-        where = "another department" if elsewhere else "same department"
-        return f"{where}, least loaded"
+            return NAMED if len(self._named) == 1 else LEAST_LOADED_NAMED
+        return LEAST_LOADED_ELSEWHERE if elsewhere else LEAST_LOADED
 
     def _nobody(self, tried: frozenset[str]) -> str:
         if not self._known:
-            return "no successor known"
+            return NO_SUCCESSOR
         if tried:
-            return "every successor was tried or is full"
-        return "every successor is full or unfit"
+            return EVERYBODY_TRIED_OR_FULL
+        return EVERYBODY_FULL_OR_UNFIT
 
 
 class Verdict(Enum):
@@ -157,17 +169,19 @@ _VERDICTS: Mapping[int, Verdict] = {
     6000: Verdict.LATER,
 }
 
+# With a code that is none of these.
+ANSWERED = "wecom_answered"
 _REASONS: Mapping[int, str] = {
-    40096: "WeCom does not know this customer",
-    40128: "the customer was transferred twice in 90 days",
-    40130: "the successor is the same member",
-    40131: "the member is not in contact with this customer any more",
-    84061: "the contact is one-sided: the member has not added the customer back",
-    90501: "not a customer group",
-    90509: "not a customer group",
-    90503: "the group needs a confirmation in the client",
-    40050: "WeCom does not know this group",
-    49008: "the group was dismissed",
+    40096: "customer_unknown_to_wecom",
+    40128: "customer_transferred_twice",
+    40130: "successor_is_same_member",
+    40131: "member_not_in_contact",
+    84061: "contact_is_one_sided",
+    90501: "not_a_customer_group",
+    90509: "not_a_customer_group",
+    90503: "group_needs_confirmation",
+    40050: "group_unknown_to_wecom",
+    49008: "group_dismissed",
 }
 
 
@@ -193,9 +207,10 @@ def judge(errcode: int, elsewhere: int | None = None) -> Verdict:
     return verdict
 
 
-def reason_of(errcode: int) -> str:
-    """Say in words why an item failed."""
-    return _REASONS.get(errcode, f"WeCom answered {errcode}")
+def reason_of(errcode: int) -> Reason:
+    """Say why an item failed that WeCom refused with this code."""
+    code = _REASONS.get(errcode)
+    return Reason(code) if code else Reason(ANSWERED, {"errcode": errcode})
 
 
 class Outcome(Enum):

@@ -14,6 +14,7 @@ from bot.effects import Busy
 from bot.handover import approval_cards, group_transfers, handovers, plan, transfers
 from bot.handover.contact_ways import replace_leaver
 from bot.handover.rules import Counts, starts_at
+from bot.handover.words import ALREADY_CONTACT
 from bot.identity import leavers_access
 from bot.kegui import Kegui
 from bot.models import Handover, HandoverItem, Lease, Staff
@@ -33,8 +34,9 @@ from bot.models.handover import (
 )
 from bot.models.staff import LEFT
 from bot.queue import Lane
+from bot.reason import NO_REASON
 from bot.staff import staff
-from bot.wecom import Paused, WeComError
+from bot.wecom import Paused, WeComError, reason_of
 from bot.wecom.pause_list import pause_of
 
 log = structlog.get_logger(__name__)
@@ -81,17 +83,18 @@ def advance(handover_id: int, kegui: Kegui) -> bool:
 def _note_wait(handover_id: int, trouble: WeComError | None, kegui: Kegui) -> None:
     """Remember what keeps a handover from going on, and until when, or that nothing does."""
     if trouble is None:
-        Handover.update(waits_for="", waits_until=None).where(
-            Handover.id == handover_id, Handover.waits_for != ""
+        Handover.update(waits_until=None, **NO_REASON.columns("waits_for")).where(
+            Handover.id == handover_id, Handover.waits_for_code != ""
         ).execute()
         return
     next_look = clock.now() + timedelta(seconds=kegui.settings.transfer_poll_seconds)
     if isinstance(trouble, Paused):
-        code = "-" if trouble.cause is None else trouble.cause
-        cause, until = f"{code} {trouble.endpoint}: {trouble.reason}", trouble.until
+        until = trouble.until
     else:
-        cause, until = str(trouble), pause_of(trouble.endpoint, clock.now()) or next_look
-    Handover.update(waits_for=cause, waits_until=until).where(Handover.id == handover_id).execute()
+        until = pause_of(trouble.endpoint, clock.now()) or next_look
+    Handover.update(waits_until=until, **reason_of(trouble).columns("waits_for")).where(
+        Handover.id == handover_id
+    ).execute()
 
 
 def pending(userid: str | None = None) -> list[int]:
@@ -260,7 +263,7 @@ def _finish_already_contacts(handover: Handover) -> None:
     planned = HandoverItem.select().where(
         HandoverItem.handover == handover,
         HandoverItem.state == PLANNED,
-        HandoverItem.reason == plan.ALREADY_CONTACT,
+        HandoverItem.reason_code == ALREADY_CONTACT,
         HandoverItem.takeover_userid.is_null(False),
     )
     # Read to its end first: SQLite lets nobody write who still reads what another has changed.

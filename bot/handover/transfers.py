@@ -17,6 +17,15 @@ from bot.handover.rules import (
     outcome_of,
     reason_of,
 )
+from bot.handover.words import (
+    ACCOUNT_VANISHED,
+    CUSTOMER_REFUSED,
+    OTHER_TRANSFER,
+    TAKER_FULL,
+    TAKER_REFUSED,
+    TRANSFER_NOT_SHOWN,
+    WAS_CANCELLED,
+)
 from bot.kegui import Kegui
 from bot.models import Handover, HandoverItem, Ownership, Relation, TransferAttempt
 from bot.models.customer import RELATION_ACTIVE
@@ -34,6 +43,7 @@ from bot.models.handover import (
     SUBMITTED,
     WAITING,
 )
+from bot.reason import Reason
 from bot.wecom import (
     ABOUT_ONE,
     OUT_OF_RANGE,
@@ -160,7 +170,7 @@ def set_state(item: HandoverItem, state: str) -> None:
     if state == PLANNED:
         handover = Handover.lock(item.handover_id)
         if handover.state not in HANDOVER_OPEN:
-            state, item.reason = CANCELLED, "the handover was cancelled"
+            state, item.reason = CANCELLED, Reason(WAS_CANCELLED)
         elif handover.successors and item.takeover_userid not in handover.successors:
             item.takeover_userid = None
     item.state, item.updated_at = state, clock.now()
@@ -206,9 +216,9 @@ def _record(handover: Handover, item: HandoverItem, errcode: int | None) -> Verd
     if verdict in (Verdict.ACCEPTED, Verdict.LOOK_UP):
         _settle(item, WAITING, ACCEPTED, errcode=errcode)
     elif verdict is Verdict.FULL:
-        plan_anew(handover, item, LIMIT, errcode=errcode, reason=f"{item.takeover_userid} is full")
+        plan_anew(handover, item, LIMIT, errcode=errcode, reason=_about_taker(TAKER_FULL, item))
     elif verdict is Verdict.UNFIT:
-        reason = f"{item.takeover_userid} cannot take over: {errcode}"
+        reason = _about_taker(TAKER_REFUSED, item, errcode=errcode)
         plan_anew(handover, item, UNFIT, errcode=errcode, reason=reason)
     elif verdict in (Verdict.OTHER_ENDPOINT, Verdict.LATER):
         _settle(item, PLANNED, NOT_SENT, errcode=errcode)
@@ -217,8 +227,12 @@ def _record(handover: Handover, item: HandoverItem, errcode: int | None) -> Verd
     return verdict
 
 
+def _about_taker(code: str, item: HandoverItem, **facts: int | None) -> Reason:
+    return Reason(code, {"member": item.takeover_userid, **facts})
+
+
 def plan_anew(
-    handover: Handover, item: HandoverItem, status: str, *, errcode: int | None, reason: str
+    handover: Handover, item: HandoverItem, status: str, *, errcode: int | None, reason: Reason
 ) -> None:
     """This takeover member cannot have the customer: the next plan finds another one."""
     takeover_userid = item.takeover_userid
@@ -240,7 +254,7 @@ def _settle(
     status: str,
     *,
     errcode: int | None = None,
-    reason: str | None = None,
+    reason: Reason | None = None,
 ) -> None:
     """Write the item's state and its last attempt's status in one transaction."""
     now = clock.now()
@@ -387,22 +401,21 @@ def _judge_results(
         complete(handover, item, attempt.takeover_userid, moved_at)
     elif is_unassigned:
         # The leave ended the transfer: it begins anew, from the resigned member.
-        _settle(item, PLANNED, OVERTAKEN, reason="the account vanished while it was waiting")
+        _settle(item, PLANNED, OVERTAKEN, reason=Reason(ACCOUNT_VANISHED))
     elif Outcome.WAITING in outcomes:
         if item.state != WAITING:
             _settle(item, WAITING, ACCEPTED)
     elif Outcome.REFUSED in outcomes:
         refuse(handover, item)
     elif Outcome.FULL in outcomes:
-        reason = f"{item.takeover_userid} is full"
-        plan_anew(handover, item, LIMIT, errcode=None, reason=reason)
+        plan_anew(handover, item, LIMIT, errcode=None, reason=_about_taker(TAKER_FULL, item))
     elif attempts[-1].status == STARTED:
         # WeCom shows nothing of it: the call never arrived.
         _settle(item, PLANNED, NOT_SENT)
     elif _was_in_another_transfer(item, attempts[-1]):
-        _settle(item, PLANNED, NOT_SENT, reason="another transfer of this customer was under way")
+        _settle(item, PLANNED, NOT_SENT, reason=Reason(OTHER_TRANSFER))
     elif clock.now() - attempts[-1].submitted_at > LOST_AFTER:
-        _settle(item, FAILED, FAILED, reason="WeCom shows nothing of this transfer")
+        _settle(item, FAILED, FAILED, reason=Reason(TRANSFER_NOT_SHOWN))
 
 
 def _was_in_another_transfer(item: HandoverItem, attempt: TransferAttempt) -> bool:
@@ -435,7 +448,7 @@ def refuse(handover: Handover, item: HandoverItem) -> None:
         .count()
     )
     last = refusals + 1 >= REFUSALS_BEFORE_GIVING_UP
-    reason = f"the customer refused {item.takeover_userid}"
+    reason = _about_taker(CUSTOMER_REFUSED, item)
     if last or Handover.get_by_id(handover.id).state not in HANDOVER_OPEN:
         _settle(item, REFUSED, REFUSED, reason=reason)
     else:
@@ -454,7 +467,7 @@ def complete(
     moved_at = min(moved_at or now, now)
     with transaction():
         item.takeover_userid = takeover_userid
-        _settle(item, DONE, DONE, reason=item.reason)
+        _settle(item, DONE, DONE)
         Relation.finish(item.subject, handover.userid, at=moved_at, end="transferred", noted_at=now)
         Relation.begin(
             item.subject,
@@ -470,7 +483,8 @@ def complete(
 def give_ownership(handover: Handover, item: HandoverItem, takeover_userid: str) -> None:
     """Let the ownership follow, unless the customer belongs to a third member."""
     # In the order in which a decision about a conflict writes: nobody waits for each other.
-    conflicts.settle_by_handover(item.subject, handover.userid, takeover_userid, handover.subject)
+    why = Reason(f"moved_by_{handover.kind}", {"handover": handover.id})
+    conflicts.settle_by_handover(item.subject, handover.userid, takeover_userid, why)
     now = clock.now()
     owner = Ownership.current(item.subject)
     held_by = owner.userid if owner else None
@@ -480,5 +494,6 @@ def give_ownership(handover: Handover, item: HandoverItem, takeover_userid: str)
             takeover_userid,
             held_by=held_by,
             at=now,
-            reason=f"{handover.kind} {handover.id}, item {item.id}",
+            reason=why,
+            item=item.id,
         )

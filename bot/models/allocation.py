@@ -20,6 +20,7 @@ from peewee import (
 
 from bot.db import Model, UTCDateTimeField
 from bot.models.naming import MemberField
+from bot.reason import CODE_LENGTH, ReasonColumns
 
 ALLOCATION = "allocation"
 
@@ -107,7 +108,9 @@ class Allocation(Model):
     rule_set_id = BigIntegerField(null=True)
     rules_version = CharField(max_length=32)
     seed = BigIntegerField(default=0)
-    reason = TextField()
+    reason_code = CharField(max_length=CODE_LENGTH)
+    reason_facts = JSONField(default=dict)
+    reason = ReasonColumns()
     arrival = JSONField(default=dict)
     explained = BlobField(null=True)
     decided_at = UTCDateTimeField()

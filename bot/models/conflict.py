@@ -12,7 +12,8 @@ RESOLVED = "resolved"
 class Conflict(Model):
     """The owner and the others in contact with the customer; one open for each customer.
 
-    ``told_at`` is when the last of those concerned heard how it was settled.
+    ``resolution`` is to whom it was given and by whom, with a person's words as ``reason`` or with
+    the columns of a ``Reason``. ``told_at`` is when the last of those concerned heard of it.
     """
 
     id = BigAutoField()

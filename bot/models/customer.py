@@ -9,14 +9,17 @@ from peewee import (
     BigIntegerField,
     BooleanField,
     CharField,
+    ForeignKeyField,
     IntegerField,
     IntegrityError,
     JSONField,
-    TextField,
 )
 
 from bot.db import Model, UTCDateTimeField, transaction
+from bot.models.conflict import Conflict
+from bot.models.handover import HandoverItem
 from bot.models.naming import MemberField
+from bot.reason import CODE_LENGTH, Reason, ReasonColumns
 
 RELATION_ACTIVE = "active"
 RELATION_HALF = "half"
@@ -222,8 +225,13 @@ class Ownership(Model):
     userid = MemberField(max_length=64, index=True)
     since = UTCDateTimeField()
     until = UTCDateTimeField(null=True)
-    reason = TextField()
+    reason_code = CharField(max_length=CODE_LENGTH)
+    reason_facts = JSONField(default=dict)
+    reason = ReasonColumns()
+    # What made it so: a decision, the item of a handover, a settled conflict.
     allocation_id = BigIntegerField(null=True)
+    item = ForeignKeyField(HandoverItem, null=True, index=False)
+    conflict = ForeignKeyField(Conflict, null=True, index=False)
 
     @classmethod
     def current(cls, external_userid: str) -> Self | None:
@@ -236,10 +244,14 @@ class Ownership(Model):
         userid: str,
         *,
         at: datetime,
-        reason: str,
-        allocation_id: int | None = None,
+        reason: Reason,
+        **made_by: int | None,
     ) -> bool:
-        """Take a customer that nobody owns; False when somebody does."""
+        """Take a customer that nobody owns; False when somebody does.
+
+        Args:
+            made_by: the id of the allocation, the item or the conflict, by its column.
+        """
         try:
             with transaction():
                 cls.create(
@@ -247,7 +259,7 @@ class Ownership(Model):
                     userid=userid,
                     since=at,
                     reason=reason,
-                    allocation_id=allocation_id,
+                    **made_by,
                 )
                 Customer.update(is_owned=True).where(
                     Customer.external_userid == external_userid
@@ -264,14 +276,16 @@ class Ownership(Model):
         *,
         held_by: str | None,
         at: datetime,
-        reason: str,
-        allocation_id: int | None = None,
+        reason: Reason,
+        **made_by: int | None,
     ) -> bool:
-        """Give the customer to ``userid`` if ``held_by`` still has it (None: if nobody has)."""
+        """Give the customer to ``userid`` if ``held_by`` still has it (None: if nobody has).
+
+        Args:
+            made_by: as ``claim`` has it.
+        """
         if held_by is None:
-            return cls.claim(
-                external_userid, userid, at=at, reason=reason, allocation_id=allocation_id
-            )
+            return cls.claim(external_userid, userid, at=at, reason=reason, **made_by)
         try:
             with transaction():
                 ended = (
@@ -290,7 +304,7 @@ class Ownership(Model):
                     userid=userid,
                     since=at,
                     reason=reason,
-                    allocation_id=allocation_id,
+                    **made_by,
                 )
         except IntegrityError:
             return False

@@ -15,7 +15,9 @@ from peewee import (
 )
 
 from bot.db import Model, UTCDateTimeField, locked
+from bot.models.allocation import Allocation
 from bot.models.naming import MemberField, MembersField
+from bot.reason import CODE_LENGTH, ReasonColumns
 
 OFFBOARDING = "offboarding"
 IN_SERVICE = "handover"
@@ -51,7 +53,7 @@ class Handover(Model):
     """One case: a member leaves (``offboarding``) or a manager moves customers (``handover``).
 
     ``scope`` is the list of customers a manager named, or None for all of the member's.
-    ``waits_for`` is what WeCom answered when it last could not go on, "" when it could;
+    ``waits_for`` is what WeCom answered when it last could not go on, no reason when it could;
     ``waits_until``: when it is tried again.
     """
 
@@ -63,6 +65,9 @@ class Handover(Model):
     state = CharField(max_length=24, default=PLANNED, index=True)
     reason = TextField(default="")
     source = CharField(max_length=32)
+    # The decision that moves the customer, where a rule did.
+    allocation = ForeignKeyField(Allocation, null=True, index=False)
+    allocation_id: int | None
     request_key = CharField(max_length=64, null=True)
     successors = MembersField(default=list)
     scope = JSONField(null=True)
@@ -71,7 +76,9 @@ class Handover(Model):
     approved_by = MemberField(max_length=128, null=True)
     approved_at = UTCDateTimeField(null=True)
     contact_ways_done_at = UTCDateTimeField(null=True)
-    waits_for = TextField(default="")
+    waits_for_code = CharField(max_length=CODE_LENGTH, default="")
+    waits_for_facts = JSONField(default=dict)
+    waits_for = ReasonColumns()
     waits_until = UTCDateTimeField(null=True)
     created_at = UTCDateTimeField()
     updated_at = UTCDateTimeField()
@@ -125,7 +132,9 @@ class HandoverItem(Model):
     subject = CharField(max_length=64)
     state = CharField(max_length=16, default=PLANNED)
     takeover_userid = MemberField(max_length=64, null=True)
-    reason = TextField(default="")
+    reason_code = CharField(max_length=CODE_LENGTH, default="")
+    reason_facts = MembersField(default=dict)
+    reason = ReasonColumns()
     errcode = IntegerField(null=True)
     updated_at = UTCDateTimeField()
 
@@ -190,7 +199,9 @@ class HandWork(Model):
     handover = ForeignKeyField(Handover, backref="hand_work")
     kind = CharField(max_length=32)
     subject = CharField(max_length=128)
-    text = TextField()
+    reason_code = CharField(max_length=CODE_LENGTH)
+    reason_facts = JSONField(default=dict)
+    reason = ReasonColumns()
     done_at = UTCDateTimeField(null=True)
     done_by = MemberField(max_length=128, null=True)
 

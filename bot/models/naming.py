@@ -8,4 +8,4 @@ class MemberField(CharField):
 
 
 class MembersField(JSONField):
-    """A list of userids."""
+    """JSON that names members: a list of userids, or facts of a reason."""

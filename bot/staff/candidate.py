@@ -3,6 +3,15 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+# Why a member gets no customer; their words stand in bot/staff/words.py.
+NOT_ACTIVE = "not_active"
+NOT_SERVING = "not_serving"
+LEAVING = "leaving"
+LEAVE = "leave"
+OFF_DUTY = "off_duty"
+FULL = "full"
+UNKNOWN_MEMBER = "unknown_member"
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -12,7 +21,7 @@ class Candidate:
     departments: Sequence[int] = ()
     customers: int = 0
     capacity: int | None = None
-    # Why the member may own nobody now (left, on leave, ...), or "".
+    # The code of why the member may own nobody now (left, on leave, ...), or "".
     unfit: str = ""
 
     @property
@@ -21,5 +30,5 @@ class Candidate:
 
     @property
     def exclusion(self) -> str:
-        """Why this member gets no customer, or ""."""
-        return self.unfit or ("" if self.has_room else "full")
+        """The code of why this member gets no customer, or ""."""
+        return self.unfit or ("" if self.has_room else FULL)

@@ -9,7 +9,7 @@ from bot.console.staff import staff as staff_pages
 from bot.rights import Topic
 from bot.staff import expiry, staff
 from bot.staff.rights import CHANGE_STAFF, SEE_STAFF
-from bot.staff.words import ACTS, EVENTS, WORDS
+from bot.staff.words import ACTS, EVENTS, REASONS, WORDS
 
 CAPABILITY = Capability(
     "staff",
@@ -19,6 +19,7 @@ CAPABILITY = Capability(
     ),
     words=WORDS,
     events=EVENTS,
+    reasons=REASONS,
     acts=ACTS,
     jobs=(
         Job(

@@ -19,7 +19,14 @@ from bot.models import Department, FormerUserid, Handover, Ownership, Staff
 from bot.models.handover import CANCELLED, HANDOVER_OPEN, OFFBOARDING
 from bot.models.staff import ACTIVE, LEFT
 from bot.staff import duty
-from bot.staff.candidate import Candidate
+from bot.staff.candidate import (
+    LEAVE,
+    LEAVING,
+    NOT_ACTIVE,
+    NOT_SERVING,
+    OFF_DUTY,
+    Candidate,
+)
 from bot.wecom import ABOUT_ONE, OUT_OF_RANGE, Refused, User, WeComError
 
 log = structlog.get_logger(__name__)
@@ -270,17 +277,15 @@ def manager_of(userid: str) -> str | None:
 
 def _unfit(member: Staff, gone: Collection[str], at: datetime, zone: tzinfo) -> str:
     if not member.is_here:
-        return "not an active member"
+        return NOT_ACTIVE
     if not member.serves:
-        return "has no 客户联系"
+        return NOT_SERVING
     if member.userid in gone:
-        return "is leaving"
-    if (
-        member.on_leave
-        or not member.on_duty
-        or duty.away(duty.periods_of(member.availability, zone), at)
-    ):
-        return "on leave or off duty"
+        return LEAVING
+    if member.on_leave:
+        return LEAVE
+    if not member.on_duty or duty.away(duty.periods_of(member.availability, zone), at):
+        return OFF_DUTY
     return ""
 
 

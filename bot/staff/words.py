@@ -5,7 +5,27 @@ from collections.abc import Mapping
 from flask_babel import LazyString
 from flask_babel import lazy_gettext as _l
 
+from bot.staff.candidate import (
+    FULL,
+    LEAVE,
+    LEAVING,
+    NOT_ACTIVE,
+    NOT_SERVING,
+    OFF_DUTY,
+    UNKNOWN_MEMBER,
+)
 from bot.words import BUSY, GOOD, QUIET, Word
+
+# Why a member gets no customer.
+REASONS: Mapping[str, LazyString] = {
+    NOT_ACTIVE: _l("不是在职成员"),
+    NOT_SERVING: _l("没有客户联系权限"),
+    LEAVING: _l("即将离职"),
+    LEAVE: _l("休假中"),
+    OFF_DUTY: _l("不当班"),
+    FULL: _l("客户数已满"),
+    UNKNOWN_MEMBER: _l("未知成员"),
+}
 
 # By the event and change type of WeCom.
 EVENTS: Mapping[tuple[str, str], LazyString] = {

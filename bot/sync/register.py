@@ -5,11 +5,12 @@ from flask_babel import lazy_gettext as _l
 from bot.api import sync_runs
 from bot.capability import Capability, Job, daily, every
 from bot.jobs import readings
-from bot.sync.words import ACTS, WORDS
+from bot.sync.words import ACTS, REASONS, WORDS
 
 CAPABILITY = Capability(
     "sync",
     words=WORDS,
+    reasons=REASONS,
     acts=ACTS,
     jobs=(
         Job(

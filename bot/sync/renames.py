@@ -50,6 +50,7 @@ from bot.models.granting import write
 from bot.models.handover import HANDOVER_OPEN, IN_SERVICE, OFFBOARDING, PLANNED, RUNNING
 from bot.models.naming import MemberField, MembersField
 from bot.models.proposal import OPEN
+from bot.reason import Reason
 from bot.staff import staff
 from bot.sync.rename_rules import SAME_MOMENT, Stretch, former_one_stands, may_be_one, replaced
 from bot.vault import Vault, VaultError
@@ -481,12 +482,12 @@ def _tidy(userid: str) -> None:
         contenders = [one for one in conflict.contenders if one != userid]
         changes: dict[str, object] = {"contenders": contenders}
         if conflict.state == conflicts.OPEN and not contenders:
-            why = "owner and contender are one member"
+            why = Reason("contenders_are_one_member").columns()
             now = clock.now()
             changes |= {
                 "state": conflicts.RESOLVED,
                 "resolved_at": now,
-                "resolution": {"owner": userid, "reason": why, "by": BY_WECOM.actor},
+                "resolution": {"owner": userid, "by": BY_WECOM.actor, **why},
                 # There is nobody to tell.
                 "told_at": now,
             }

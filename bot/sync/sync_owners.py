@@ -22,6 +22,7 @@ from bot.models.customer import SEVERAL_FOLLOWERS as TO_REVIEW
 from bot.models.handover import HANDOVER_OPEN, ITEM_OPEN
 from bot.models.inbox_event import OPEN_STATES
 from bot.models.staff import ACTIVE
+from bot.reason import Reason
 from bot.sync.reading import Reading
 from bot.sync.rules import (
     OWNER_GONE,
@@ -88,7 +89,7 @@ def _claim(reading: Reading, pairs: Sequence[tuple[str, str]]) -> None:
                     "external_userid": customer,
                     "userid": userid,
                     "since": now,
-                    "reason": "imported: the only contact",
+                    **Reason("imported_only_contact").columns(),
                 }
                 for customer, userid in pairs
             ]
@@ -225,7 +226,7 @@ def _decide(reading: Reading, ownership: Ownership, heir: Heir, contacts: list[s
             heir.userid,
             held_by=owner,
             at=clock.now(),
-            reason=f"reading {reading.run.run}: {owner} is no contact any more",
+            reason=Reason("owner_lost_contact", {"run": reading.run.run}),
         ):
             return
         reading.note(

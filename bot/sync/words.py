@@ -61,6 +61,12 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
     },
 }
 
+# Why a customer belongs to somebody.
+REASONS: Mapping[str, LazyString] = {
+    "imported_only_contact": _l("首次导入：唯一的联系成员"),
+    "owner_lost_contact": _l("原归属成员与客户已无联系（由核对发现）"),
+}
+
 # As the audit log writes them.
 ACTS: Mapping[str, LazyString] = {
     "sync_run.look": _l("查看核对差异"),

@@ -8,7 +8,7 @@ from flask_babel import lazy_gettext as _l
 from bot.wecom.errors import NO_ANSWER, PAUSED, REFUSED
 
 REASONS: Mapping[str, LazyString] = {
-    NO_ANSWER: _l("没有收到企业微信的答复"),
+    NO_ANSWER: _l("接口 %(endpoint)s 没有答复"),
     PAUSED: _l("接口 %(endpoint)s 暂停调用，稍后重试"),
-    REFUSED: _l("企业微信返回错误码 %(errcode)s"),
+    REFUSED: _l("企业微信拒绝了接口 %(endpoint)s（错误码 %(errcode)s）"),
 }

@@ -25,6 +25,7 @@ from bot.models import (
     SyncRun,
 )
 from bot.models.inbox_event import DEAD
+from bot.reason import Reason
 from tests.api.conftest import Call, FakeWeCom, add_customer, at, in_days, problem
 
 pytestmark = pytest.mark.usefixtures("world")
@@ -100,7 +101,7 @@ def world(firm: None, kegui: Kegui, call: Call) -> None:
     body = b"<xml><Event>subscribe</Event><FromUserName>lihua</FromUserName></xml>"
     inbox.put("customer", parse(body), body, vault=kegui.vault, now=at(0))
     InboxEvent.update(state=DEAD, finished_at=at(1)).execute()
-    Ownership.claim("wm_chen", "zhangsan", at=at(0), reason="first")
+    Ownership.claim("wm_chen", "zhangsan", at=at(0), reason=Reason("first"))
     Conflict.create(
         external_userid="wm_chen", owner="zhangsan", contenders=["lihua"], opened_at=at(5)
     )

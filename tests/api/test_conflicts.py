@@ -8,6 +8,7 @@ from bot.customers import conflicts
 from bot.kegui import Kegui
 from bot.models import Conflict, Ownership, Relation
 from bot.queue import Lane
+from bot.reason import Reason
 from bot.router import Router
 from bot.wecom import Transient
 from bot.worker import Worker
@@ -20,7 +21,7 @@ ON_BOTH_DATABASES = True
 @pytest.fixture
 def conflict(firm: None) -> None:
     """Mrs Chen is Zhang San's, and Li Hua added her."""
-    Ownership.claim("wm_chen", "zhangsan", at=at(0), reason="first")
+    Ownership.claim("wm_chen", "zhangsan", at=at(0), reason=Reason("first"))
     Conflict.create(
         external_userid="wm_chen", owner="zhangsan", contenders=["lihua"], opened_at=at(5)
     )
@@ -53,7 +54,11 @@ def test_the_decision_moves_the_customer_and_all_concerned_are_told(
     body = call("POST", "/conflicts/1/resolve", DECISION).get_json()
 
     assert (body["state"], body["owner"]) == ("resolved", "lihua")
-    assert body["resolution"] == {**DECISION, "by": "api:the tests"}
+    assert body["resolution"] == {
+        **DECISION,
+        "reason_text": DECISION["reason"],
+        "by": "api:the tests",
+    }
     current = Ownership.current("wm_chen")
     assert current is not None
     assert current.userid == "lihua"

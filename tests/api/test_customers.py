@@ -19,6 +19,7 @@ from bot.models import (
     Relation,
     TransferAttempt,
 )
+from bot.reason import Reason
 from tests.api.conftest import Call, add_customer, at
 
 pytestmark = pytest.mark.usefixtures("firm")
@@ -30,7 +31,7 @@ def own(external_userid: str, userid: str) -> None:
         external_userid=external_userid,
         userid=userid,
         since=at(1),
-        reason="the added member is eligible",
+        reason=Reason("added_member_fits"),
         allocation_id=7,
     )
 
@@ -58,7 +59,8 @@ def test_a_customer_is_shown_whole(call: Call) -> None:
         "owner": {
             "userid": "zhangsan",
             "since": "2026-11-24T02:01:00Z",
-            "reason": "the added member is eligible",
+            "reason": "added_member_fits",
+            "reason_text": "客户添加的成员符合规则",
             "allocation_id": 7,
         },
         "relations": [
@@ -234,7 +236,7 @@ def _add_story() -> None:
         owner="zhangsan",
         outcome="owned",
         rules_version="1",
-        reason="the added member is eligible",
+        reason=Reason("added_member_fits"),
         decided_at=at(2),
     )
     own("wm_chen", "zhangsan")

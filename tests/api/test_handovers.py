@@ -96,7 +96,7 @@ def test_unknown_members_and_unfit_ones_are_told_apart(call: Call) -> None:
     problem(call("POST", "/handovers", move(handover_userid="nobody")), 404)
 
     body = problem(call("POST", "/handovers", move(takeover_userid="zhaoliu")), 422)
-    assert body["reason"] == "not an active member"
+    assert body["reason"] == "not_active"
 
 
 def test_a_handover_is_listed_approved_changed_and_cancelled(call: Call) -> None:

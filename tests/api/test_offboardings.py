@@ -11,6 +11,7 @@ from bot.handover import handovers
 from bot.kegui import Kegui
 from bot.models import Handover, HandoverItem, HandWork, TransferAttempt
 from bot.queue import Lane
+from bot.reason import Reason
 from tests.api.conftest import Call, at, in_days, problem
 
 pytestmark = pytest.mark.usefixtures("firm")
@@ -42,6 +43,7 @@ def test_an_offboarding_is_opened_and_a_worker_is_woken(call: Call, kegui: Kegui
         "without_successor": 0,
         "left_behind": 0,
         "waits_for": None,
+        "allocation_id": None,
     }
     assert kegui.queue.take(Lane.WORK) == ["handover:1"]
 
@@ -68,11 +70,11 @@ def test_a_member_whom_nobody_knows_cannot_leave(call: Call) -> None:
 @pytest.mark.parametrize(
     ("successor", "reason", "chinese", "english"),
     [
-        ("nobody", "unknown member", "未知成员", "is not known"),
-        ("zhaoliu", "not an active member", "不是在职成员", "is not an active member"),
+        ("nobody", "unknown_member", "未知成员", "Unknown member"),
+        ("zhaoliu", "not_active", "不是在职成员", "Not an active member"),
         (
             "zhangsan",
-            "hands over and takes over at once",
+            "hands_over_and_takes_over",
             "正是要交接的成员",
             "is the member who hands over",
         ),
@@ -243,7 +245,7 @@ def items(call: Call, firm: None) -> None:
         subject="wm_chen",
         state="waiting",
         takeover_userid="wangwu",
-        reason="same department, least loaded",
+        reason=Reason("least_loaded_of_department"),
         updated_at=clock.now(),
     )
     HandoverItem.create(
@@ -251,7 +253,7 @@ def items(call: Call, firm: None) -> None:
         kind="group",
         subject="wr_1",
         state="failed",
-        reason="not a customer group",
+        reason=Reason("not_a_customer_group"),
         errcode=90501,
         updated_at=clock.now(),
     )
@@ -265,7 +267,8 @@ def items(call: Call, firm: None) -> None:
             errcode=0,
             submitted_at=at(number),
         )
-    HandWork.create(handover=1, kind="contact_way", subject="cfg", text="请手工移除")
+    reason = Reason("way_leads_to_nobody")
+    HandWork.create(handover=1, kind="contact_way", subject="cfg", reason=reason)
 
 
 @pytest.mark.usefixtures("items")
@@ -279,7 +282,8 @@ def test_items_show_where_each_stands_and_every_try(call: Call) -> None:
         "external_userid": "wm_chen",
         "state": "waiting",
         "takeover_userid": "wangwu",
-        "reason": "same department, least loaded",
+        "reason": "least_loaded_of_department",
+        "reason_text": "同部门，客户最少",
         "errcode": None,
     }
     assert attempts[0] == {
@@ -299,7 +303,8 @@ def test_items_are_counted_filtered_and_paged(call: Call) -> None:
     body = call("GET", "/offboardings/1").get_json()
     assert body["counts"] == {"waiting": 1, "failed": 1}
     [work] = body["hand_work"]
-    assert (work["kind"], work["subject"], work["text"]) == ("contact_way", "cfg", "请手工移除")
+    assert (work["kind"], work["subject"]) == ("contact_way", "cfg")
+    assert (work["code"], work["text"]) == ("way_leads_to_nobody", "没有可接替的成员，请手工处理")
     assert (work["done_at"], work["done_by"]) == (None, None)
 
     failed = call("GET", "/offboardings/1/items?state=failed").get_json()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from bot.models import Conflict, Handover, InboxEvent, Ownership, Staff
+from bot.reason import Reason
 from tests.api.conftest import MORNING, Call, FakeWeCom, at, in_days
 
 pytestmark = pytest.mark.usefixtures("firm")
@@ -12,7 +13,7 @@ ON_BOTH_DATABASES = True
 
 
 def test_a_member_is_found_and_changed_in_any_spelling(call: Call) -> None:
-    Ownership.claim("wm_chen", "lihua", at=at(0), reason="first")
+    Ownership.claim("wm_chen", "lihua", at=at(0), reason=Reason("first"))
 
     body = call("PUT", "/staff/LiHua", {"capacity": 7}).get_json()
 
@@ -29,7 +30,7 @@ def test_where_two_differ_in_their_letters_the_exact_one_is_meant(call: Call) ->
 
 
 def test_a_conflict_is_decided_for_a_member_in_another_spelling(call: Call) -> None:
-    Ownership.claim("wm_chen", "zhangsan", at=at(0), reason="first")
+    Ownership.claim("wm_chen", "zhangsan", at=at(0), reason=Reason("first"))
     Conflict.create(
         external_userid="wm_chen", owner="zhangsan", contenders=["lihua"], opened_at=at(5)
     )
@@ -91,7 +92,7 @@ def test_a_code_leads_to_members_as_they_are_written_here(call: Call, wecom: Fak
 
 
 def test_lists_are_filtered_in_any_spelling(call: Call) -> None:
-    Ownership.claim("wm_chen", "zhangsan", at=at(0), reason="first")
+    Ownership.claim("wm_chen", "zhangsan", at=at(0), reason=Reason("first"))
     InboxEvent.create(
         key="1",
         source="customer",

@@ -7,13 +7,14 @@ import pytest
 
 from bot import clock
 from bot.models import Alarm, Ownership, Relation, Staff
+from bot.reason import Reason
 from tests.api.conftest import Call, at, problem
 
 pytestmark = pytest.mark.usefixtures("firm")
 
 
 def test_a_member_is_shown_with_the_number_of_customers(call: Call) -> None:
-    Ownership.claim("wm_chen", "lihua", at=at(0), reason="first")
+    Ownership.claim("wm_chen", "lihua", at=at(0), reason=Reason("first"))
 
     assert call("GET", "/staff/lihua").get_json() == {
         "userid": "lihua",

@@ -6,7 +6,7 @@ import pytest
 
 from bot import clock
 from bot.backup import after_restore
-from bot.handover.plan import ALREADY_CONTACT
+from bot.handover.words import ALREADY_CONTACT
 from bot.models import (
     Effect,
     Handover,
@@ -157,7 +157,7 @@ def test_a_planned_transfer_is_looked_up_before_it_is_sent(now: datetime, state:
 
 def test_what_no_call_moves_or_is_over_is_not_doubted(now: datetime) -> None:
     running = case(now, "wangwu", "running")
-    item(running, now, "wm_own", reason=ALREADY_CONTACT)
+    item(running, now, "wm_own", reason_code=ALREADY_CONTACT)
     item(running, now, "wm_nobody", takeover_userid=None)
     item(running, now, "wm_done", state="done")
     item(case(now, "zhaoliu", "cancelled"), now, "wm_over", state="cancelled")

@@ -151,8 +151,8 @@ INSERT INTO customer (external_userid, name, channel, tags, met_at, is_owned)
   SELECT 'wm_' || n, '客户' || n, 'web' || mod(n, 40), '[]'::jsonb, now() - n * interval '1 minute',
          mod(n, 50) <> 0
   FROM generate_series(1, {customers}) AS n;
-INSERT INTO ownership (external_userid, userid, since, reason)
-  SELECT 'wm_' || n, 'staff' || lpad((mod(n, {staff}) + 1)::text, 5, '0'), now(), ''
+INSERT INTO ownership (external_userid, userid, since, reason_code, reason_facts)
+  SELECT 'wm_' || n, 'staff' || lpad((mod(n, {staff}) + 1)::text, 5, '0'), now(), '', '{{}}'::jsonb
   FROM generate_series(1, {customers}) AS n WHERE mod(n, 50) <> 0;
 INSERT INTO relation
     (external_userid, userid, state, source, channel, added_at, noted_at, last_add_at, told_at)
@@ -165,9 +165,10 @@ INSERT INTO relation
               THEN now() - n * interval '1 minute' END
   FROM generate_series(1, {customers}) AS n;
 INSERT INTO notice
-    (event_id, external_userid, userid, template, version, text_sha256, state, reason, at)
+    (event_id, external_userid, userid, template, version, text_sha256, state, reason_code,
+     reason_facts, at)
   SELECT n, 'wm_' || n, 'staff' || lpad((mod(n, {staff}) + 1)::text, 5, '0'), 'consent', '1', '',
-         CASE WHEN mod(n, 20000) = 0 THEN 'missed' ELSE 'delivered' END, '',
+         CASE WHEN mod(n, 20000) = 0 THEN 'missed' ELSE 'delivered' END, '', '{{}}'::jsonb,
          now() - n * interval '1 minute'
   FROM generate_series(1, {customers}) AS n WHERE mod(n, 4) <> 1 AND mod(n, 400) <> 2;
 INSERT INTO conflict (external_userid, state, owner, contenders, opened_at)
@@ -183,24 +184,26 @@ INSERT INTO contact_way
          'web' || n - 1, '', '', now(), now()
   FROM generate_series(1, 60) AS n;
 INSERT INTO handover (kind, userid, last_day, mode, state, reason, source, successors, full_userids,
-                      transfer_success_msg, waits_for, created_at, updated_at)
+                      transfer_success_msg, waits_for_code, waits_for_facts, created_at,
+                      updated_at)
   SELECT 'offboarding', 'staff' || lpad((n * 10 - 1)::text, 5, '0'), now()::date + 7, 'approve',
          CASE WHEN mod(n, 10) = 1 THEN 'awaiting_approval'
               WHEN mod(n, 10) = 2 THEN 'done_with_exceptions' ELSE 'done' END, '', 'api',
-         '[]'::jsonb, '[]'::jsonb, '', '', now(), now()
+         '[]'::jsonb, '[]'::jsonb, '', '', '{{}}'::jsonb, now(), now()
   FROM generate_series(1, 400) AS n;
-INSERT INTO hand_work (handover_id, kind, subject, text)
-  SELECT id, 'contact_way', 'config' || id, '' FROM handover WHERE mod(id, 2) = 0;
+INSERT INTO hand_work (handover_id, kind, subject, reason_code, reason_facts)
+  SELECT id, 'contact_way', 'config' || id, '', '{{}}'::jsonb FROM handover WHERE mod(id, 2) = 0;
 UPDATE staff SET left_at = now(), status = 5, serves = false
   WHERE right(userid, 3) IN ('002', '502');
 UPDATE customer SET met_at = met_at - interval '20 years' WHERE external_userid IN (
   SELECT external_userid FROM ownership WHERE until IS NULL AND userid IN (
     SELECT userid FROM staff WHERE left_at IS NOT NULL
     UNION SELECT userid FROM handover WHERE state = 'done_with_exceptions'));
-INSERT INTO handover_item (handover_id, kind, subject, state, takeover_userid, reason, updated_at)
+INSERT INTO handover_item
+    (handover_id, kind, subject, state, takeover_userid, reason_code, reason_facts, updated_at)
   SELECT handover.id, 'customer', 'wm_' || (handover.id * 10 - 2 + n * {staff}),
          CASE WHEN handover.state = 'done' THEN 'done' ELSE 'planned' END,
-         CASE WHEN mod(n, 20) <> 7 THEN 'staff00002' END, '', now()
+         CASE WHEN mod(n, 20) <> 7 THEN 'staff00002' END, '', '{{}}'::jsonb, now()
   FROM handover, generate_series(0, 199) AS n;
 INSERT INTO inbox_event (key, source, event, change_type, userid, external_userid, lane, payload,
                          state, attempts, received_at, due_at, finished_at)

@@ -9,6 +9,7 @@ from bot.channels.by_channel import customers_by_state, customers_within_by_stat
 from bot.identity import access
 from bot.identity.access import NOBODY, Scope
 from bot.models import ContactWay, Customer, Ownership, Relation, Staff
+from bot.reason import Reason
 
 
 def add_way(config_id: str, state: str) -> None:
@@ -51,7 +52,7 @@ def test_only_the_customers_within_are_counted_among_the_latest(
         Staff.create(userid=userid, departments=[department], seen_at=now)
     for number, owner in enumerate(["wangwu", "lihua", "wangwu", "lihua", "wangwu"]):
         Customer.meet(f"wm_{number}", channel="expo", met_at=now + timedelta(number))
-        Ownership.claim(f"wm_{number}", owner, at=now, reason="")
+        Ownership.claim(f"wm_{number}", owner, at=now, reason=Reason(""))
     Relation.begin("wm_0", "lihua", state="active", source="event", at=now, noted_at=now)
 
     def counted(latest: int, scope: Scope) -> dict[str, int]:

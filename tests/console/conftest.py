@@ -262,7 +262,7 @@ def _add_chen() -> None:
         outcome="owned",
         rule="成员添加的客户归添加人",
         rules_version="2026-11-1",
-        reason="the added member is eligible",
+        reason=Reason("added_member_fits"),
         explained=explained(("zhangsan", None, 3), ("wangwu", "leaving", 8)),
         decided_at=at(0.1),
     )
@@ -270,7 +270,7 @@ def _add_chen() -> None:
         external_userid="wm_chen",
         userid="zhangsan",
         since=at(0.1),
-        reason="the added member is eligible",
+        reason=Reason("added_member_fits"),
         allocation_id=allocation.id,
     )
     agreed = add_event("msg_audit_approved", "zhangsan", 2)
@@ -308,10 +308,10 @@ def _add_offboarding() -> None:
         updated_at=at(8),
     )
     reasons = {
-        "done": "same department, least loaded",
-        "waiting": "another department, least loaded",
-        "refused": "the customer refused lihua",
-        "failed": "WeCom does not know this customer",
+        "done": Reason("least_loaded_of_department"),
+        "waiting": Reason("least_loaded_of_others"),
+        "refused": Reason("customer_refused", {"member": "lihua"}),
+        "failed": Reason("customer_unknown_to_wecom"),
     }
     for number, (state, reason) in enumerate(reasons.items()):
         item = HandoverItem.create(
@@ -336,7 +336,7 @@ def _add_offboarding() -> None:
         handover=handover,
         kind="contact_way",
         subject="cfg1",
-        text="联系我“官网”不是由客规创建，请在创建它的系统中移除离职成员",
+        reason=Reason("way_is_not_ours", {"way": "官网"}),
     )
 
 

@@ -334,7 +334,7 @@ def _meet(external_userid: str, name: str, userid: str, minutes: float) -> None:
         add_notice(event, "missed", reason=Reason("welcome_code_ran_out"))
     else:
         add_notice(event, "delivered")
-    reason = "the added member is eligible"
+    reason = Reason("added_member_fits")
     Allocation.create(
         external_userid=external_userid,
         added_userid=userid,
@@ -372,7 +372,7 @@ def _add_waiting_leaver() -> None:
             subject=f"wm_b{number:02}",
             state="planned",
             takeover_userid=("zhangsan", "lihua")[number % 2],
-            reason="least loaded of those named",
+            reason=Reason("least_loaded_of_named"),
             updated_at=at(81),
         )
     Proposal.create(

@@ -23,6 +23,7 @@ from bot.models import (
     Ownership,
     Staff,
 )
+from bot.reason import Reason
 from bot.rights import Role
 from bot.wecom import (
     ContactWayMade,
@@ -181,7 +182,7 @@ def test_a_way_tells_no_manager_how_many_customers_came_to_another_department(
     for number in range(5):
         Customer.meet(f"wm_came_{number}", channel="shared", met_at=MORNING)
         owner = "zhangsan" if number < 2 else "lihua"
-        Ownership.claim(f"wm_came_{number}", owner, at=MORNING, reason="")
+        Ownership.claim(f"wm_came_{number}", owner, at=MORNING, reason=Reason(""))
 
     text = manager.get("/contact-ways").get_data(as_text=True)
     counts = re.findall(r"data-label=\"客户数\"[^>]*>\s*([^<\s]+)", text)

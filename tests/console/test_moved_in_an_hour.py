@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from bot import clock, db
 from bot.models import Conflict, Customer, Handover, HandoverItem, Login, Ownership
+from bot.reason import Reason
 from tests.console.conftest import MORNING, add_relation
 from tests.console.two_departments import add_two_departments, come_in, open_house, send, token_of
 
@@ -33,7 +34,9 @@ def app(database_url: str, tmp_path: Path, given: dict[str, Any]) -> Iterator[AP
         for number in range(MANY):
             one = f"wm_many_{number}"
             Customer.create(external_userid=one, name=f"客户{number}", met_at=MORNING)
-            Ownership.create(external_userid=one, userid="north_staff", since=MORNING, reason="")
+            Ownership.create(
+                external_userid=one, userid="north_staff", since=MORNING, reason=Reason("")
+            )
             add_relation(one, "north_staff", 0)
             add_relation(one, "north_second", 1)
     yield made

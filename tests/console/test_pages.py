@@ -71,7 +71,7 @@ def test_home_says_when_all_is_well(client: FlaskClient) -> None:
     Notice.update(state="delivered").execute()
     Handover.update(state="done").execute()
     HandWork.update(done_at=at(50), done_by="boss").execute()
-    Ownership.create(external_userid="wm_zhao", userid="lihua", since=at(50), reason="")
+    Ownership.create(external_userid="wm_zhao", userid="lihua", since=at(50), reason=Reason(""))
 
     text = page(client, "/")
 
@@ -136,8 +136,8 @@ def test_a_story_shows_the_handover_with_its_attempts(client: FlaskClient) -> No
 
 
 def test_whoever_got_a_customer_by_a_handover_got_it_by_a_link(client: FlaskClient) -> None:
-    reason = "offboarding 1, item 1"
-    Ownership.create(external_userid="wm_zhao", userid="lihua", since=at(9), reason=reason)
+    reason = Reason("moved_by_offboarding", {"handover": 1})
+    Ownership.create(external_userid="wm_zhao", userid="lihua", since=at(9), reason=reason, item=1)
 
     facts, _heading, story = page(client, "/customers/wm_zhao").partition("经过")
 

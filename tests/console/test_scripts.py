@@ -67,7 +67,7 @@ CSP_OF_THE_SIDEBAR = f"{CSP}; script-src 'self' {SDK}; connect-src 'self' {SDK}"
 # What people, WeCom or other programs may write, and where it is kept.
 WRITTEN: Mapping[type[Model], tuple[str, ...]] = {
     Alarm: ("text", "what_to_do"),
-    Allocation: ("rule", "rules_version", "reason", "channel"),
+    Allocation: ("rule", "rules_version", "reason_code", "channel"),
     ApiToken: ("name",),
     Consent: ("evidence",),
     ContactWay: ("state", "remark", "channel"),
@@ -76,12 +76,12 @@ WRITTEN: Mapping[type[Model], tuple[str, ...]] = {
     EndpointPause: ("endpoint", "reason"),
     GroupChat: ("name",),
     Handover: ("reason",),
-    HandoverItem: ("reason",),
-    HandWork: ("text",),
+    HandoverItem: ("reason_code",),
+    HandWork: ("reason_code",),
     InboxEvent: ("error",),
     Login: ("address", "browser"),
-    Notice: ("reason", "version"),
-    Ownership: ("reason",),
+    Notice: ("reason_code", "version"),
+    Ownership: ("reason_code",),
     Proposal: ("reason", "decision_reason"),
     Staff: ("name",),
 }
@@ -203,11 +203,11 @@ def _add_more(app: APIFlask, given: dict[str, Any]) -> None:
         outcome="owned",
         rule="x",
         rules_version="x",
-        reason="x",
+        reason_code="x",
         channel="x",
         decided_at=MORNING,
     )
-    HandWork.create(handover=given["handover_id"], kind="x", subject="x", text="x")
+    HandWork.create(handover=given["handover_id"], kind="x", subject="x", reason_code="x")
     InboxEvent.update(state="dead").where(InboxEvent.id == given["event_id"]).execute()
     kegui = app.extensions["console"]
     xml = (

@@ -22,6 +22,7 @@ from bot.models import (
     RoleGrant,
     Staff,
 )
+from bot.reason import Reason
 from bot.rights import Role
 from bot.staff import members, staff
 from bot.staff.members import STATES
@@ -144,8 +145,12 @@ def test_a_member_with_as_many_customers_as_allowed_is_full(client: FlaskClient)
     for userid in ("full", "free"):
         Staff.create(userid=userid, name=userid, serves=True, capacity=2, seen_at=MORNING)
     for number, userid in enumerate(["full", "full", "free"]):
-        Ownership.create(external_userid=f"wm{number}", userid=userid, since=MORNING, reason="x")
-    Ownership.create(external_userid="wm9", userid="free", since=MORNING, until=MORNING, reason="x")
+        Ownership.create(
+            external_userid=f"wm{number}", userid=userid, since=MORNING, reason=Reason("x")
+        )
+    Ownership.create(
+        external_userid="wm9", userid="free", since=MORNING, until=MORNING, reason=Reason("x")
+    )
 
     text = client.get("/staff").get_data(as_text=True)
 
@@ -223,7 +228,7 @@ def test_a_member_shows_what_is_under_way(client: FlaskClient) -> None:
     Conflict.create(
         external_userid="wm_a", owner="lihua", contenders=["zhangsan"], opened_at=MORNING
     )
-    Ownership.create(external_userid="wm_b", userid="zhangsan", since=MORNING, reason="x")
+    Ownership.create(external_userid="wm_b", userid="zhangsan", since=MORNING, reason=Reason("x"))
 
     text = client.get("/staff/members/zhangsan").get_data(as_text=True)
 

@@ -12,10 +12,8 @@ from babel.messages.pofile import read_po
 import bot
 from bot.allocation import allocate
 from bot.capabilities import WORDS
-from bot.console.reasons import SENTENCES
 from bot.handover import group_transfers, plan, transfers
 from bot.handover.progress import ITEM_STATES
-from bot.handover.rules import reason_of
 from bot.models import conflict, consent, effect, notice
 from bot.models.customer import LIVE_RELATIONS, RELATION_ENDED
 from bot.models.handover import HANDOVER_OPEN
@@ -97,9 +95,3 @@ def test_the_compiled_texts_are_the_written_ones(written: Catalog) -> None:
 )
 def test_every_state_has_a_word(topic: str, states: tuple[str, ...]) -> None:
     assert set(states) <= set(WORDS[topic])
-
-
-def test_every_reason_of_a_transfer_can_be_read_in_chinese() -> None:
-    codes = [40096, 40128, 40130, 40131, 84061, 90501, 90503, 40050, 49008]
-
-    assert [reason_of(code) for code in codes if reason_of(code) not in SENTENCES] == []

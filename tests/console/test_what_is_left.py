@@ -12,6 +12,7 @@ from werkzeug.test import TestResponse
 from bot import clock
 from bot.consent import gaps
 from bot.models import Handover, HandoverItem, HandWork, Ownership, Relation
+from bot.reason import Reason
 from bot.rights import Role
 from tests.console.conftest import MORNING, add_person, at, in_days, log_in, submit
 
@@ -104,12 +105,12 @@ def test_what_is_left_to_people_is_not_done(client: FlaskClient, hr: FlaskClient
 def test_what_the_leaver_still_has_is_not_done(client: FlaskClient, hr: FlaskClient) -> None:
     HandWork.delete().execute()
     HandoverItem.update(state="failed").where(HandoverItem.subject == "wm_zhao").execute()
-    Ownership.create(external_userid="wm_zhao", userid="wangwu", since=at(0), reason="test")
+    Ownership.create(external_userid="wm_zhao", userid="wangwu", since=at(0), reason=Reason("test"))
     Handover.update(state="done_with_exceptions").execute()
 
     home, case = text_of(hr, "/"), text_of(hr, "/offboardings/1")
     listed = text_of(hr, "/offboardings?kind=by_hand")
-    Ownership.move("wm_zhao", "lihua", held_by="wangwu", at=clock.now(), reason="test")
+    Ownership.move("wm_zhao", "lihua", held_by="wangwu", at=clock.now(), reason=Reason("test"))
 
     assert "交接事项需要人工处理" in home
     assert "1 位客户或客户群没有交接出去，仍在该成员名下" in case
@@ -126,7 +127,7 @@ def test_what_the_leaver_still_has_is_not_done(client: FlaskClient, hr: FlaskCli
 def test_customers_without_a_successor_are_counted_with_what_to_do(
     client: FlaskClient, hr: FlaskClient, state: str
 ) -> None:
-    only_items("planned", "planned", "planned", reason="no successor known")
+    only_items("planned", "planned", "planned", reason_code="no_successor_known")
     HandoverItem.update(takeover_userid=None).where(
         HandoverItem.subject.in_(["wm_zhao", "wm_1"])
     ).execute()
@@ -153,11 +154,13 @@ def test_customers_without_a_successor_are_counted_with_what_to_do(
 
 
 def test_a_case_says_what_it_waits_for_and_until_when(client: FlaskClient) -> None:
-    only_items("planned", reason="named")
+    only_items("planned", reason_code="named")
     until = clock.now() + timedelta(minutes=5)
-    Handover.update(
-        waits_for="48002 externalcontact/transfer_customer: api forbidden", waits_until=until
-    ).where(Handover.id == 1).execute()
+    endpoint = "externalcontact/transfer_customer"
+    waits = Reason("wecom_refused", {"endpoint": endpoint, "errcode": 48002})
+    Handover.update(waits_until=until, **waits.columns("waits_for")).where(
+        Handover.id == 1
+    ).execute()
 
     case, listed = text_of(client, "/offboardings/1"), text_of(client, "/offboardings")
 

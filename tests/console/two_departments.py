@@ -213,7 +213,9 @@ def _add_department(name: str, sign: str) -> dict[str, Any]:
         opened_at=MORNING,
     )
     handover = _add_handovers(name, sign)
-    work = HandWork.create(handover=handover, kind="contact_way", subject=f"{name}_w", text="x")
+    work = HandWork.create(
+        handover=handover, kind="contact_way", subject=f"{name}_w", reason_code="x"
+    )
     way = ContactWay.create(
         config_id=name,
         qr_code="https://wework.qpic.cn/x",
@@ -252,7 +254,9 @@ def _add_customers(name: str, sign: str) -> None:
             channel=f"{name}_channel",
             met_at=MORNING,
         )
-        Ownership.create(external_userid=external_userid, userid=owner, since=MORNING, reason="")
+        Ownership.create(
+            external_userid=external_userid, userid=owner, since=MORNING, reason=Reason("")
+        )
         add_relation(external_userid, owner, 0)
         event = add_event("add_external_contact", owner, position, external_userid=external_userid)
         add_notice(

@@ -17,6 +17,7 @@ from bot.events import parse
 from bot.kegui import Kegui
 from bot.models import Conflict, Customer, Ownership, Relation, Staff
 from bot.queue import Queue
+from bot.reason import Reason
 from bot.reports.journey import MESSAGE, journey_of
 from bot.router import Received
 from bot.vault import Vault
@@ -56,7 +57,7 @@ def kegui(wecom: FakeWeCom, tmp_path: Path) -> Kegui:
     Customer.create(external_userid="wm_1", name="陈女士", met_at=clock.now())
     for userid in ("anna", "bert"):
         meet(userid)
-    Ownership.claim("wm_1", "anna", at=clock.now(), reason="first")
+    Ownership.claim("wm_1", "anna", at=clock.now(), reason=Reason("first"))
     return Kegui(
         settings.load({}),
         cast(Any, wecom),

@@ -10,6 +10,7 @@ from bot import clock, db
 from bot.customers import directory
 from bot.customers.directory import find_customers
 from bot.models import Customer, Ownership, Staff
+from bot.reason import Reason
 
 # Few characters, so that texts are often found; capital and small, with accents, as SQL reads them,
 # and two that PostgreSQL folds to i and k.
@@ -93,7 +94,7 @@ def test_customers_are_found_by_a_part_of_their_owners_name(store: str) -> None:
     Staff.create(userid="lisi", name="李四", seen_at=clock.now())
     for number, userid in enumerate(["zhangsan", "lisi", "zhangsan"]):
         met(f"wm_{number}", "李四" if number == 2 else f"客户{number}")
-        Ownership.claim(f"wm_{number}", userid, at=clock.now(), reason="test")
+        Ownership.claim(f"wm_{number}", userid, at=clock.now(), reason=Reason("test"))
 
     for few in (directory.FEW, 1, -1):
         assert sorted(found("三丰", few=few)) == ["wm_0", "wm_2"]

@@ -8,6 +8,7 @@ import pytest
 
 from bot import clock, db
 from bot.models import Ownership
+from bot.reason import Reason
 
 PROCESSES = 16
 CUSTOMERS = 40
@@ -21,7 +22,7 @@ def claim_all(url: str, userid: str, start: "multiprocessing.synchronize.Barrier
         return [
             f"wm_{number}"
             for number in range(CUSTOMERS)
-            if Ownership.claim(f"wm_{number}", userid, at=clock.now(), reason="race")
+            if Ownership.claim(f"wm_{number}", userid, at=clock.now(), reason=Reason("race"))
         ]
 
 
@@ -34,7 +35,7 @@ def move_all(url: str, userid: str, start: "multiprocessing.synchronize.Barrier"
             f"wm_{number}"
             for number in range(CUSTOMERS)
             if Ownership.move(
-                f"wm_{number}", userid, held_by="zhangsan", at=clock.now(), reason="race"
+                f"wm_{number}", userid, held_by="zhangsan", at=clock.now(), reason=Reason("race")
             )
         ]
 
@@ -47,7 +48,7 @@ def test_sixteen_processes_never_make_two_owners(
     if act is move_all:
         with db.connection():
             for number in range(CUSTOMERS):
-                Ownership.claim(f"wm_{number}", "zhangsan", at=clock.now(), reason="before")
+                Ownership.claim(f"wm_{number}", "zhangsan", at=clock.now(), reason=Reason("before"))
     made.close_all()
     context = multiprocessing.get_context("spawn")
     with context.Manager() as manager, context.Pool(PROCESSES) as pool:
@@ -68,13 +69,13 @@ def test_sixteen_processes_never_make_two_owners(
 
 def test_a_customer_can_only_be_moved_from_the_member_who_has_it(store: str) -> None:
     now = clock.now()
-    assert Ownership.claim("wm_chen", "zhangsan", at=now, reason="added")
+    assert Ownership.claim("wm_chen", "zhangsan", at=now, reason=Reason("added"))
 
-    assert not Ownership.move("wm_chen", "wangwu", held_by="lihua", at=now, reason="wrong")
-    assert Ownership.move("wm_chen", "lihua", held_by="zhangsan", at=now, reason="handover 1")
+    assert not Ownership.move("wm_chen", "wangwu", held_by="lihua", at=now, reason=Reason("wrong"))
+    assert Ownership.move("wm_chen", "lihua", held_by="zhangsan", at=now, reason=Reason("moved"))
 
     history = [
-        (row.userid, row.until is None, row.reason)
+        (row.userid, row.until is None, row.reason_code)
         for row in Ownership.select().order_by(Ownership.id)
     ]
-    assert history == [("zhangsan", False, "added"), ("lihua", True, "handover 1")]
+    assert history == [("zhangsan", False, "added"), ("lihua", True, "moved")]

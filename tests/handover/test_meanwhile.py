@@ -14,6 +14,7 @@ from bot.db import connection
 from bot.handover import group_transfers, handovers, plan, run
 from bot.handover.contact_ways import replace_leaver
 from bot.handover.rules import assign
+from bot.handover.words import ALREADY_CONTACT
 from bot.identity.proposals import SamePerson
 from bot.kegui import Kegui
 from bot.models import (
@@ -39,6 +40,7 @@ from bot.models.handover import (
     WAITING,
 )
 from bot.queue import Queue
+from bot.reason import Reason
 from bot.vault import Vault
 from bot.wecom import (
     OperatorNeeded,
@@ -499,7 +501,7 @@ def test_a_contact_who_is_none_any_more_does_not_get_the_customer(
 ) -> None:
     handover = case(RUNNING)
     add(handover, "wm_1", "anna")
-    HandoverItem.update(reason=plan.ALREADY_CONTACT).execute()
+    HandoverItem.update(reason_code=ALREADY_CONTACT).execute()
 
     run.advance(handover.id, kegui)
 
@@ -538,8 +540,9 @@ def test_what_never_left_is_no_try(kegui: Kegui, wecom: FakeWeCom) -> None:
     tries = [(one.status, one.errcode) for one in TransferAttempt.select()]
     assert tries == [("not_sent", 48002)]
     assert items() == {"wm_1": (PLANNED, "anna")}
-    assert "40001 gettoken" in Handover.get_by_id(handover.id).waits_for
+    waits = Reason("wecom_refused", {"endpoint": "gettoken", "errcode": 40001})
+    assert Handover.get_by_id(handover.id).waits_for == waits
     wecom.error = None
     run.advance(handover.id, kegui)
-    assert Handover.get_by_id(handover.id).waits_for == ""
+    assert not Handover.get_by_id(handover.id).waits_for
     assert TransferAttempt.select().count() == 2

@@ -10,7 +10,7 @@ import pytest
 from bot import clock
 from bot.db import transaction
 from bot.handover import approval_cards, plan, run, transfers
-from bot.handover.plan import ALREADY_CONTACT
+from bot.handover.words import ALREADY_CONTACT
 from bot.models import Handover, HandoverItem, Staff
 from bot.models.handover import (
     AWAITING_APPROVAL,
@@ -43,7 +43,7 @@ def test_what_others_write_meanwhile_does_not_stop_it(monkeypatch: pytest.Monkey
             subject=name,
             state=PLANNED,
             takeover_userid="lisi",
-            reason=ALREADY_CONTACT,
+            reason_code=ALREADY_CONTACT,
             updated_at=now,
         )
     given: list[str] = []

@@ -7,6 +7,7 @@ import pytest
 from bot import clock
 from bot.identity.access import EVERYBODY, NOBODY, Scope
 from bot.models import Customer, Ownership, Relation
+from bot.reason import Reason
 from bot.reports import home
 from bot.reports.home import Scopes, numbers
 
@@ -22,7 +23,7 @@ def test_customers_are_counted_no_further_than_anybody_reads(
 ) -> None:
     for number in range(5):
         meet(f"wm_{number}", "zhangsan")
-        Ownership.claim(f"wm_{number}", "zhangsan", at=clock.now(), reason="test")
+        Ownership.claim(f"wm_{number}", "zhangsan", at=clock.now(), reason=Reason("test"))
     # One of another's, and one of nobody's: in contact with both.
     meet("wm_0", "lisi")
     meet("wm_of_nobody", "lisi")

@@ -132,7 +132,7 @@ def test_an_offboarded_member_takes_over_nobody_until_put_on_duty_again(kegui: K
         "zhangsan", clock.now().date(), mode="auto", source="test", by=Who("test"), kegui=kegui
     )
     Handover.update(state="done").where(Handover.id == handover.id).execute()
-    assert [one.unfit for one in staff.candidates(kegui)] == ["is leaving"]
+    assert [one.unfit for one in staff.candidates(kegui)] == ["leaving"]
 
     staff.set_terms("zhangsan", Who("test"), kegui, on_duty=True)
 

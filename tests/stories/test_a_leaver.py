@@ -407,7 +407,7 @@ def test_where_nobody_is_left_to_take_over_the_items_say_so(stack: Stack) -> Non
 
     go_on_leave(stack, "kang_a")
 
-    nobody = (None, "every successor is full or unfit")
+    nobody = (None, "everybody_full_or_unfit")
     until(
         lambda: {(one["takeover_userid"], one["reason"]) for one in stack.items(case)} == {nobody}
     )

@@ -151,9 +151,9 @@ def test_what_wecom_refuses_is_tried_once_a_pause_and_says_what_it_waits_for(sta
     )
 
     def waits_for() -> dict[str, Any]:
-        return stack.api.get(f"/handovers/{case['id']}")["waits_for"] or {"reason": ""}
+        return stack.api.get(f"/handovers/{case['id']}")["waits_for"] or {"errcode": None}
 
-    waits = until(lambda: "48002" in waits_for()["reason"] and waits_for())
+    waits = until(lambda: waits_for()["errcode"] == 48002 and waits_for())
     looked = len(stack.calls("user/get"))
     stack.has_called("user/get", looked + 5)
 
@@ -161,11 +161,11 @@ def test_what_wecom_refuses_is_tried_once_a_pause_and_says_what_it_waits_for(sta
     # Each poll records an attempt and, as the endpoint is paused, takes it back at once.
     with stack.clock_asleep():
         [item] = stack.items(case)
-        assert (item["state"], "48002" in item["reason"]) == ("planned", True)
+        assert (item["state"], item["errcode"]) == ("planned", 48002)
         attempts = [(one["status"], one["errcode"]) for one in item["attempts"]]
         assert attempts == [("not_sent", 48002)]
         assert len(stack.calls("externalcontact/transfer_customer")) == 1
     [pause] = [one for one in stack.api.get("/pauses")["items"] if one["errcode"] == 48002]
     stack.api.post(f"/pauses/{pause['name']}/lift")
     until(lambda: stack.reached(case, "running")["counts"] == {"waiting": 1})
-    until(lambda: not waits_for()["reason"])
+    until(lambda: not waits_for()["errcode"])

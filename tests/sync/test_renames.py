@@ -64,6 +64,7 @@ from bot.models import (
 )
 from bot.models.inbox_event import DONE
 from bot.queue import Lane, Queue
+from bot.reason import Reason
 from bot.rights import Role
 from bot.staff import staff
 from bot.sync import renames
@@ -116,7 +117,7 @@ HISTORY: set[Field] = {
 NAMES_NOBODY: dict[str, str] = {
     "AccessToken": "secret_name",
     "Alarm": "kind text what_to_do",
-    "Allocation": "external_userid channel outcome rule rules_version reason",
+    "Allocation": "external_userid channel outcome rule rules_version reason_code reason_facts",
     "ApiToken": "name digest scopes departments mac",
     "DryRun": "state error",
     "RuleSet": "kind label body_sha256 source state",
@@ -145,9 +146,10 @@ NAMES_NOBODY: dict[str, str] = {
     "EndpointRefusal": "name endpoint",
     "GapDigest": "external_userid",
     "GroupChat": "chat_id name",
-    "Handover": "kind mode state reason source request_key scope transfer_success_msg waits_for",
-    "HandoverItem": "kind subject state reason",
-    "HandWork": "kind subject text",
+    "Handover": "kind mode state reason source request_key scope transfer_success_msg"
+    " waits_for_code waits_for_facts",
+    "HandoverItem": "kind subject state reason_code",
+    "HandWork": "kind subject reason_code reason_facts",
     "IdempotencyKey": "caller path key body_sha256 request_key",
     "InboxArchive": "key source event change_type external_userid lane state error",
     "InboxEvent": "key source event change_type external_userid lane state error",
@@ -158,7 +160,7 @@ NAMES_NOBODY: dict[str, str] = {
     "LoginFailure": "key",
     "MetricCount": "name labels",
     "Notice": "external_userid template version text_sha256 state reason_code reason_facts",
-    "Ownership": "external_userid reason",
+    "Ownership": "external_userid reason_code reason_facts",
     "PlannedJob": "job",
     "Proposal": "kind state reason decision_reason",
     "Relation": "external_userid state source channel end",
@@ -257,7 +259,7 @@ def meets(
     at = clock.now() - ago
     Customer.meet(customer, channel="", met_at=at)
     if owner:
-        Ownership.claim(customer, owner, at=at, reason="test")
+        Ownership.claim(customer, owner, at=at, reason=Reason("test"))
     return Relation.begin(customer, userid, state="active", source="event", at=at, noted_at=at)
 
 
