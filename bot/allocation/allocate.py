@@ -5,23 +5,8 @@ import secrets
 from bot import clock
 from bot.allocation import facts, rule_sets
 from bot.allocation.rules import (
-    ADDED_FITS,
-    ADDED_UNFIT,
     BY_STRATEGY,
-    CONFLICT,
-    FIRST_CONTACT,
-    FULL,
     HAS_OWNER,
-    LEAVING,
-    LICENCE_EXPIRED,
-    NO_LICENCE,
-    NO_RULE,
-    NOBODY_FITS,
-    NOT_IN_RULE,
-    OFF_DUTY,
-    ON_LEAVE,
-    QUOTA,
-    UNDER_REVIEW,
     Decision,
     Firm,
     decide,
