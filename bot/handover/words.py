@@ -90,7 +90,7 @@ BEGUN_OR_ENDED = "handover_begun_or_ended"
 WAS_CHANGED = "handover_was_changed"
 REASONS: Mapping[str, LazyString] = {
     rules.NAMED: _l("发起人指定"),
-    rules.LEAST_LOADED_NAMED: _l("发起人指定的成员中客户最少"),
+    rules.LEAST_LOADED_NAMED: _l("发起人指定的成员中客户数最少"),
     rules.LEAST_LOADED: _l("同部门，客户最少"),
     rules.LEAST_LOADED_ELSEWHERE: _l("其他部门，客户最少"),
     rules.NO_SUCCESSOR: _l("没有可接替的成员"),
