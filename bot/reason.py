@@ -15,7 +15,6 @@ CODE_LENGTH = 64
 WHY = "why"
 UNKNOWN_FACT = "?"
 
-Fact = str | int | float | None
 # How facts of a name are read: a member's userid by the name, a moment by the firm's clock.
 Readers = Mapping[str, Callable[[Any], str]]
 
@@ -26,12 +25,12 @@ _words: dict[str, LazyString] = {}
 class Reason:
     """What was the reason, for code that compares and for people who read.
 
-    Facts are ids, codes, numbers and moments (ISO 8601): they lie readable in the database, so
+    Facts are ids, codes, numbers and moments (in ISO 8601): they lie readable in the database, so
     no names and no texts of people are among them.
     """
 
     code: str
-    facts: Mapping[str, Fact] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.code)
@@ -94,7 +93,7 @@ class _Told(dict[str, str]):
     """Facts as people read them; one that is not there, because another release wrote the row,
     is a question mark."""
 
-    def __init__(self, facts: Mapping[str, Fact], readers: Readers) -> None:
+    def __init__(self, facts: Mapping[str, Any], readers: Readers) -> None:
         super().__init__()
         for name, fact in facts.items():
             if fact is not None:

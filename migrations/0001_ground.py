@@ -64,8 +64,10 @@ def up(migrator: Any, db: Any) -> None:
         id = BigAutoField()
         kind = CharField(max_length=48)
         subject = CharField(max_length=128)
-        text = TextField()
-        what_to_do = TextField()
+        reason_code = CharField(max_length=64)
+        reason_facts = JSONField()
+        advice_code = CharField(max_length=64)
+        advice_facts = JSONField()
         since = UTCDateTimeField()
         ended_at = UTCDateTimeField(null=True)
 

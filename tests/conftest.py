@@ -18,7 +18,7 @@ import pytest
 import redis
 import structlog
 
-from bot import db, migrations
+from bot import capabilities, db, migrations  # noqa: F401 - it teaches all words
 from bot.models import TABLES
 from bot.models.granting import PURPOSE, mac_key
 from bot.vault import Vault

@@ -24,6 +24,7 @@ from bot.kegui import Kegui
 from bot.models import Alarm, InboxEvent, Staff
 from bot.models.inbox_event import CLAIMED, DEAD, DONE, FAILED, IGNORED, WAITING
 from bot.queue import Lane, Queue
+from bot.reason import Reason
 from bot.router import Received, Router
 from bot.vault import Vault
 from bot.wecom import (
@@ -463,15 +464,14 @@ def test_the_row_of_a_worker_that_hangs_goes_to_another_and_is_settled_once(
 def test_what_only_an_operator_can_mend_raises_one_alarm_and_tells_each_operator_once(
     kegui: Kegui, time: Time, wecom: FakeWeCom
 ) -> None:
-    trouble = OperatorNeeded(ENDPOINT, 48002, "forbidden", what_to_do="请检查权限")
+    trouble = OperatorNeeded(ENDPOINT, 48002, "forbidden", what_to_do=Reason("do_check_permission"))
     worker = serving(kegui, Handler([trouble] * 9))
     for userid in ("one", "two", "three"):
         worker.answer(put(kegui, userid=userid), Lane.WORK)
 
     [alarm] = Alarm.select()
-    assert (alarm.what_to_do, alarm.ended_at) == ("请检查权限", None)
-    assert ENDPOINT in alarm.text
-    assert "48002" in alarm.text
+    assert (alarm.advice, alarm.ended_at) == (Reason("do_check_permission"), None)
+    assert alarm.reason.facts == {"endpoint": ENDPOINT, "errcode": 48002}
     assert wecom.told == [("boss",), ("admin",)]
 
 

@@ -7,6 +7,7 @@ from bot.alarms import end_others, raise_alarm
 from bot.allocation import facts, rule_sets
 from bot.allocation.rules import ANY
 from bot.kegui import Kegui
+from bot.reason import Reason
 
 CALENDAR_GAP = "work_calendar_gap"
 # The State Council announces a year in November of the year before.
@@ -25,8 +26,7 @@ def look_at_calendar(kegui: Kegui) -> None:
         raise_alarm(
             CALENDAR_GAP,
             year,
-            f"工作日历缺少 {year} 年的放假安排，该年只按星期判断工作时间",
-            "请按国务院办公厅通知补全 config/work_calendar.toml，并更新其版本号",
+            Reason(CALENDAR_GAP, {"year": year}),
             kegui,
         )
     end_others(CALENDAR_GAP, missing)

@@ -61,6 +61,11 @@ REASONS: Mapping[str, LazyString] = {
     rules.LICENCE_EXPIRED: _l("所需资质已过期"),
     rules.QUOTA: _l("已达每日配额"),
     rules.CONFLICT: _l("正与他人争议该客户"),
+    # alarms
+    "work_calendar_gap": _l("工作日历缺少 %(year)s 年的放假安排，该年只按星期判断工作时间"),
+    "do_about_work_calendar_gap": _l(
+        "请按国务院办公厅通知补全 config/work_calendar.toml，并更新其版本号"
+    ),
 }
 
 # As the audit log writes them.

@@ -298,7 +298,7 @@ def _wecom(error: WeComError) -> Response:
         return respond(Problem(503, "wecom-wait", chinese, english, headers=headers, extra=about))
     advice, advised = "请稍后重试", "try later"
     if isinstance(error, OperatorNeeded):
-        advice, advised = error.what_to_do, "let IT act first, as `kegui doctor --lang en` says"
+        advice = advised = in_words(error.what_to_do)
     code, coded = "没有应答", "no answer"
     if error.errcode is not None:
         code, coded = f"错误码 {error.errcode}", f"error {error.errcode}"

@@ -12,6 +12,7 @@ from bot.api.paging import PageOut, PageQuery
 from bot.api.problems import missing
 from bot.api.schemas import Filter, Shown
 from bot.models import SyncFinding, SyncRun
+from bot.reason import in_words
 from bot.sync.findings import WHAT_TO_DO, Summary, summaries, summary
 
 blueprint = APIBlueprint("sync_runs", __name__, url_prefix="/sync-runs", tag="Sync runs")
@@ -138,6 +139,11 @@ def _finding(one: SyncFinding) -> dict[str, Any]:
         "here": one.here,
         "wecom": one.wecom,
         "outcome": one.outcome,
-        "what_to_do": WHAT_TO_DO.get(one.kind) if one.outcome == "person" else None,
+        "what_to_do": _advice(one.kind) if one.outcome == "person" else None,
         "found_at": one.found_at,
     }
+
+
+def _advice(kind: str) -> str | None:
+    advice = WHAT_TO_DO.get(kind)
+    return None if advice is None else in_words(advice)

@@ -17,6 +17,7 @@ from bot.audit.verify import anchor_line
 from bot.db import released
 from bot.kegui import Kegui
 from bot.models import ArchiveState
+from bot.reason import Reason
 
 log = structlog.get_logger(__name__)
 
@@ -39,14 +40,7 @@ def look(kegui: Kegui) -> None:
         return
     since = state.pulled_at or state.begun_at
     if now - since > kegui.settings.archive_alarm_after:
-        began = since.astimezone(kegui.settings.zone)
-        raise_alarm(
-            ARCHIVE_SILENT,
-            "",
-            f"会话内容存档自 {began:%m-%d %H:%M} 起没有成功拉取；企业微信只保留五天",
-            "请检查 archive 进程（kegui archive status）、会话存档的 Secret、可信 IP 与网络",
-            kegui,
-        )
+        raise_alarm(ARCHIVE_SILENT, "", Reason(ARCHIVE_SILENT, {"since": since.isoformat()}), kegui)
     else:
         end_alarm(ARCHIVE_SILENT)
     _look_at_locked(kegui)
@@ -58,15 +52,10 @@ def _look_at_locked(kegui: Kegui) -> None:
     if not found:
         end_alarm(ARCHIVE_LOCKED)
         return
-    count = sum(one["count"] for one in found)
-    versions = "、".join(str(one["publickey_ver"]) for one in found)
-    raise_alarm(
-        ARCHIVE_LOCKED,
-        "",
-        f"有 {count} 条存档消息无法解密（公钥版本 {versions}）",
-        "请把对应版本的私钥以 <版本号>.pem 放入 KEGUI_ARCHIVE_PRIVATE_KEYS 目录，放入后会自动重试",
-        kegui,
-    )
+    count = sum(int(one["count"]) for one in found)
+    versions = ", ".join(str(one["publickey_ver"]) for one in found)
+    facts = {"number": count, "versions": versions}
+    raise_alarm(ARCHIVE_LOCKED, "", Reason(ARCHIVE_LOCKED, facts), kegui)
 
 
 def _look_at_media(kegui: Kegui) -> None:
@@ -74,13 +63,7 @@ def _look_at_media(kegui: Kegui) -> None:
     if not count:
         end_alarm(ARCHIVE_MEDIA)
         return
-    raise_alarm(
-        ARCHIVE_MEDIA,
-        "",
-        f"有 {count} 个存档文件没有取到",
-        "请检查 archive 进程的日志与 KEGUI_MEDIA_URL；超过五天的文件企业微信不再提供",
-        kegui,
-    )
+    raise_alarm(ARCHIVE_MEDIA, "", Reason(ARCHIVE_MEDIA, {"number": count}), kegui)
 
 
 def check_consents(kegui: Kegui) -> None:
@@ -130,10 +113,6 @@ def verify(kegui: Kegui) -> None:
 
 
 def _tell_broken(first: str, kegui: Kegui) -> None:
-    raise_alarm(
-        ARCHIVE_BROKEN,
-        "",
-        f"会话存档校验发现问题：{first}" if first else "会话存档的链末端与记录不符",
-        "请先备份数据库现状，运行 kegui archive verify 查看，再查明原因",
-        kegui,
-    )
+    advice = Reason(f"do_about_{ARCHIVE_BROKEN}")
+    reason = Reason(ARCHIVE_BROKEN, {"first": first}) if first else Reason("archive_end_changed")
+    raise_alarm(ARCHIVE_BROKEN, "", reason, kegui, advice=advice)

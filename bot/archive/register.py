@@ -5,13 +5,14 @@ from flask_babel import lazy_gettext as _l
 from bot.api import archive as api_archive
 from bot.archive import jobs
 from bot.archive.rights import READ_ARCHIVE
-from bot.archive.words import ACTS, EVENTS
+from bot.archive.words import ACTS, EVENTS, REASONS
 from bot.capability import Capability, Job, daily, every
 
 CAPABILITY = Capability(
     "archive",
     rights=(READ_ARCHIVE,),
     events=EVENTS,
+    reasons=REASONS,
     acts=ACTS,
     endpoints=(api_archive.blueprint,),
     jobs=(

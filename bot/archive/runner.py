@@ -25,6 +25,7 @@ from bot.archive.store import CursorMoved, Store
 from bot.db import connection
 from bot.kegui import Kegui
 from bot.models import ArchiveState, Lease
+from bot.reason import Reason
 from bot.vault import VaultError, WrongKey
 from bot.wecom import WeComError, what_to_do
 from config.settings import PREFIX, Settings
@@ -44,14 +45,12 @@ REST_SECONDS = (5.0, 15.0, 60.0, 300.0)
 ARCHIVE_SOURCE = "archive_source"
 # Of the library's own layer of errors (sdk.md 7); the other layer's are WeCom's.
 WHAT_TO_DO = {
-    10000: "请核对 KEGUI_CORP_ID、KEGUI_ARCHIVE_SECRET 后重启 archive 进程",
-    10009: "请在企业微信后台把本机出口 IP 加入会话内容存档的“可信IP”",
-    10011: "请检查本机的根证书、系统时间与网络代理：与企业微信的 TLS 连接未通过校验",
+    10000: Reason("do_check_archive_secret"),
+    10009: Reason("do_trust_address_of_archive"),
+    10011: Reason("do_check_tls"),
 }
-UNUSABLE = (
-    "请检查 KEGUI_ARCHIVE_SDK 所指的文件与 KEGUI_ARCHIVE_PRIVATE_KEYS 目录（见 docs/archive.md）"
-)
-BROKEN = "请先备份数据库现状，运行 kegui archive verify 查明何处被改动，再决定如何恢复"
+UNUSABLE = Reason("do_check_archive_files")
+BROKEN = Reason("do_restore_archive_end")
 
 
 def lacking(settings: Settings) -> list[str]:
@@ -258,22 +257,22 @@ def _in_trouble(act: Callable[[], Any], kegui: Kegui) -> bool:
         _note_trouble(str(error))
         if not error.passes:
             advice = WHAT_TO_DO.get(error.code) or what_to_do(error.code) or UNUSABLE
-            _alarm(f"会话内容存档无法拉取（错误码 {error.code}）", advice, kegui)
+            _alarm(Reason("archive_refused", {"errcode": error.code}), advice, kegui)
         return True
     except SourceUnusable as error:
         log.error("archive_waits", why=str(error))
         _note_trouble(str(error))
-        _alarm(f"会话内容存档无法使用：{error}", UNUSABLE, kegui)
+        _alarm(Reason("archive_unusable", {"cause": str(error)}), UNUSABLE, kegui)
         return True
     except SourceDied:
         log.error("archive_waits", why="the SDK's process died again and again")
         _note_trouble("the SDK's process died again and again")
-        _alarm("会话内容存档 SDK 的进程反复异常退出", UNUSABLE, kegui)
+        _alarm(Reason("archive_sdk_dies"), UNUSABLE, kegui)
         return True
     except ChainBroken:
         log.error("archive_waits", why=f"{END} was changed")
         _note_trouble(f"{END} was changed")
-        _alarm("会话存档的链末端与记录不符，已停止写入", BROKEN, kegui)
+        _alarm(Reason("archive_end_changed_stopped"), BROKEN, kegui)
         return True
     except (VaultError, WrongKey) as error:
         log.error("archive_waits", why=type(error).__name__)
@@ -289,6 +288,6 @@ def _note_trouble(text: str) -> None:
         ArchiveState.note(trouble=text[:160])
 
 
-def _alarm(text: str, advice: str, kegui: Kegui) -> None:
+def _alarm(reason: Reason, advice: Reason, kegui: Kegui) -> None:
     with connection():
-        raise_alarm(ARCHIVE_SOURCE, "", text, advice, kegui)
+        raise_alarm(ARCHIVE_SOURCE, "", reason, kegui, advice=advice)

@@ -5,7 +5,7 @@ from flask_babel import lazy_pgettext as _p
 
 from bot.api import audit as api_audit
 from bot.audit.rights import READ_AUDIT
-from bot.audit.words import ACTS
+from bot.audit.words import ACTS, REASONS
 from bot.capability import Capability, Entry, Job, Page, daily, every
 from bot.console.audit import audit
 from bot.jobs import audit as audit_jobs
@@ -14,6 +14,7 @@ from bot.rights import Topic
 CAPABILITY = Capability(
     "audit",
     rights=(READ_AUDIT,),
+    reasons=REASONS,
     acts=ACTS,
     jobs=(
         Job("audit.seal", _l("封存审计日志"), audit_jobs.seal, every(3)),

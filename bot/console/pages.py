@@ -9,6 +9,7 @@ from flask import Flask, Response, abort, current_app, request
 from flask_babel import format_timedelta
 from werkzeug.datastructures import MultiDict
 
+from bot.alarms import told
 from bot.audit.log import without_phones
 from bot.console import form_limits, language
 from bot.console.reasons import actor, because, code, reason
@@ -97,6 +98,7 @@ def add_words(app: Flask, zone: tzinfo) -> None:
         "because": because,
         "code": code,
         "trouble": trouble,
+        "told": lambda alarm: told(alarm, zone),
         "moment": _moment(zone),
         "lasting": lasting,
         "masked": masked,

@@ -9,8 +9,7 @@ from flask_babel import lazy_gettext as _l
 
 from bot import clock
 from bot.console.pages import lasting
-from bot.console.troubles import trouble
-from bot.staff.names import Names
+from bot.reason import in_words
 from bot.wecom import OperatorNeeded, Paused, Throttled, Transient, WeComError
 
 # Refusals that the person can do something about (paths 90313 and 92228).
@@ -42,7 +41,7 @@ def sentence(error: WeComError) -> str:
             time=_at_least_a_minute(timedelta(seconds=error.wait_seconds)),
         )
     elif isinstance(error, OperatorNeeded):
-        what = trouble(error.what_to_do, Names())
+        what = in_words(error.what_to_do)
         text = _("企业微信拒绝了这次请求，需要运维人员处理：%(what)s。", what=what)
     elif isinstance(error, Transient) and error.maybe_executed:
         text = _("请求已发出，但没有收到企业微信的答复，可能已经生效。请稍后再提交一次。")

@@ -8,6 +8,7 @@ from bot.audit.log import Who
 from bot.db import locked, transaction
 from bot.kegui import Kegui
 from bot.models import Alarm, AuditEntry, Staff
+from bot.reason import Reason
 
 REVEALED, REFUSED = "customer.reveal_phones", "customer.refuse_phones"
 PHONES_OFTEN = "phones_revealed_often"
@@ -36,13 +37,10 @@ def note_reveal(external_userid: str, by: Who, kegui: Kegui) -> None:
         kegui.audit.record(by, REVEALED if is_allowed else REFUSED, subject)
     if is_allowed:
         return
-    member = Staff.get_or_none(Staff.userid == by.actor)
-    name = member.name if member and member.name else by.actor
     raise_alarm(
         PHONES_OFTEN,
         by.actor,
-        f"成员 {name} 一小时内查看了 {most} 位客户的手机号，已达上限",
-        "请在审计日志中核对该成员查看手机号的记录；确属工作需要的，可调整 KEGUI_PHONES_PER_HOUR",
+        Reason(PHONES_OFTEN, {"member": by.actor, "most": most}),
         kegui,
     )
     raise TooMany

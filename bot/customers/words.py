@@ -48,6 +48,11 @@ CONFLICT_SETTLED = "conflict_settled"
 REASONS: Mapping[str, LazyString] = {
     CONFLICT_SETTLED: _l("%(conflict)s 号归属冲突的处理结果"),
     "contenders_are_one_member": _l("归属成员与争议成员是同一人"),
+    # alarms
+    "phones_revealed_often": _l("成员 %(member)s 一小时内查看了 %(most)s 位客户的手机号，已达上限"),
+    "do_about_phones_revealed_often": _l(
+        "请在审计日志中核对该成员查看手机号的记录；确属工作需要的，可调整 KEGUI_PHONES_PER_HOUR"
+    ),
 }
 
 # By the event and change type of WeCom.

@@ -34,7 +34,7 @@ from bot.models.handover import (
 )
 from bot.models.staff import LEFT
 from bot.queue import Lane
-from bot.reason import NO_REASON
+from bot.reason import NO_REASON, Reason
 from bot.staff import staff
 from bot.wecom import Paused, WeComError, reason_of
 from bot.wecom.pause_list import pause_of
@@ -304,12 +304,10 @@ def begins_at(handover: Handover, kegui: Kegui) -> datetime | None:
 def _warn_when_gone(handover: Handover, kegui: Kegui) -> None:
     member = Staff.get_or_none(Staff.userid == handover.userid)
     if member is not None and member.left_at is not None:
-        name = member.name or handover.userid
         raise_alarm(
             LEAVER_UNAPPROVED,
             str(handover.id),
-            f"成员 {name} 的账号已不存在，但离职继承 {handover.id} 尚未审批",
-            "请主管尽快审批该交接，否则客户无人服务",
+            Reason(LEAVER_UNAPPROVED, {"member": handover.userid, "handover": handover.id}),
             kegui,
         )
 

@@ -135,6 +135,11 @@ REASONS: Mapping[str, LazyString] = {
     "way_change_refused": _l("企业微信拒绝修改（错误码 %(errcode)s），请手工处理"),
     "way_change_unreadable": _l("企业微信的应答无法读取，请手工核对该联系我是否已修改"),
     "way_is_not_ours": _l("联系我“%(way)s”不是由客规创建，请在创建它的系统中移除离职成员"),
+    # alarms
+    "leaver_gone_unapproved": _l(
+        "成员 %(member)s 的账号已不存在，但%(handover)s 号离职继承尚未审批"
+    ),
+    "do_about_leaver_gone_unapproved": _l("请主管尽快审批该交接，否则客户无人服务"),
 }
 
 # By the event and change type of WeCom.

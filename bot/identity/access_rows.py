@@ -8,6 +8,7 @@ from bot.identity.access import LOCAL
 from bot.kegui import Kegui
 from bot.models import Alarm, ApiToken, LocalUser, Login, RoleGrant, SecondFactor
 from bot.models.granting import Granting
+from bot.reason import Reason
 
 FORGED = "access_row_forged"
 KINDS: tuple[type[Granting], ...] = (ApiToken, LocalUser, Login, RoleGrant, SecondFactor)
@@ -26,12 +27,11 @@ def look_for_forged(kegui: Kegui) -> None:
         raise_alarm(
             FORGED,
             subject,
-            f"有人绕过客规在数据库中写入或改动了准入记录（表 {table}，{name}），"
-            "或升级期间由旧版本写入；客规不予承认",
-            f"请查明谁能写入数据库并更换其口令，再执行 {command}；仍需要的，请重新办理"
-            if command
-            else f"请查明谁能写入数据库并更换其口令，再请 {name} 在“我的账户”中重新绑定动态码应用",
+            Reason(FORGED, {"table": table, "row": name}),
             kegui,
+            advice=Reason("do_run_and_grant_again", {"command": command})
+            if command
+            else Reason("do_set_up_app_again", {"name": name}),
         )
     for alarm in list(Alarm.select().where(Alarm.kind == FORGED, Alarm.ended_at.is_null())):
         if alarm.subject not in found:

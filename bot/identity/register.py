@@ -15,7 +15,7 @@ from bot.identity.rights import (
     SEE_RIGHTS,
     SEE_TOKENS,
 )
-from bot.identity.words import ACTS, WORDS
+from bot.identity.words import ACTS, REASONS, WORDS
 from bot.jobs import api_access
 from bot.rights import Topic
 
@@ -31,6 +31,7 @@ CAPABILITY = Capability(
         CHANGE_TOKENS,
     ),
     words=WORDS,
+    reasons=REASONS,
     acts=ACTS,
     jobs=(
         Job(

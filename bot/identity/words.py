@@ -26,6 +26,20 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
     },
 }
 
+REASONS: Mapping[str, LazyString] = {
+    # alarms
+    "access_row_forged": _l(
+        "有人绕过客规在数据库中写入或改动了准入记录（表 %(table)s，%(row)s），"
+        "或升级期间由旧版本写入；客规不予承认"
+    ),
+    "do_run_and_grant_again": _l(
+        "请查明谁能写入数据库并更换其口令，再执行 %(command)s；仍需要的，请重新办理"
+    ),
+    "do_set_up_app_again": _l(
+        "请查明谁能写入数据库并更换其口令，再请 %(name)s 在“我的账户”中重新绑定动态码应用"
+    ),
+}
+
 # As the audit log writes them.
 ACTS: Mapping[str, LazyString] = {
     "token.create": _l("新建接口令牌"),

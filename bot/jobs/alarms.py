@@ -28,6 +28,7 @@ from bot.models.alarm import WECOM_REFUSES
 from bot.models.handover import AWAITING_APPROVAL, PLANNED
 from bot.operations.state import late_jobs
 from bot.operations.timetable import Outages
+from bot.reason import Reason
 from bot.wecom import (
     OperatorNeeded,
     Paused,
@@ -54,14 +55,8 @@ def look_for_outages(kegui: Kegui) -> None:
     if outage is None or (outage.until < clock.now() - TRIED_LATELY and _answers(kegui)):
         end_alarm(WECOM_AWAY)
         return
-    since = outage.since.astimezone(kegui.settings.zone)
-    raise_alarm(
-        WECOM_AWAY,
-        "",
-        f"自 {since:%m-%d %H:%M} 起无法正常访问企业微信（接口 {outage.endpoint}）",
-        "请检查本机网络、DNS、代理与防火墙；如本机正常，请等待企业微信恢复，积压的事件会自动补做",
-        kegui,
-    )
+    facts = {"since": outage.since.isoformat(), "endpoint": outage.endpoint}
+    raise_alarm(WECOM_AWAY, "", Reason(WECOM_AWAY, facts), kegui)
 
 
 def _answers(kegui: Kegui) -> bool:
@@ -80,13 +75,13 @@ def look_for_refusals_of_everybody(kegui: Kegui) -> None:
     """One alarm for each endpoint that refuses whomever it is asked about, until it serves one."""
     refusing = list(EndpointRefusal.select().order_by(EndpointRefusal.since))
     for row in refusing:
+        facts = {"endpoint": row.endpoint, "number": row.records, "errcode": row.errcode}
         raise_alarm(
             REFUSES_EVERYBODY,
             row.name,
-            f"接口 {row.endpoint} 连续拒绝了 {row.records} 个不同对象的请求"
-            f"（错误码 {row.errcode}）",
-            what_to_do(row.errcode) or "请运行 kegui doctor 核对所发送的内容，并查看该错误码的说明",
+            Reason(REFUSES_EVERYBODY, facts),
             kegui,
+            advice=what_to_do(row.errcode) or None,
         )
     end_others(REFUSES_EVERYBODY, {row.name for row in refusing})
 
@@ -95,15 +90,7 @@ def look_for_silent_members(kegui: Kegui) -> None:
     """One alarm for each member whose adds never bring a welcome code."""
     silent = members_without_codes()
     for userid in silent:
-        member = Staff.get_or_none(Staff.userid == userid)
-        name = member.name if member and member.name else userid
-        raise_alarm(
-            KIND_SILENT,
-            userid,
-            f"成员 {name} 的新客户一直没有欢迎语凭证，无法自动发送告知",
-            "请检查企业微信后台是否为该成员配置了欢迎语；如有，请移除，由客规发送",
-            kegui,
-        )
+        raise_alarm(KIND_SILENT, userid, Reason(KIND_SILENT, {"member": userid}), kegui)
     end_others(KIND_SILENT, silent)
 
 
@@ -122,14 +109,8 @@ def look_for_late_jobs(kegui: Kegui) -> None:
     for job in late:
         if job.is_excused(outages, now):
             continue
-        since = job.well_at.astimezone(kegui.settings.zone)
-        raise_alarm(
-            JOB_LATE,
-            job.name,
-            f"定时任务 {job.name} 自 {since:%m-%d %H:%M} 起没有成功",
-            "请执行 kegui status 查看该任务的错误并排除原因，任务会自动重试",
-            kegui,
-        )
+        facts = {"job": job.name, "since": job.well_at.isoformat()}
+        raise_alarm(JOB_LATE, job.name, Reason(JOB_LATE, facts), kegui)
     end_others(JOB_LATE, [job.name for job in late])
 
 
@@ -152,7 +133,10 @@ def end_finished_alarms(kegui: Kegui) -> None:
     """A leave that waits for nobody needs no approval; of a refused endpoint that nobody has
     called for long nothing is known any more. The call that goes well ends its alarm at once."""
     for alarm in open_alarms(LEAVER_UNAPPROVED):
-        if Handover.get_by_id(int(alarm.subject)).state not in (PLANNED, AWAITING_APPROVAL):
+        if Handover.get_by_id(alarm.reason.facts["handover"]).state not in (
+            PLANNED,
+            AWAITING_APPROVAL,
+        ):
             end_alarm(LEAVER_UNAPPROVED, alarm.subject)
     phones.end_alarms(kegui)
     _ask_what_was_refused(kegui)
@@ -160,7 +144,7 @@ def end_finished_alarms(kegui: Kegui) -> None:
     paused = {row.endpoint for row in known(now)}
     for alarm in open_alarms(WECOM_REFUSES):
         is_old = alarm.since < now - FORGOTTEN
-        if is_old and alarm.subject.split(" ")[0] not in paused and "*" not in paused:
+        if is_old and alarm.reason.facts.get("endpoint") not in paused and "*" not in paused:
             end_alarm(WECOM_REFUSES, alarm.subject)
 
 
@@ -171,7 +155,8 @@ def _ask_what_was_refused(kegui: Kegui) -> None:
     over = {row.endpoint for row in known(now) if row.until <= now}
     member = Staff.get_or_none(Staff.serves, Staff.left_at.is_null())
     customer = Customer.select().order_by(Customer.external_userid).first()
-    for endpoint in {alarm.subject.split(" ")[0] for alarm in open_alarms(WECOM_REFUSES)} & over:
+    refused = {alarm.reason.facts["endpoint"] for alarm in open_alarms(WECOM_REFUSES)}
+    for endpoint in refused & over:
         harmless = _harmless(endpoint, kegui.wecom, member, customer)
         if harmless is None:
             continue

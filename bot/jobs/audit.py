@@ -18,6 +18,7 @@ from bot.db import database, released
 from bot.kegui import Kegui
 from bot.models import AuditCheck
 from bot.operations.state import SEALER_PATIENCE
+from bot.reason import Reason
 
 log = structlog.get_logger(__name__)
 
@@ -60,8 +61,7 @@ def keep_anchors(kegui: Kegui) -> None:
         raise_alarm(
             AUDIT_ANCHORS_AWAY,
             "",
-            f"审计日志的签名无法保存到数据库之外（{away}）",
-            "请检查 KEGUI_AUDIT_ANCHOR_URL 所指的位置是否存在、可写",
+            Reason(AUDIT_ANCHORS_AWAY, {"cause": str(away)}),
             kegui,
         )
         return
@@ -74,12 +74,10 @@ def look(kegui: Kegui) -> None:
     if since is None or clock.now() - since < SEALER_PATIENCE:
         end_alarm(AUDIT_UNSEALED)
         return
-    began = since.astimezone(kegui.settings.zone)
     raise_alarm(
         AUDIT_UNSEALED,
         "",
-        f"审计日志有 {number} 条记录没有按时加封，最早的一条自 {began:%m-%d %H:%M} 起",
-        "请查看 clock 的日志，检查数据库磁盘与账号权限；加封之前，记录若被删除，校验时可能看不出来",
+        Reason(AUDIT_UNSEALED, {"number": number, "since": since.isoformat()}),
         kegui,
     )
 
@@ -99,9 +97,7 @@ def verify(kegui: Kegui) -> None:
     raise_alarm(
         AUDIT_BROKEN,
         "",
-        f"审计日志校验发现 {len(found)} 处问题，第一处：{first}",
-        "请运行 kegui audit verify --all 查看全部问题，先备份数据库现状，再查明原因"
-        "（见 docs/audit.md）；问题消除后一小时内告警自动解除",
+        Reason(AUDIT_BROKEN, {"number": len(found), "first": first}),
         kegui,
     )
 

@@ -28,6 +28,7 @@ from bot.models.inbox_event import CLAIMED, DEAD, OPEN_STATES, UNSETTLED, WORKER
 from bot.models.sync_run import WHOLE
 from bot.operations.timetable import Planned
 from bot.queue import Lane
+from bot.reason import Reason
 from bot.wecom.pause_list import OpenPause, open_pauses
 
 LATEST_DEAD = 5
@@ -78,7 +79,7 @@ class OpenAlarm:
     id: int
     kind: str
     since: datetime
-    what_to_do: str
+    advice: Reason
 
 
 @dataclass(frozen=True)
@@ -242,7 +243,7 @@ def read_operation(now: datetime) -> Operation:
         jobs=_jobs(),
         planned=planned_jobs(last_whole_sync_at),
         alarms=[
-            OpenAlarm(row.id, row.kind, row.since, row.what_to_do)
+            OpenAlarm(row.id, row.kind, row.since, row.advice)
             for row in Alarm.select().where(Alarm.ended_at.is_null()).order_by(Alarm.since)
         ],
         handovers=_handovers(),

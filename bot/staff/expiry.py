@@ -4,6 +4,7 @@ from bot import clock
 from bot.alarms import end_others, raise_alarm
 from bot.kegui import Kegui
 from bot.models import Staff
+from bot.reason import Reason
 from bot.staff import duty
 
 LICENCE_EXPIRES = "licence_expires"
@@ -22,8 +23,7 @@ def look_for_expiring(kegui: Kegui) -> None:
         raise_alarm(
             LICENCE_EXPIRES,
             member.userid,
-            f"成员 {member.name or member.userid} 的资质即将到期或已到期：{said}",
-            "请续期后在成员页更新有效期；到期后，需要该资质的客户不再分给这位成员",
+            Reason(LICENCE_EXPIRES, {"member": member.userid, "licences": said}),
             kegui,
         )
     end_others(LICENCE_EXPIRES, found)

@@ -25,6 +25,11 @@ REASONS: Mapping[str, LazyString] = {
     OFF_DUTY: _l("不当班"),
     FULL: _l("客户数已满"),
     UNKNOWN_MEMBER: _l("未知成员"),
+    # alarms
+    "licence_expires": _l("成员 %(member)s 的资质即将到期或已到期：%(licences)s"),
+    "do_about_licence_expires": _l(
+        "请续期后在成员页更新有效期；到期后，需要该资质的客户不再分给这位成员"
+    ),
 }
 
 # By the event and change type of WeCom.

@@ -5,19 +5,23 @@ from dataclasses import dataclass
 
 from bot.models import SyncCount, SyncRun
 from bot.models.sync_run import HEALED, PERSON, UNASSIGNED, WHOLE
+from bot.reason import Reason
 from bot.sync import rules
 
 # What a person must do about each kind that no reading can heal.
-WHAT_TO_DO: Mapping[str, str] = {
-    rules.MEMBER_NOT_READABLE: "请检查该成员是否在应用可见范围内、是否仍有客户联系权限",
-    rules.SEVERAL_FOLLOWERS: "有多位成员与该客户联系，请主管指定归属",
-    rules.OWNER_WITHOUT_CONTACT: "归属成员已不再与该客户联系，请主管指定归属",
-    rules.OWNER_GONE: "归属成员已离职且没有进行中的交接，请主管指定归属",
-    rules.MEMBER_NOT_SHOWN: "企业微信不显示该成员：若已离职请发起交接，否则请加入应用可见范围",
-    rules.MEMBER_MAYBE_RENAMED: "该成员可能更换了账号：请核实，如属实请执行 kegui rename-member",
-    rules.MEMBER_WITHOUT_SERVICE: "该成员名下有客户但没有客户联系权限：请恢复权限，或交接其客户",
-    rules.GROUP_NOT_READABLE: "请检查该客户群的群主是否在应用可见范围内",
-    rules.CONTACT_WAY_GONE: "该“联系我”已在企业微信中被删除，二维码已失效：请停用印刷品并重新创建",
+WHAT_TO_DO: Mapping[str, Reason] = {
+    kind: Reason(f"do_about_difference_{kind}")
+    for kind in (
+        rules.MEMBER_NOT_READABLE,
+        rules.SEVERAL_FOLLOWERS,
+        rules.OWNER_WITHOUT_CONTACT,
+        rules.OWNER_GONE,
+        rules.MEMBER_NOT_SHOWN,
+        rules.MEMBER_MAYBE_RENAMED,
+        rules.MEMBER_WITHOUT_SERVICE,
+        rules.GROUP_NOT_READABLE,
+        rules.CONTACT_WAY_GONE,
+    )
 }
 
 

@@ -186,10 +186,7 @@ def ask_whether(former: str, present: str, kegui: Kegui) -> None:
     raise_alarm(
         MAYBE_RENAMED,
         former,
-        f"企业微信不再显示成员 {former}，而 {present} 与其客户的联系始于同一时刻，"
-        "可能是同一人更换了账号",
-        f"请向该成员核实：如属实，请执行 kegui rename-member {former} {present}；"
-        f"如不是同一人，请为 {former} 发起离职继承",
+        Reason(MAYBE_RENAMED, {"former": former, "present": present}),
         kegui,
     )
 

@@ -65,6 +65,35 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
 REASONS: Mapping[str, LazyString] = {
     "imported_only_contact": _l("首次导入：唯一的联系成员"),
     "owner_lost_contact": _l("原归属成员与客户已无联系（由核对发现）"),
+    # alarms
+    "member_maybe_renamed": _l(
+        "企业微信不再显示成员 %(former)s，而 %(present)s 与其客户的联系始于同一时刻，"
+        "可能是同一人更换了账号"
+    ),
+    "do_about_member_maybe_renamed": _l(
+        "请向该成员核实：如属实，请执行 kegui rename-member %(former)s %(present)s；"
+        "如不是同一人，请为 %(former)s 发起离职继承"
+    ),
+    # what a reading leaves to a person
+    "do_about_difference_member_not_readable": _l(
+        "请检查该成员是否在应用可见范围内、是否仍有客户联系权限"
+    ),
+    "do_about_difference_several_followers": _l("有多位成员与该客户联系，请主管指定归属"),
+    "do_about_difference_owner_without_contact": _l("归属成员已不再与该客户联系，请主管指定归属"),
+    "do_about_difference_owner_gone": _l("归属成员已离职且没有进行中的交接，请主管指定归属"),
+    "do_about_difference_member_not_shown": _l(
+        "企业微信不显示该成员：若已离职请发起交接，否则请加入应用可见范围"
+    ),
+    "do_about_difference_member_maybe_renamed": _l(
+        "该成员可能更换了账号：请核实，如属实请执行 kegui rename-member"
+    ),
+    "do_about_difference_member_without_service": _l(
+        "该成员名下有客户但没有客户联系权限：请恢复权限，或交接其客户"
+    ),
+    "do_about_difference_group_not_readable": _l("请检查该客户群的群主是否在应用可见范围内"),
+    "do_about_difference_contact_way_gone": _l(
+        "该“联系我”已在企业微信中被删除，二维码已失效：请停用印刷品并重新创建"
+    ),
 }
 
 # As the audit log writes them.

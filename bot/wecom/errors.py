@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
-from bot.reason import Reason
+from bot.reason import NO_REASON, Reason
 
 # Codes of reasons; their words stand in bot/wecom/words.py.
 PAUSED = "wecom_paused"
@@ -69,10 +69,15 @@ class Throttled(WeComError):
 
 
 class OperatorNeeded(WeComError):
-    """Somebody must act; ``what_to_do`` says what, in one Chinese sentence."""
+    """Somebody must act; ``what_to_do`` says what."""
 
     def __init__(
-        self, endpoint: str, errcode: int | None, errmsg: str = "", *, what_to_do: str = ""
+        self,
+        endpoint: str,
+        errcode: int | None,
+        errmsg: str = "",
+        *,
+        what_to_do: Reason = NO_REASON,
     ) -> None:
         super().__init__(endpoint, errcode, errmsg)
         self.what_to_do = what_to_do
@@ -144,7 +149,7 @@ class Ask(Enum):
 
 @dataclass(frozen=True)
 class Meaning:
-    """``what_to_do``: one Chinese sentence for an operator."""
+    """``what_to_do``: the code of what an operator must do."""
 
     concerns: Concern
     asks: Ask
@@ -152,21 +157,21 @@ class Meaning:
     wait_seconds: float = 0
 
 
-_SECRET = "请核对 KEGUI_CORP_ID 与应用的 Secret，更正后重启"  # noqa: S105 - a sentence
-_ADDRESS = "请在企业微信后台把本机出口 IP 加入该应用的“企业可信IP”"
-_PERMISSION = "请在企业微信后台检查该应用的接口权限（客户联系 > 可调用接口的应用）"
-_RANGE = "请在企业微信后台检查该应用是否启用、可见范围与 AgentId 是否正确"
-_CAP = "数量已达企业微信上限，请清理不再使用的配置"
-_CORPORATION = "请在企业微信后台处理企业的客户规模、资料或接口许可"
-_ARCHIVE = "请在企业微信后台开通或续费会话内容存档"
-_CALLBACK = "请在企业微信后台检查应用的接收消息服务器配置"
-_STILL_REFUSED = "换取新的 access_token 后仍被拒绝，请检查该应用的 Secret 与权限"
+# Codes of what an operator must do; their words stand in bot/wecom/words.py.
+SECRET = "do_check_secret"  # noqa: S105 - a code
+ADDRESS = "do_trust_address"
+PERMISSION = "do_check_permission"
+RANGE = "do_check_range"
+CAP = "do_remove_unused"
+CORPORATION = "do_mend_corporation"
+ARCHIVE = "do_renew_archive"
+CALLBACK = "do_check_callback"
+STILL_REFUSED = "do_check_secret_of_new_token"
 # With gettoken it may be the ban of an address for an hour (help of 45009).
-_BANNED = (
-    "企业微信可能因多次使用错误的 Secret 封禁了本机 IP 一小时：请核对 Secret，"
-    "必要时使用企业微信的“频率自助解封”"
-)
-_SPAM = "企业微信判定内容有风险，请检查发送内容"
+BANNED = "do_check_secret_and_lift_ban"
+SPAM = "do_check_what_is_sent"
+OPENSSL = "do_update_openssl"
+SET_VARIABLE = "do_set_variable"
 
 
 def _codes(text: str) -> list[int]:
@@ -195,12 +200,12 @@ _TABLE: list[tuple[Meaning, str]] = [
     ),
     # Outside the app's visible range: about a member where the call names one, else the app.
     (
-        Meaning(Concern.RECORD, Ask.NOTE, _RANGE),
+        Meaning(Concern.RECORD, Ask.NOTE, RANGE),
         "60011 60021 50002 92000 60030",
     ),
-    (Meaning(Concern.RECORD, Ask.MEND, _PERMISSION), "84074"),
+    (Meaning(Concern.RECORD, Ask.MEND, PERMISSION), "84074"),
     # One message, refused by anti-spam.
-    (Meaning(Concern.RECORD, Ask.MEND, _SPAM), "40201 40204 85002"),
+    (Meaning(Concern.RECORD, Ask.MEND, SPAM), "40201 40204 85002"),
     # What we sent is not as WeCom wants it.
     (
         Meaning(Concern.RECORD, Ask.MEND),
@@ -219,35 +224,33 @@ _TABLE: list[tuple[Meaning, str]] = [
     (Meaning(Concern.ENDPOINT, Ask.REPEAT), "-1 81026"),
     (Meaning(Concern.ENDPOINT, Ask.WAIT, wait_seconds=60), "45009 45036"),
     (Meaning(Concern.ENDPOINT, Ask.WAIT, wait_seconds=5), "45033"),
-    (Meaning(Concern.ENDPOINT, Ask.OPERATOR, _CAP), "40126 41045 41055 41095"),
+    (Meaning(Concern.ENDPOINT, Ask.OPERATOR, CAP), "40126 41045 41055 41095"),
     (Meaning(Concern.ENDPOINT, Ask.MEND), "48005 48008"),
     (
-        Meaning(Concern.ENDPOINT, Ask.OPERATOR, _PERMISSION),
+        Meaning(Concern.ENDPOINT, Ask.OPERATOR, PERMISSION),
         "48001 48002 48004 48006 41098 41200 92001 701314",
     ),
     # The app, its secret, the corporation.
     (
-        Meaning(Concern.APP, Ask.OPERATOR, _SECRET),
+        Meaning(Concern.APP, Ask.OPERATOR, SECRET),
         "40001 40013 40091 45031 41002 41004 41024",
     ),
     (Meaning(Concern.APP, Ask.MEND), "41001"),
-    (Meaning(Concern.APP, Ask.OPERATOR, _STILL_REFUSED), "40014 42001"),
-    (Meaning(Concern.APP, Ask.OPERATOR, _PERMISSION), "48011 60031"),
-    (Meaning(Concern.APP, Ask.OPERATOR, _RANGE), "50003 50006 301007 301002 40056"),
+    (Meaning(Concern.APP, Ask.OPERATOR, STILL_REFUSED), "40014 42001"),
+    (Meaning(Concern.APP, Ask.OPERATOR, PERMISSION), "48011 60031"),
+    (Meaning(Concern.APP, Ask.OPERATOR, RANGE), "50003 50006 301007 301002 40056"),
     (
-        Meaning(Concern.APP, Ask.OPERATOR, _CORPORATION),
+        Meaning(Concern.APP, Ask.OPERATOR, CORPORATION),
         "610023 610024 90510 701008 701099 41057 41305 610016",
     ),
-    (Meaning(Concern.APP, Ask.OPERATOR, _ARCHIVE), "301052 301053 301111 301116"),
-    (Meaning(Concern.APP, Ask.OPERATOR, _CALLBACK), "40057 43012"),
+    (Meaning(Concern.APP, Ask.OPERATOR, ARCHIVE), "301052 301053 301111 301116"),
+    (Meaning(Concern.APP, Ask.OPERATOR, CALLBACK), "40057 43012"),
     # The code of a login comes from outside: it pauses nobody.
     (Meaning(Concern.APP, Ask.NOTE), "50001"),
     # From where we call.
-    (Meaning(Concern.ADDRESS, Ask.OPERATOR, _ADDRESS), "60020 301042 90308 48009"),
+    (Meaning(Concern.ADDRESS, Ask.OPERATOR, ADDRESS), "60020 301042 90308 48009"),
     (
-        Meaning(
-            Concern.ADDRESS, Ask.OPERATOR, "请升级本机的 OpenSSL：企业微信不支持所用的 TLS 版本"
-        ),
+        Meaning(Concern.ADDRESS, Ask.OPERATOR, OPENSSL),
         "48010",
     ),
 ]
@@ -293,17 +296,17 @@ def meaning_of(endpoint: str, errcode: int | None) -> Meaning:
     if errcode is None:
         return _NO_ANSWER
     if endpoint == GETTOKEN and errcode == TOO_OFTEN:
-        return Meaning(Concern.ADDRESS, Ask.OPERATOR, _BANNED)
+        return Meaning(Concern.ADDRESS, Ask.OPERATOR, BANNED)
     meaning = MEANINGS.get(errcode, _UNKNOWN)
     if errcode in (*OUT_OF_RANGE, NO_CONTACT_PERMISSION) and endpoint in NAME_NOBODY:
         return replace(meaning, concerns=Concern.APP, asks=Ask.OPERATOR)
     return meaning
 
 
-def what_to_do(errcode: int | None) -> str:
-    """Say in one Chinese sentence what an operator must do about a code that lasts; "": it passes
-    by itself, or says how things stand."""
-    return "" if errcode is None else MEANINGS.get(errcode, _UNKNOWN).what_to_do
+def what_to_do(errcode: int | None) -> Reason:
+    """Return what an operator must do about a code that lasts; no reason: it passes by itself, or
+    says how things stand."""
+    return NO_REASON if errcode is None else Reason(MEANINGS.get(errcode, _UNKNOWN).what_to_do)
 
 
 def needs_operator(errcode: int | None) -> bool:
@@ -319,5 +322,5 @@ def classify(endpoint: str, errcode: int, errmsg: str) -> WeComError:
     if meaning.asks is Ask.WAIT:
         return Throttled(endpoint, errcode, errmsg, wait_seconds=meaning.wait_seconds)
     if meaning.asks is Ask.OPERATOR:
-        return OperatorNeeded(endpoint, errcode, errmsg, what_to_do=meaning.what_to_do)
+        return OperatorNeeded(endpoint, errcode, errmsg, what_to_do=Reason(meaning.what_to_do))
     return Refused(endpoint, errcode, errmsg)

@@ -5,10 +5,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from bot.reason import Reason
 from bot.wecom.answers import text as text_of
 from bot.wecom.answers import texts
 from bot.wecom.customers import check_count
-from bot.wecom.errors import OperatorNeeded, Refused
+from bot.wecom.errors import SET_VARIABLE, OperatorNeeded, Refused
 from bot.wecom.transport import Transport
 
 TEXT_BYTES = 2048
@@ -146,7 +147,9 @@ class Messages:
 
     def _own_agent_id(self, endpoint: str) -> int:
         if self.agent_id is None:
-            raise OperatorNeeded(endpoint, None, what_to_do="请设置 KEGUI_AGENT_ID")
+            raise OperatorNeeded(
+                endpoint, None, what_to_do=Reason(SET_VARIABLE, {"variable": "KEGUI_AGENT_ID"})
+            )
         return self.agent_id
 
 

@@ -16,11 +16,13 @@ from requests.adapters import HTTPAdapter
 from urllib3.exceptions import HTTPError, NewConnectionError
 
 from bot import clock
+from bot.reason import Reason
 from bot.wecom import answers
 from bot.wecom.budgets import WELCOME, Budgets
 from bot.wecom.errors import (
     GETTOKEN,
     NAME_NOBODY,
+    SET_VARIABLE,
     TOKEN_CODES,
     OperatorNeeded,
     Transient,
@@ -309,7 +311,10 @@ class Transport:
         secret = self._secrets.get(secret_name)
         if not secret:
             raise OperatorNeeded(
-                GETTOKEN, None, "no secret", what_to_do=f"请设置 {VARIABLES[secret_name]}"
+                GETTOKEN,
+                None,
+                "no secret",
+                what_to_do=Reason(SET_VARIABLE, {"variable": VARIABLES[secret_name]}),
             )
         query = {"corpid": self._corp_id, "corpsecret": secret}
         with self._pausing.unless_paused(secret_name, GETTOKEN):

@@ -56,7 +56,7 @@ def test_a_licence_is_told_of_thirty_days_before_it_ends_until_it_is_renewed(keg
     expiry.look_for_expiring(kegui)
     expiry.look_for_expiring(kegui)
 
-    told = {one.subject: one.text for one in Alarm.select()}
+    told = {one.subject: in_words(one.reason) for one in Alarm.select()}
     assert set(told) == {"soon", "over"}
     assert f"fund（{in_days(30)}）" in told["soon"]
     assert "insurance" not in told["soon"]

@@ -69,7 +69,7 @@ def read_all(call: Call, path: str, limit: int) -> list[dict[str, Any]]:
 @pytest.mark.parametrize("limit", [1, 2, 3, 6, 7, 200])
 def test_every_item_comes_exactly_once_whatever_the_limit(call: Call, limit: int) -> None:
     for number in range(6):
-        Alarm.create(kind="k", subject=str(number), text="t", what_to_do="w", since=at(number))
+        Alarm.create(kind="k", subject=str(number), reason_code="t", since=at(number))
         add_customer(f"wm_{number}", f"客户{number}", "zhangsan")
     Relation.update(last_add_at=at(-10)).execute()
 
@@ -80,10 +80,10 @@ def test_every_item_comes_exactly_once_whatever_the_limit(call: Call, limit: int
 
 def test_what_is_added_while_one_reads_moves_nothing(call: Call) -> None:
     for number in range(4):
-        Alarm.create(kind="k", subject=str(number), text="t", what_to_do="w", since=at(number))
+        Alarm.create(kind="k", subject=str(number), reason_code="t", since=at(number))
     page = call("GET", "/alarms?limit=2").get_json()
 
-    Alarm.create(kind="k", subject="new", text="t", what_to_do="w", since=at(9))
+    Alarm.create(kind="k", subject="new", reason_code="t", since=at(9))
 
     rest = call("GET", f"/alarms?limit=2&cursor={page['next_cursor']}").get_json()
     assert [one["subject"] for one in page["items"] + rest["items"]] == list("3210")

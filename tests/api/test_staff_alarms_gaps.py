@@ -112,18 +112,25 @@ def test_an_unknown_member_cannot_be_set(call: Call) -> None:
 
 
 def test_alarms_say_what_to_do_until_they_are_over(call: Call) -> None:
-    Alarm.create(kind="k", subject="old", text="旧", what_to_do="w", since=at(0), ended_at=at(1))
-    Alarm.create(kind="ip", subject="new", text="IP 不可信", what_to_do="加入", since=at(2))
+    Alarm.create(kind="k", subject="old", reason_code="x", since=at(0), ended_at=at(1))
+    Alarm.create(
+        kind="of_tomorrow",
+        subject="new",
+        reason=Reason("of_tomorrow", {"errcode": 60020}),
+        advice=Reason("do_trust_address"),
+        since=at(2),
+    )
 
     assert call("GET", "/alarms?state=open").get_json()["items"] == [
         {
             "id": 2,
-            "kind": "ip",
+            "kind": "of_tomorrow",
             "subject": "new",
             "since": "2026-11-24T02:02:00Z",
             "ended_at": None,
-            "text": "IP 不可信",
-            "what_to_do": "加入",
+            "reason": "of_tomorrow",
+            "text": "of_tomorrow",
+            "what_to_do": "请在企业微信后台把本机出口 IP 加入该应用的“企业可信IP”",
         }
     ]
     assert [one["id"] for one in call("GET", "/alarms?state=ended").get_json()["items"]] == [1]

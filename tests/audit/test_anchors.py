@@ -12,6 +12,7 @@ from bot.audit.log import AuditLog
 from bot.jobs.audit import keep_anchors, seal
 from bot.kegui import Kegui
 from bot.models import Alarm
+from bot.reason import in_words
 from bot.vault import Vault
 from config import settings
 from tests.audit.test_log import acts
@@ -56,8 +57,8 @@ def test_a_place_that_is_away_is_an_alarm_until_it_is_there(tmp_path: Path) -> N
     seal(clock)
     keep_anchors(clock)
     assert open_alarms() == ["audit_anchors_away"]
-    assert "KEGUI_AUDIT_ANCHOR_URL" in Alarm.get().what_to_do
-    assert str(tmp_path) not in Alarm.get().text
+    assert "KEGUI_AUDIT_ANCHOR_URL" in in_words(Alarm.get().advice)
+    assert str(tmp_path) not in in_words(Alarm.get().reason)
 
     (tmp_path / "mounted").mkdir()
     keep_anchors(clock)

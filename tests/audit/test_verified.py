@@ -10,6 +10,7 @@ from bot.jobs.audit import look, seal, verify, verify_again
 from bot.kegui import Kegui
 from bot.models import Alarm, AuditSeal
 from bot.operations.status import show
+from bot.reason import in_words
 from tests.audit.test_log import acts, attack
 from tests.jobs.test_alarms import KEGUI, open_alarms
 from tests.operations.test_status import ago
@@ -48,8 +49,8 @@ def test_a_broken_log_is_an_alarm_until_it_is_whole(
 
     assert open_alarms() == ["audit_broken"]
     alarm = Alarm.get()
-    assert "entry" in alarm.text
-    assert "kegui audit verify" in alarm.what_to_do
+    assert "entry" in in_words(alarm.reason)
+    assert "kegui audit verify" in in_words(alarm.advice)
     text, is_well = status(queue_url)
     assert not is_well
     assert "the audit log has " in text

@@ -192,8 +192,8 @@ def add_firm() -> None:
     Alarm.create(
         kind="wecom_needs_operator",
         subject="message/send 60020",
-        text="企业微信拒绝了接口 message/send（错误码 60020）",
-        what_to_do="请在企业微信后台把本机出口 IP 加入该应用的“企业可信IP”",
+        reason=Reason("wecom_needs_operator", {"endpoint": "message/send", "errcode": 60020}),
+        advice=Reason("do_trust_address"),
         since=at(30),
     )
 

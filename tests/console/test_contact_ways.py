@@ -300,13 +300,20 @@ def test_members_are_found_by_name_while_the_form_keeps_its_rest(
     assert wecom.calls == []
 
 
+SET_X = Reason("do_set_variable", {"variable": "KEGUI_X"})
 ERRORS = [
     (Refused("x", 41054, "not active"), 422, "尚未激活企业微信、未实名认证"),
     (Refused("x", 49999, "new"), 422, "错误码 49999"),
     (Transient("x", None, "network"), 503, "暂时无法连接企业微信，没有做任何改动"),
     (Transient("x", None, "network", maybe_executed=True), 503, "可能已经生效"),
     (Throttled("x", 45009, "freq", wait_seconds=300), 503, "约5 分钟后可再试"),
-    (OperatorNeeded("x", 41045, "", what_to_do="请设置 KEGUI_X"), 503, "请设置 KEGUI_X"),
+    (
+        OperatorNeeded(
+            "x", 41045, "", what_to_do=Reason("do_set_variable", {"variable": "KEGUI_X"})
+        ),
+        503,
+        "请设置 KEGUI_X",
+    ),
     (Paused("x", clock.now() + timedelta(days=3), "48002"), 503, "约3 天后恢复"),
 ]
 

@@ -18,6 +18,7 @@ from bot.console.channels import contact_ways
 from bot.console.gate import PUBLIC, SIGNED_IN
 from bot.identity import access
 from bot.models import Alarm, EndpointPause, Handover, Staff
+from bot.reason import Reason
 from bot.wecom.images import Image
 from tests.console.conftest import MORNING, add_event, add_notice, add_troubles
 from tests.console.test_walls import filled
@@ -53,8 +54,7 @@ def _add_what_leads_on() -> None:
     Alarm.create(
         kind=LEAVER_UNAPPROVED,
         subject=str(leaving.id),
-        text="离职未审批",
-        what_to_do="请审批",
+        reason=Reason(LEAVER_UNAPPROVED, {"handover": leaving.id}),
         since=MORNING,
     )
     Staff.create(userid="mute", name="无码", departments=[NORTH], serves=True, seen_at=MORNING)

@@ -26,6 +26,7 @@ from bot.audit.log import Who
 from bot.console import gate
 from bot.identity import local_users, second_factors
 from bot.models import TABLES, Alarm, AuditEntry, Login, Staff
+from bot.reason import in_words
 from bot.rights import Role
 from bot.wecom import Refused, Transient
 from bot.wecom.errors import classify
@@ -306,7 +307,7 @@ def test_a_login_that_only_an_operator_can_mend_raises_one_alarm(
     with db.connection():
         [alarm] = Alarm.select()
     assert alarm.subject == "auth/getuserinfo 60020"
-    assert "企业可信IP" in alarm.what_to_do
+    assert "企业可信IP" in in_words(alarm.advice)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ SDK = "https://wwcdn.weixin.qq.com"
 CSP_OF_THE_SIDEBAR = f"{CSP}; script-src 'self' {SDK}; connect-src 'self' {SDK}"
 # What people, WeCom or other programs may write, and where it is kept.
 WRITTEN: Mapping[type[Model], tuple[str, ...]] = {
-    Alarm: ("text", "what_to_do"),
+    Alarm: ("reason_code", "advice_code"),
     Allocation: ("rule", "rules_version", "reason_code", "channel"),
     ApiToken: ("name",),
     Consent: ("evidence",),

@@ -149,7 +149,7 @@ def add_two_departments() -> dict[str, Any]:
         reason="因为",
     )
     rule_set, run = add_rule_sets("member")
-    Alarm.create(kind="x", text="告警", what_to_do="看日志", since=MORNING)
+    Alarm.create(kind="x", reason_code="x", advice_code="y", since=MORNING)
     EndpointPause.create(
         name="app message/send",
         secret_name="app",

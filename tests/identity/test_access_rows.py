@@ -32,6 +32,7 @@ from bot.models import (
 )
 from bot.models.granting import Granting
 from bot.operations import data_keys
+from bot.reason import in_words
 from bot.rights import Role
 from bot.sync import renames
 from config import settings
@@ -420,7 +421,7 @@ def test_a_forged_row_is_an_alarm_until_it_is_taken_back(
         told = {alarm.subject.split()[0] for alarm in forged()}
         assert told == {"role_grant", "api_token", "login", "local_user", "second_factor"}
         [about_role] = [one for one in forged() if one.subject.startswith("role_grant")]
-        assert "kegui user revoke anna administrator" in about_role.what_to_do
+        assert "kegui user revoke anna administrator" in in_words(about_role.advice)
         with db.transaction():
             assert roles.revoke("anna", Role.ADMINISTRATOR, None, TERMINAL, house)
         tokens.revoke(ApiToken.get(ApiToken.name == "x"), TERMINAL, house)

@@ -11,6 +11,7 @@ from bot.jobs import alarms
 from bot.jobs.alarms import end_finished_alarms, look_for_outages, tell_untold
 from bot.kegui import Kegui
 from bot.models import Alarm, EndpointPause, Handover
+from bot.reason import Reason, in_words
 from bot.vault import Vault
 from bot.wecom import OperatorNeeded, Pause, Paused, Refused, Transient
 from bot.wecom.stores import DatabasePauseStore
@@ -70,8 +71,8 @@ def test_an_hour_without_wecom_is_one_alarm_for_all_endpoints() -> None:
 
     assert open_alarms() == ["wecom_unreachable"]
     [alarm] = Alarm.select()
-    assert "externalcontact/get" in alarm.text
-    assert "网络" in alarm.what_to_do
+    assert "externalcontact/get" in in_words(alarm.reason)
+    assert "网络" in in_words(alarm.advice)
 
 
 @pytest.mark.parametrize(
@@ -87,7 +88,8 @@ def test_a_leave_that_waits_for_nobody_needs_no_approval(state: str, still_open:
         created_at=clock.now(),
         updated_at=clock.now(),
     )
-    raise_alarm(LEAVER_UNAPPROVED, str(handover.id), "text", "what to do", KEGUI)
+    reason = Reason(LEAVER_UNAPPROVED, {"handover": handover.id})
+    raise_alarm(LEAVER_UNAPPROVED, str(handover.id), reason, KEGUI)
 
     end_finished_alarms(KEGUI)
 
@@ -100,7 +102,7 @@ def test_an_alarm_that_ends_while_others_are_told_is_not_told(
     monkeypatch.setattr(WECOM, "told", [])
     monkeypatch.setattr(WECOM, "error", Transient("message/send", None, "network"))
     for subject in ("first", "second"):
-        raise_alarm("no_welcome_codes", subject, "text", "what to do", KEGUI)
+        raise_alarm("no_welcome_codes", subject, Reason("no_welcome_codes"), KEGUI)
     monkeypatch.setattr(WECOM, "error", None)
 
     def tell_and_end(alarm: Alarm, kegui: Kegui) -> None:
@@ -154,7 +156,7 @@ def test_where_nobody_wants_what_failed_a_harmless_question_shows_whether_wecom_
 
 def refused(endpoint: str, errcode: int = 48002) -> None:
     """WeCom has refused everybody an endpoint, and an operator must act."""
-    raise_alarm_for(OperatorNeeded(endpoint, errcode, what_to_do="请检查"), KEGUI)
+    raise_alarm_for(OperatorNeeded(endpoint, errcode, what_to_do=Reason("do_check_secret")), KEGUI)
     until = clock.now() + timedelta(minutes=5)
     DatabasePauseStore().set(Pause("app", endpoint, until, "refused", errcode))
 
@@ -173,7 +175,7 @@ def test_a_refused_endpoint_is_over_with_the_first_call_that_goes_well() -> None
 
 
 def test_a_call_that_ends_no_pause_ends_no_alarm() -> None:
-    raise_alarm_for(OperatorNeeded("gettoken", None, what_to_do="请设置 KEGUI_APP_SECRET"), KEGUI)
+    raise_alarm_for(OperatorNeeded("gettoken", None, what_to_do=Reason("do_set_variable")), KEGUI)
 
     DatabasePauseStore().clear("app", "gettoken")
     end_finished_alarms(KEGUI)
@@ -209,7 +211,7 @@ def test_an_alarm_that_could_not_be_told_is_told_once_when_it_can_be(
     monkeypatch.setattr(WECOM, "told", [])
     monkeypatch.setattr(WECOM, "error", Transient("message/send", None, "network"))
     for subject in ("lasts", "is over"):
-        raise_alarm("no_welcome_codes", subject, "text", "what to do", KEGUI)
+        raise_alarm("no_welcome_codes", subject, Reason("no_welcome_codes"), KEGUI)
     end_alarm("no_welcome_codes", "is over")
     tell_untold(KEGUI)
     assert WECOM.told == []

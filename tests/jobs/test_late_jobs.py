@@ -21,6 +21,7 @@ from bot.models import Alarm, JobRun, PlannedJob, SyncProgress, SyncRun
 from bot.operations.metrics_page import Everything
 from bot.operations.status import show
 from bot.queue import Queue
+from bot.reason import Reason, in_words
 from bot.vault import Vault
 from bot.wecom import OperatorNeeded, Pause, Paused, Transient
 from bot.wecom.stores import DatabasePauseStore
@@ -129,8 +130,8 @@ def test_every_job_that_fails_for_twice_its_interval_is_an_alarm_until_it_goes_w
     assert look() == ([name], False)
     [alarm] = Alarm.select()
     assert alarm.kind == "job_late"
-    assert name in alarm.text
-    assert "kegui status" in alarm.what_to_do
+    assert name in in_words(alarm.reason)
+    assert "kegui status" in in_words(alarm.advice)
 
     # A look each minute raises no second one.
     assert look() == ([name], False)
@@ -221,7 +222,7 @@ OTHER_REASONS = (
     Transient("message/send", -1, "system busy"),
     Paused("message/send", clock.now(), "refused", 48002),
     Busy("another process"),
-    OperatorNeeded("message/send", 48002, what_to_do="..."),
+    OperatorNeeded("message/send", 48002),
 )
 DIGESTS = "notices.send_digests"
 
@@ -241,7 +242,7 @@ def late_alarms() -> list[str]:
 
 
 def told_of_an_outage() -> None:
-    raise_alarm("wecom_unreachable", "", "text", "what to do", KEGUI)
+    raise_alarm("wecom_unreachable", "", Reason("wecom_unreachable"), KEGUI)
 
 
 def no_answer_yet() -> None:

@@ -122,8 +122,7 @@ def test_pauses_alarms_handovers_leases_and_readings_are_told_and_nobody_is_name
         Alarm.create(
             kind="no_welcome_codes",
             subject=f"zhangsan{number}",
-            text="成员张三",
-            what_to_do="请检查",
+            reason_code="x",
             since=ago(hours=1),
             ended_at=ago(minutes=1) if number == 2 else None,
         )

@@ -10,6 +10,7 @@ import pytest
 from bot import clock
 from bot.models import Alarm, EndpointPause, InboxEvent, JobRun, Lease, SyncRun
 from bot.operations.status import show
+from bot.reason import Reason
 
 
 @pytest.fixture
@@ -166,8 +167,8 @@ def test_an_open_alarm_says_what_to_do_and_not_about_whom(status: Any) -> None:
     Alarm.create(
         kind="no_welcome_codes",
         subject="zhangsan",
-        text="成员 张三 的新客户一直没有欢迎语凭证",
-        what_to_do="请移除欢迎语",
+        reason=Reason("no_welcome_codes", {"member": "zhangsan"}),
+        advice=Reason("do_about_no_welcome_codes", {"member": "zhangsan"}),
         since=ago(hours=1),
     )
 

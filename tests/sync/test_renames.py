@@ -116,7 +116,7 @@ HISTORY: set[Field] = {
 # What names no member, by table.
 NAMES_NOBODY: dict[str, str] = {
     "AccessToken": "secret_name",
-    "Alarm": "kind text what_to_do",
+    "Alarm": "kind reason_code advice_code",
     "Allocation": "external_userid channel outcome rule rules_version reason_code reason_facts",
     "ApiToken": "name digest scopes departments mac",
     "DryRun": "state error",

@@ -7,6 +7,7 @@ import pytest
 
 from bot.audit.log import Who
 from bot.models import Alarm, Handover, Ownership, Relation, Staff, SyncFinding, SyncRun
+from bot.reason import in_words
 from bot.sync import everything, renames
 from tests.benchmarks import repair
 from tests.benchmarks.repair import Firm
@@ -54,7 +55,7 @@ def test_who_has_the_contacts_of_a_member_who_is_not_shown_is_asked_about(firm: 
         assert (owned_by(former), owned_by(present)) == (4, 0)
         assert Handover.select().count() == 0
         [alarm] = Alarm.select().where(Alarm.kind == renames.MAYBE_RENAMED)
-        assert f"kegui rename-member {former} {present}" in alarm.what_to_do
+        assert f"kegui rename-member {former} {present}" in in_words(alarm.advice)
 
     renames.say_so(former, present, Who("cli:root"), firm.kegui)
 

@@ -627,7 +627,7 @@ def test_without_an_agent_id_no_message_is_sent(
     with pytest.raises(OperatorNeeded) as raised:
         wecom.messages.send_text(["zhangsan"], "text")
 
-    assert "KEGUI_AGENT_ID" in raised.value.what_to_do
+    assert raised.value.what_to_do.facts == {"variable": "KEGUI_AGENT_ID"}
     assert not network.calls
 
 

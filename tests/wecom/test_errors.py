@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.reason import Reason
 from bot.wecom.errors import (
     GETTOKEN,
     MEANINGS,
@@ -41,7 +42,7 @@ def test_out_of_range_concerns_the_app_where_the_call_names_nobody(errcode: int)
 
     assert meaning_of(FOLLOWERS, errcode).concerns is Concern.APP
     assert isinstance(error, OperatorNeeded)
-    assert "可见范围" in error.what_to_do
+    assert error.what_to_do == Reason("do_check_range")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ import responses
 
 from bot import clock, db
 from bot.models import AccessToken, Lease
+from bot.reason import Reason
 from bot.vault import Vault
 from bot.wecom import OperatorNeeded, Paused, Token, TokenStore, Transient, stores
 from bot.wecom.stores import DatabaseTokenStore
@@ -263,7 +264,7 @@ def test_gettoken_that_is_limited_may_be_a_ban_and_is_left_in_peace(
     with pytest.raises(Paused) as paused:
         speaker.customers.follow_users()
 
-    assert "频率自助解封" in banned.value.what_to_do
+    assert banned.value.what_to_do == Reason("do_check_secret_and_lift_ban")
     assert paused.value.until - clock.now() > timedelta(seconds=290)
 
 
@@ -271,7 +272,7 @@ def test_a_missing_secret_names_the_setting(network: responses.RequestsMock) -> 
     with pytest.raises(OperatorNeeded) as raised:
         speak().transport.read("user/list_id", secret_name="contacts")
 
-    assert "KEGUI_CONTACTS_SECRET" in raised.value.what_to_do
+    assert raised.value.what_to_do.facts == {"variable": "KEGUI_CONTACTS_SECRET"}
     assert not network.calls
 
 

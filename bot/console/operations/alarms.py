@@ -5,12 +5,10 @@ from flask import render_template
 
 from bot.console.gate import allow
 from bot.console.pages import PAGE_SIZE, page_number
-from bot.console.troubles import members_in
 from bot.models import Alarm
 from bot.operations.rights import SEE_ALARMS
 from bot.paging import page_of_query
 from bot.reports.home import open_alarms
-from bot.staff.names import names_of
 
 blueprint = APIBlueprint(
     "alarms", __name__, template_folder="templates", url_prefix="/alarms", enable_openapi=False
@@ -28,5 +26,4 @@ def index() -> str:
         "alarms/index.html",
         alarms=opened,
         page=page,
-        names=names_of(staff=members_in([*opened, *page.rows])),
     )

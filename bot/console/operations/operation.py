@@ -40,6 +40,7 @@ from bot.operations.state import (
     read_operation,
 )
 from bot.queue import Lane, Queue, QueueAway
+from bot.reason import Reason
 from bot.staff.names import Names
 from bot.sync.findings import WHAT_TO_DO, Summary, latest
 from bot.wecom import what_to_do
@@ -116,7 +117,7 @@ class PauseLine:
     pause: OpenPause
     state: str
     reason: str
-    what_to_do: str
+    what_to_do: Reason
     is_dangerous: bool
 
 

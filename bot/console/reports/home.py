@@ -15,7 +15,6 @@ from bot.console import gate
 from bot.console.customers.conflicts import resolvable
 from bot.console.gate import SIGNED_IN, allow
 from bot.console.pages import kegui, upto
-from bot.console.troubles import members_in
 from bot.customers.directory import LEAVERS, NOBODY
 from bot.customers.rights import RESOLVE_CONFLICTS, SEE_CONFLICTS, SEE_CUSTOMERS
 from bot.handover.progress import running_cases
@@ -139,7 +138,6 @@ def show() -> str:
         *(case.handover.userid for case in cases),
         *(conflict.owner for conflict in conflicts),
         *(userid for conflict in conflicts for userid in conflict.contenders),
-        *members_in(alarms),
     ]
     customers = gate.customers_shown(
         row.external_userid for rows in (events, conflicts) for row in rows
