@@ -28,7 +28,7 @@ from bot.models.inbox_event import CLAIMED, DEAD, OPEN_STATES, UNSETTLED, WORKER
 from bot.models.sync_run import WHOLE
 from bot.operations.timetable import Planned
 from bot.queue import Lane
-from bot.reason import Reason
+from bot.reason import in_words
 from bot.wecom.pause_list import OpenPause, open_pauses
 
 LATEST_DEAD = 5
@@ -79,7 +79,7 @@ class OpenAlarm:
     id: int
     kind: str
     since: datetime
-    advice: Reason
+    what_to_do: str
 
 
 @dataclass(frozen=True)
@@ -243,7 +243,7 @@ def read_operation(now: datetime) -> Operation:
         jobs=_jobs(),
         planned=planned_jobs(last_whole_sync_at),
         alarms=[
-            OpenAlarm(row.id, row.kind, row.since, row.advice)
+            OpenAlarm(row.id, row.kind, row.since, in_words(row.advice))
             for row in Alarm.select().where(Alarm.ended_at.is_null()).order_by(Alarm.since)
         ],
         handovers=_handovers(),

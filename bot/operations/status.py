@@ -22,7 +22,6 @@ from bot.operations.state import (
     read_operation,
 )
 from bot.queue import Lane, Queue, QueueAway
-from bot.reason import in_words
 
 SENTENCES = {
     OVERDUE: "{subject} lane: an event has been due for {seconds:.0f} s",
@@ -119,7 +118,7 @@ def _lines(
         )
     for alarm in operation.alarms:
         since = _moment(alarm.since)
-        yield f"alarm     #{alarm.id}  {alarm.kind} since {since}: {in_words(alarm.advice)}"
+        yield f"alarm     #{alarm.id}  {alarm.kind} since {since}: {alarm.what_to_do}"
     for items in operation.items:
         if items.since:
             age = _length(operation.at - items.since)

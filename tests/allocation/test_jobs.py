@@ -12,6 +12,7 @@ from bot.allocation import gaps
 from bot.kegui import Kegui
 from bot.models import Alarm, Staff
 from bot.queue import Queue
+from bot.reason import in_words
 from bot.staff import expiry
 from bot.vault import Vault
 from config import settings
