@@ -164,7 +164,6 @@ NO_PAGES = {
     "api",
     "api_description",
     "bootstrap",
-    "callback",
     "health",
     "static",
 }
