@@ -176,7 +176,7 @@ def test_an_open_alarm_says_what_to_do_and_not_about_whom(status: Any) -> None:
 
     assert not is_well
     assert "no_welcome_codes since" in text
-    assert "请移除欢迎语" in text
+    assert "请移除，由客规发送" in text
 
 
 def test_a_queue_that_is_away_needs_an_operator(store: str) -> None:
