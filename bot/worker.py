@@ -20,9 +20,11 @@ from bot.effects import Busy
 from bot.events import Event
 from bot.inbox import inbox
 from bot.inbox.inbox import Later, Lost
+from bot.inbox.words import LACKS
 from bot.kegui import Kegui
 from bot.models import InboxEvent, Notice, Staff
 from bot.queue import Lane
+from bot.reason import Reason
 from bot.router import NOBODY, Received, Router
 from bot.vault import WrongKey
 from bot.wecom import Paused, Refused, Throttled, WeComError
@@ -168,7 +170,7 @@ class Worker:
             entry = self._router.entry_for(event, lane)
             if entry is not None and (lacks := entry.lacks(event)):
                 # No later try would know of whom it speaks.
-                inbox.bury(row, now=clock.now(), error=f"without {', '.join(lacks)}")
+                inbox.bury(row, now=clock.now(), error=Reason(LACKS, {"fields": ", ".join(lacks)}))
                 return
             if lane == Lane.WORK:
                 for prepare in self._before_work:
@@ -182,26 +184,26 @@ class Worker:
                 received = Received(row.id, row.source, row.received_at, event, again)
                 entry.handler(received, self._kegui)
         except Later as later:
-            inbox.give_back(row, due_at=later.due_at, error=str(later), failed=False)
+            inbox.give_back(row, due_at=later.due_at, error=later.reason, failed=False)
             return
         except Busy as busy:
             due_at = clock.now() + timedelta(seconds=1)
-            inbox.give_back(row, due_at=due_at, error=f"busy: {busy}", failed=False)
+            inbox.give_back(row, due_at=due_at, error=inbox.failure_of(busy), failed=False)
             return
         except Refused as refused:
             # A refusal that no action expected will be one tomorrow too.
-            inbox.bury(row, now=clock.now(), error=str(refused))
+            inbox.bury(row, now=clock.now(), error=inbox.failure_of(refused))
             return
         except WeComError as error:
             raise_alarm_for(error, self._kegui, tell_now=lane != Lane.WELCOME)
-            self._retry(row, str(error), self._due_after(error, row))
+            self._retry(row, inbox.failure_of(error), self._due_after(error, row))
             return
         except (OperationalError, InterfaceError, AuditUnwritable, WrongKey) as error:
-            self._retry(row, type(error).__name__, self._next_try(row))
+            self._retry(row, inbox.failure_of(error), self._next_try(row))
             return
         except Exception as error:
             log.exception("handler_failed", event_id=row.id)
-            self._retry_bug(row, type(error).__name__)
+            self._retry_bug(row, inbox.failure_of(error))
             return
         if lane == Lane.WELCOME:
             inbox.pass_on(row, now=clock.now())
@@ -217,7 +219,7 @@ class Worker:
         )
         inbox.finish(row, now=clock.now(), ignored=True)
 
-    def _retry(self, row: InboxEvent, error: str, due_at: datetime) -> None:
+    def _retry(self, row: InboxEvent, error: Reason, due_at: datetime) -> None:
         """WeCom's or the database's trouble never kills an event before the time is up."""
         give_up = timedelta(hours=self._kegui.settings.inbox_give_up_hours)
         now = clock.now()
@@ -229,7 +231,7 @@ class Worker:
                 due_at = min(due_at, now + WELCOME_RETRY)
             inbox.give_back(row, due_at=due_at, error=error)
 
-    def _retry_bug(self, row: InboxEvent, error: str) -> None:
+    def _retry_bug(self, row: InboxEvent, error: Reason) -> None:
         """An error of our own is tried again a few times, in case the moment was the cause."""
         if row.attempts > len(self._kegui.settings.inbox_retry_seconds):
             inbox.bury(row, now=clock.now(), error=error)

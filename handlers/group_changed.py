@@ -5,7 +5,9 @@ from datetime import timedelta
 from bot import clock
 from bot.customers import groups
 from bot.inbox.inbox import Later
+from bot.inbox.words import GROUP_COMES_LATER
 from bot.kegui import Kegui
+from bot.reason import Reason
 from bot.router import Received, Router
 
 router = Router()
@@ -28,7 +30,7 @@ def group_changed(received: Received, kegui: Kegui) -> None:
     if not waits or not groups.is_known(chat_id):
         groups.read(chat_id, kegui)
     if waits:
-        raise Later(settles_at, "the group is read again when WeCom has written it")
+        raise Later(settles_at, Reason(GROUP_COMES_LATER))
 
 
 @router.on(FAMILY, "dismiss", needs=NEEDS)

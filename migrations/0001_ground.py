@@ -14,7 +14,6 @@ from peewee import (
     IntegerField,
     JSONField,
     Model,
-    TextField,
 )
 
 from bot.db import UTCDateTimeField
@@ -79,7 +78,8 @@ def up(migrator: Any, db: Any) -> None:
         job = CharField(max_length=96, primary_key=True)
         struck_at = UTCDateTimeField()
         finished_at = UTCDateTimeField(null=True)
-        error = TextField(null=True)
+        error_code = CharField(max_length=64)
+        error_facts = JSONField()
 
         class Meta:
             database = db

@@ -2,13 +2,14 @@
 
 from typing import Any
 
-from peewee import BigAutoField, BlobField, CharField, IntegerField, Model, TextField
+from peewee import BigAutoField, BlobField, CharField, IntegerField, JSONField, Model
 
 from bot.db import UTCDateTimeField
 
 COLUMNS = (
     "id, key, source, event, change_type, userid, external_userid, lane, payload, state, attempts,"
-    " received_at, due_at, lease_until, finished_at, replayed_at, error"
+    " received_at, due_at, lease_until, finished_at, replayed_at, error_code,"
+    " error_facts"
 )
 
 
@@ -30,7 +31,8 @@ def up(migrator: Any, db: Any) -> None:
         lease_until = UTCDateTimeField(null=True)
         finished_at = UTCDateTimeField(null=True)
         replayed_at = UTCDateTimeField(null=True)
-        error = TextField(null=True)
+        error_code = CharField(max_length=64)
+        error_facts = JSONField()
 
         class Meta:
             database = db

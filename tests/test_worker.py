@@ -24,7 +24,7 @@ from bot.kegui import Kegui
 from bot.models import Alarm, InboxEvent, Staff
 from bot.models.inbox_event import CLAIMED, DEAD, DONE, FAILED, IGNORED, WAITING
 from bot.queue import Lane, Queue
-from bot.reason import Reason
+from bot.reason import NO_REASON, Reason
 from bot.router import Received, Router
 from bot.vault import Vault
 from bot.wecom import (
@@ -203,7 +203,7 @@ def test_an_event_that_nobody_handles_is_kept_as_ignored(kegui: Kegui, time: Tim
 
 
 def test_later_waits_and_nothing_is_wrong(kegui: Kegui, time: Time) -> None:
-    handler = Handler([Later(NOW + timedelta(minutes=7), "the transfer is not over")])
+    handler = Handler([Later(NOW + timedelta(minutes=7), Reason("the transfer is not over"))])
     event_id = put(kegui)
     worker = serving(kegui, handler)
 
@@ -245,11 +245,11 @@ def test_a_refusal_that_nobody_expected_is_dead_and_can_be_replayed(
 
     worker.answer(event_id, Lane.WORK)
     assert (read(event_id).state, read(event_id).attempts) == (DEAD, 1)
-    assert "40003" in (read(event_id).error or "")
+    assert read(event_id).error.facts["errcode"] == 40003
 
     assert inbox.replay(event_id, now=clock.now()) is not None
     worker.answer(event_id, Lane.WORK)
-    assert (read(event_id).state, read(event_id).error) == (DONE, None)
+    assert (read(event_id).state, read(event_id).error) == (DONE, NO_REASON)
 
 
 @pytest.mark.parametrize(
@@ -326,7 +326,7 @@ def test_a_bug_is_tried_a_few_times_and_then_dead(kegui: Kegui, time: Time) -> N
     worker.answer(event_id, Lane.WORK)
 
     assert (read(event_id).state, len(handler.got)) == (DEAD, len(DELAYS) + 1)
-    assert read(event_id).error == "KeyError"
+    assert read(event_id).error == Reason("bug", {"kind": "KeyError"})
 
 
 def test_a_bug_that_was_of_the_moment_does_no_harm(kegui: Kegui, time: Time) -> None:
@@ -350,7 +350,10 @@ def test_a_row_that_cannot_be_opened_ends_where_people_see_it(kegui: Kegui, time
         worker.answer(event_id, Lane.WORK)
         time.pass_(max(0, delay(event_id)))
 
-    assert (read(event_id).state, read(event_id).error) == (DEAD, "VaultError")
+    assert (read(event_id).state, read(event_id).error) == (
+        DEAD,
+        Reason("bug", {"kind": "VaultError"}),
+    )
     assert not handler.got
 
 
@@ -458,7 +461,10 @@ def test_the_row_of_a_worker_that_hangs_goes_to_another_and_is_settled_once(
 
     assert len(other.got) == 1
     row = read(event_id)
-    assert (row.state, row.error) == (DONE if lane is Lane.WORK else WAITING, None)
+    assert (row.state, row.error) == (
+        DONE if lane is Lane.WORK else WAITING,
+        NO_REASON,
+    )
 
 
 def test_what_only_an_operator_can_mend_raises_one_alarm_and_tells_each_operator_once(

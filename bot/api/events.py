@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from apiflask import APIBlueprint
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from bot import events
 from bot.api import context, paging
@@ -16,6 +16,7 @@ from bot.inbox import inbox
 from bot.inbox.replay import replay as replay_event
 from bot.models import InboxEvent, InboxHistory
 from bot.models.inbox_event import EVENT_COLUMNS
+from bot.reason import Reason, in_words
 from bot.vault import VaultError
 
 SCOPE = "events"
@@ -41,6 +42,17 @@ class EventOut(Shown):
     received_at: datetime
     finished_at: datetime | None
     error: str | None
+    error_code: str | None
+
+    @field_validator("error", mode="before")
+    @classmethod
+    def _in_words(cls, error: Any) -> Any:
+        return (in_words(error) or None) if isinstance(error, Reason) else error
+
+    @field_validator("error_code", mode="before")
+    @classmethod
+    def _or_none(cls, code: Any) -> Any:
+        return code or None
 
 
 class EventDetailOut(EventOut):

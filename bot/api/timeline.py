@@ -12,7 +12,16 @@ from bot.reports.journey import Step
 
 # Which columns of a row its entry shows, and which of them says it in words.
 _COLUMNS = {
-    journey.EVENT: ("id", "source", "event", "change_type", "userid", "state", "error"),
+    journey.EVENT: (
+        "id",
+        "source",
+        "event",
+        "change_type",
+        "userid",
+        "state",
+        "error",
+        "error_code",
+    ),
     journey.NOTICE: ("userid", "state", "template", "version", "errcode", "reason"),
     journey.CONSENT: ("userid", "chat_id", "state", "since", "evidence"),
     journey.ALLOCATION: ("id", "added_userid", "owner", "outcome", "rule", "rules_version"),
@@ -44,6 +53,8 @@ def _entry(step: Step) -> Entry:
     row: Any = step.row
     moment = step.at.astimezone(UTC).isoformat(timespec="microseconds")
     shown = {name: getattr(row, name) for name in _COLUMNS[step.kind]}
+    if isinstance(error := shown.get("error"), Reason):
+        shown["error"] = in_words(error) or None
     if isinstance(reason := shown.get("reason"), Reason):
         shown |= {"reason": reason.code, "reason_text": in_words(reason)}
     if step.kind == journey.MESSAGE:

@@ -86,7 +86,7 @@ def second_factor(name: str) -> None:
             second_factors.remove(LOCAL + name, terminal.whoever(), kegui)
             # Whoever has the phone may have a login too.
             open_now = logins.open_logins(LOCAL + name, kegui)
-            logins.end(open_now, terminal.whoever(), kegui, "new second factor")
+            logins.end(open_now, terminal.whoever(), kegui, "new_second_factor")
             secret = second_factors.prepare(LOCAL + name, kegui.vault)
         _set_up_app(name, secret, screen, kegui)
     click.echo(f"{LOCAL}{name} has a new second factor")

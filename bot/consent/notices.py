@@ -14,6 +14,7 @@ from bot.consent.words import AGREEMENT_COMES_FIRST, CODE_RAN_OUT, NO_CODE_CAME,
 from bot.effects import AfterCrash, Busy, give_up, once
 from bot.handover import match
 from bot.inbox.inbox import Later
+from bot.inbox.words import WELCOME_UNDER_WAY
 from bot.kegui import Kegui
 from bot.messages import tell
 from bot.models import Customer, Effect, GapDigest, Notice, Relation
@@ -78,7 +79,7 @@ def send_consent_notice(received: Received, kegui: Kegui) -> None:
             lease=timedelta(seconds=7),
         )
     except Busy:
-        raise Later(clock.now() + BUSY_PAUSE, "the same welcome is being sent") from None
+        raise Later(clock.now() + BUSY_PAUSE, Reason(WELCOME_UNDER_WAY)) from None
     except WeComError as error:
         # No message to an operator takes the customer's seconds away.
         raise_alarm_for(error, kegui, tell_now=False)
@@ -115,7 +116,7 @@ def _try_again_or_miss(
     uncertain = isinstance(error, Transient) and error.maybe_executed
     tries = _tries(received) if uncertain else 0
     if retry_at < closes_at - LAST_CALL and tries < TRIES:
-        raise Later(retry_at, str(error))
+        raise Later(retry_at, reason_of(error))
     effect = give_up(identity)
     if effect is not None and effect.state in (effects_of.DONE, effects_of.UNKNOWN):
         _record_effect(received, effect)

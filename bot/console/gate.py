@@ -197,7 +197,7 @@ def _known() -> tuple[Login | None, Access | None]:
         return None, None
     access = access_of(login.actor, today())
     if access is None:
-        logins.end([login], Who(login.actor, request.remote_addr or ""), kegui(), "has left")
+        logins.end([login], Who(login.actor, request.remote_addr or ""), kegui(), "has_left")
         session.clear()
         return None, None
     return login, access

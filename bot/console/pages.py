@@ -13,7 +13,6 @@ from bot.alarms import told
 from bot.audit.log import without_phones
 from bot.console import form_limits, language
 from bot.console.reasons import actor, because, code, reason
-from bot.console.troubles import trouble
 from bot.console.words import event_name, word
 from bot.db import database
 from bot.kegui import Kegui
@@ -97,7 +96,6 @@ def add_words(app: Flask, zone: tzinfo) -> None:
         "reason": reason,
         "because": because,
         "code": code,
-        "trouble": trouble,
         "told": lambda alarm: told(alarm, zone),
         "moment": _moment(zone),
         "lasting": lasting,

@@ -9,7 +9,7 @@ from bot.kegui import Kegui
 from bot.models import ApiToken, Department, LocalUser, RoleGrant, SecondFactor
 from bot.rights import Role
 
-WHY = "has left"
+WHY = "has_left"
 
 
 def take_from(userid: str, by: Who, kegui: Kegui) -> None:

@@ -18,7 +18,7 @@ from bot.models import LocalUser, Login, Staff
 from bot.rights import Role
 from config import common_passwords
 
-DISABLED = "is disabled"
+DISABLED = "is_disabled"
 NOT_GENUINE = (
     "the row of {name} was not written by Kegui, or changed since: run `kegui user disable {name}`"
     " and make another administrator"

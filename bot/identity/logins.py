@@ -24,9 +24,9 @@ STATE_LASTS = timedelta(minutes=10)
 LONGEST_TARGET = 1024
 STEP_UP_LASTS = timedelta(minutes=10)
 # Why a login ended that its owner did not end.
-BY_AN_ADMINISTRATOR = "by an administrator"
-TOO_MANY = "too many logins at once"
-NEW_PASSWORD = "new password"  # noqa: S105 - a reason
+BY_AN_ADMINISTRATOR = "by_an_administrator"
+TOO_MANY = "too_many_logins"
+NEW_PASSWORD = "new_password"  # noqa: S105 - a reason
 # A login is looked at with each request and written at most so often.
 SEEN_EVERY = timedelta(minutes=1)
 

@@ -31,7 +31,7 @@ SCOPES = (
 )
 PREFIX = "kgt_"
 TERMINAL = "cli:"
-MAKER_LOST_THE_RIGHT = "its maker lost the right"
+MAKER_LOST_THE_RIGHT = "maker_lost_the_right"
 MOST_DAYS = 3650
 # As an actor it stands behind "api:" in 128 characters.
 LONGEST_NAME = 124

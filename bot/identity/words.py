@@ -27,6 +27,19 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
 }
 
 REASONS: Mapping[str, LazyString] = {
+    # why a login was refused or ended, a token revoked
+    "member_has_another_userid": _l("成员更换了账号"),
+    "not_of_the_firm": _l("不是本企业成员"),
+    "unknown_or_has_left": _l("系统中无此成员，或已离职、已停用"),
+    "by_its_owner": _l("由本人结束"),
+    "by_an_administrator": _l("由管理员结束"),
+    "has_left": _l("已离职或已停用"),
+    "new_second_factor": _l("更换了动态码"),
+    "new_password": _l("更改了密码"),
+    "too_many_logins": _l("同时登录过多"),
+    "is_disabled": _l("已停用"),
+    "maker_lost_the_right": _l("创建人不再有此权限"),
+    "owner_declined": _l("负责人没有同意"),
     # alarms
     "access_row_forged": _l(
         "有人绕过客规在数据库中写入或改动了准入记录（表 %(table)s，%(row)s），"

@@ -8,12 +8,14 @@ from functools import lru_cache
 from typing import Any
 
 import structlog
-from peewee import Expression, PostgresqlDatabase
+from peewee import Expression, InterfaceError, OperationalError, PostgresqlDatabase
 
 from bot import events
 from bot.db import database, is_over, transaction
+from bot.effects import Busy
 from bot.events import Event
 from bot.inbox import archive
+from bot.inbox.words import ANOTHER_AT_IT, BUG, DATABASE_AWAY
 from bot.models.data_key import PAYLOAD
 from bot.models.inbox_event import (
     CLAIMED,
@@ -27,7 +29,9 @@ from bot.models.inbox_event import (
     StoredEvent,
 )
 from bot.queue import Lane
+from bot.reason import NO_REASON, Reason
 from bot.vault import Vault
+from bot.wecom import WeComError, reason_of
 
 log = structlog.get_logger(__name__)
 
@@ -52,6 +56,17 @@ class NewRow:
         return Lane(self.columns["lane"])
 
 
+def failure_of(error: Exception) -> Reason:
+    """Return why something could not be done, as it is remembered of events and jobs."""
+    if isinstance(error, WeComError):
+        return reason_of(error)
+    if isinstance(error, Busy):
+        return Reason(ANOTHER_AT_IT)
+    kind = type(error).__name__
+    is_away = isinstance(error, (OperationalError, InterfaceError))
+    return Reason(DATABASE_AWAY if is_away else BUG, {"kind": kind})
+
+
 class Lost(Exception):
     """The claim ran out and somebody else has the row now."""
 
@@ -59,8 +74,9 @@ class Lost(Exception):
 class Later(Exception):
     """The row must wait until ``due_at``; nothing is wrong with it."""
 
-    def __init__(self, due_at: datetime, why: str) -> None:
-        super().__init__(why)
+    def __init__(self, due_at: datetime, reason: Reason) -> None:
+        super().__init__(reason.code)
+        self.reason = reason
         self.due_at = due_at
 
 
@@ -204,20 +220,20 @@ def finish(row: InboxEvent, *, now: datetime, ignored: bool = False) -> None:
     Raises:
         Lost: the lease ran out meanwhile.
     """
-    _settle(row, state=IGNORED if ignored else DONE, finished_at=now, error=None)
+    _settle(row, state=IGNORED if ignored else DONE, finished_at=now)
 
 
 def pass_on(row: InboxEvent, *, now: datetime) -> None:
     """The welcome step is over: the rest of the event's story goes to the work lane."""
-    _settle(row, state=WAITING, lane=Lane.WORK, due_at=now, attempts=0, error=None)
+    _settle(row, state=WAITING, lane=Lane.WORK, due_at=now, attempts=0)
 
 
-def give_back(row: InboxEvent, *, due_at: datetime, error: str, failed: bool = True) -> None:
+def give_back(row: InboxEvent, *, due_at: datetime, error: Reason, failed: bool = True) -> None:
     """Try the row again at ``due_at``; ``failed`` says that something went wrong with it."""
     _settle(row, state=FAILED if failed else WAITING, due_at=due_at, error=error)
 
 
-def bury(row: InboxEvent, *, now: datetime, error: str) -> None:
+def bury(row: InboxEvent, *, now: datetime, error: Reason) -> None:
     """Give up on a row: it stays visible and can be replayed."""
     _settle(row, state=DEAD, finished_at=now, error=error)
 
@@ -248,7 +264,7 @@ def _reopen(event_id: int, now: datetime) -> InboxEvent | None:
             lane=Lane.WORK,
             due_at=now,
             attempts=0,
-            error=None,
+            **NO_REASON.columns("error"),
             finished_at=None,
             replayed_at=now,
         )
@@ -258,9 +274,9 @@ def _reopen(event_id: int, now: datetime) -> InboxEvent | None:
     return InboxEvent.get_by_id(event_id) if changed else None
 
 
-def _settle(row: InboxEvent, **changes: object) -> None:
+def _settle(row: InboxEvent, *, error: Reason = NO_REASON, **changes: object) -> None:
     changed = (
-        InboxEvent.update(lease_until=None, **changes)
+        InboxEvent.update(lease_until=None, **error.columns("error"), **changes)
         .where(
             InboxEvent.id == row.id,
             InboxEvent.state == CLAIMED,
@@ -271,7 +287,7 @@ def _settle(row: InboxEvent, **changes: object) -> None:
     )
     if not changed:
         raise Lost(f"inbox event {row.id}")
-    facts = {name: changes[name] for name in ("state", "error") if changes.get(name)}
+    facts = {"state": changes["state"], **({"error": error.code} if error else {})}
     if "finished_at" in changes:
         log.info("event_settled", event_id=row.id, attempts=row.attempts, **facts)
     elif "error" in facts:

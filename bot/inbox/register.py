@@ -7,7 +7,7 @@ from bot.api import events as api_events
 from bot.capability import Capability, Entry, Job, Page, daily
 from bot.console.inbox import events
 from bot.inbox.rights import REPLAY_EVENTS, SEE_EVENTS
-from bot.inbox.words import ACTS, EVENTS, WORDS
+from bot.inbox.words import ACTS, EVENTS, REASONS, WORDS
 from bot.jobs import inbox as inbox_jobs
 from bot.rights import Topic
 
@@ -19,6 +19,7 @@ CAPABILITY = Capability(
     ),
     words=WORDS,
     events=EVENTS,
+    reasons=REASONS,
     acts=ACTS,
     jobs=(Job("inbox.archive", _l("归档历史事件"), inbox_jobs.archive, daily(3, 40)),),
     endpoints=(api_events.blueprint,),

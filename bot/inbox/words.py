@@ -22,6 +22,22 @@ WORDS: Mapping[str, Mapping[str, Word]] = {
     },
 }
 
+# Why an event or a job did not go well, or waits.
+ANOTHER_AT_IT = "busy"
+DATABASE_AWAY = "database_away"
+BUG = "bug"
+LACKS = "event_lacks"
+GROUP_COMES_LATER = "group_comes_later"
+WELCOME_UNDER_WAY = "welcome_under_way"
+REASONS: Mapping[str, LazyString] = {
+    ANOTHER_AT_IT: _l("另一进程正在处理，稍后重试"),
+    DATABASE_AWAY: _l("数据库暂时不可用"),
+    BUG: _l("程序错误 %(kind)s，详见日志"),
+    LACKS: _l("事件缺少 %(fields)s，无法处理"),
+    GROUP_COMES_LATER: _l("等待企业微信写入客户群资料后再读取"),
+    WELCOME_UNDER_WAY: _l("同一条欢迎语正在发送"),
+}
+
 # By the event and change type of WeCom.
 EVENTS: Mapping[tuple[str, str], LazyString] = {
     ("msgaudit_notify", ""): _l("有新的会话存档"),

@@ -15,10 +15,12 @@ from bot.alarms import raise_alarm_for
 from bot.capability import Job
 from bot.db import connection, transaction
 from bot.effects import Busy
+from bot.inbox.inbox import failure_of
 from bot.kegui import Kegui
 from bot.models import JobRun, PlannedJob
 from bot.models.job_run import Terms
 from bot.operations.timetable import patience
+from bot.reason import Reason
 from bot.vault import WrongKey
 from bot.wecom import WeComError, is_out_of_reach
 from config.settings import Settings
@@ -103,7 +105,7 @@ class Strikes:
             try:
                 failure = run_once(job, self._kegui)
             except Exception as bug:
-                _note_end(name, begun, Failure(type(bug).__name__))
+                _note_end(name, begun, Failure(failure_of(bug)))
                 raise
             _note_end(name, begun, failure)
         except (PeeweeException, MaxConnectionsExceeded) as error:
@@ -114,14 +116,14 @@ class Strikes:
 class Failure:
     """Why a job failed."""
 
-    error: str
+    error: Reason
     is_wecom_away: bool = False
 
 
 def _note_end(name: str, begun: datetime, failure: Failure | None) -> None:
     with connection(), transaction():
         if failure is None:
-            JobRun.end(name, begun, None)
+            JobRun.end(name, begun)
             PlannedJob.end_well(name)
         else:
             JobRun.end(name, begun, failure.error)
@@ -137,10 +139,10 @@ def run_once(job: Job, kegui: Kegui) -> Failure | None:
         with connection():
             raise_alarm_for(error, kegui)
         log.warning("job_waits", job=job.name, why=str(error))
-        return Failure(str(error), isinstance(error, WeComError) and is_out_of_reach(error))
+        return Failure(failure_of(error), isinstance(error, WeComError) and is_out_of_reach(error))
     except (PeeweeException, MaxConnectionsExceeded, WrongKey) as error:
         log.warning("job_waits", job=job.name, why=type(error).__name__)
-        return Failure(type(error).__name__)
+        return Failure(failure_of(error))
     return None
 
 

@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
-from peewee import SQL, BigAutoField, BlobField, CharField, IntegerField, TextField
+from peewee import SQL, BigAutoField, BlobField, CharField, IntegerField, JSONField
 
 from bot.db import Model, UTCDateTimeField
 from bot.models.naming import MemberField
+from bot.reason import CODE_LENGTH, ReasonColumns
 
 WAITING = "waiting"
 CLAIMED = "claimed"
@@ -41,7 +42,9 @@ class StoredEvent(Model):
     lease_until = UTCDateTimeField(null=True)
     finished_at = UTCDateTimeField(null=True)
     replayed_at = UTCDateTimeField(null=True)
-    error = TextField(null=True)
+    error_code = CharField(max_length=CODE_LENGTH, default="")
+    error_facts = JSONField(default=dict)
+    error = ReasonColumns()
 
 
 class InboxEvent(StoredEvent):

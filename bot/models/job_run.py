@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from peewee import BooleanField, CharField, FloatField, TextField
+from peewee import BooleanField, CharField, FloatField, JSONField
 
 from bot import clock
 from bot.db import Model, UTCDateTimeField
+from bot.reason import CODE_LENGTH, NO_REASON, Reason, ReasonColumns
 
 
 class JobRun(Model):
@@ -16,7 +17,9 @@ class JobRun(Model):
     job = CharField(max_length=96, primary_key=True)
     struck_at = UTCDateTimeField()
     finished_at = UTCDateTimeField(null=True)
-    error = TextField(null=True)
+    error_code = CharField(max_length=CODE_LENGTH, default="")
+    error_facts = JSONField(default=dict)
+    error = ReasonColumns()
 
     @classmethod
     def last(cls) -> dict[str, datetime]:
@@ -30,13 +33,13 @@ class JobRun(Model):
         if last is None:
             first = cls.insert(job=job, struck_at=now).on_conflict_ignore().returning(cls.job)
             return now if list(first.execute()) else None
-        again = cls.update(struck_at=now, finished_at=None, error=None)
+        again = cls.update(struck_at=now, finished_at=None, **NO_REASON.columns("error"))
         return now if again.where(cls.job == job, cls.struck_at == last).execute() else None
 
     @classmethod
-    def end(cls, job: str, struck_at: datetime, error: str | None) -> None:
+    def end(cls, job: str, struck_at: datetime, error: Reason = NO_REASON) -> None:
         """Note how a job ended."""
-        cls.update(finished_at=clock.now(), error=error).where(
+        cls.update(finished_at=clock.now(), **error.columns("error")).where(
             cls.job == job, cls.struck_at == struck_at
         ).execute()
 

@@ -16,10 +16,10 @@ def lift(pause: EndpointPause, by: Who, kegui: Kegui) -> int:
     the number of events that waited.
     """
     now = clock.now()
-    waits = InboxEvent.error.is_null(False)
+    waits = InboxEvent.error_code != ""
     if pause.endpoint != EVERY_ENDPOINT:
         # Also the events that met the trouble first: they wait as long for their next try.
-        waits &= InboxEvent.error.contains(pause.endpoint)
+        waits &= InboxEvent.error_facts["endpoint"] == pause.endpoint
     with transaction():
         EndpointPause.update(until=now, probe_until=None).where(
             EndpointPause.name == pause.name

@@ -28,7 +28,7 @@ from bot.models.inbox_event import CLAIMED, DEAD, OPEN_STATES, UNSETTLED, WORKER
 from bot.models.sync_run import WHOLE
 from bot.operations.timetable import Planned
 from bot.queue import Lane
-from bot.reason import in_words
+from bot.reason import Reason, in_words
 from bot.wecom.pause_list import OpenPause, open_pauses
 
 LATEST_DEAD = 5
@@ -64,12 +64,12 @@ class Depth:
 
 @dataclass(frozen=True)
 class DeadLetter:
-    """An event that nobody tries any more; ``error`` without what WeCom said in words."""
+    """An event that nobody tries any more."""
 
     id: int
     event: str
     change_type: str
-    error: str
+    error: Reason
 
 
 @dataclass(frozen=True)
@@ -113,12 +113,12 @@ class Held:
 
 @dataclass(frozen=True)
 class Job:
-    """One job's last beginning; ``error`` without what WeCom said in words."""
+    """One job's last beginning, and why it did not end well."""
 
     name: str
     begun_at: datetime
     ended_at: datetime | None
-    error: str | None
+    error: Reason
 
 
 @dataclass(frozen=True)
@@ -297,18 +297,24 @@ def _inbox() -> list[Depth]:
 
 def _latest_dead() -> list[DeadLetter]:
     query = (
-        InboxEvent.select(InboxEvent.id, InboxEvent.event, InboxEvent.change_type, InboxEvent.error)
+        InboxEvent.select(
+            InboxEvent.id,
+            InboxEvent.event,
+            InboxEvent.change_type,
+            InboxEvent.error_code,
+            InboxEvent.error_facts,
+        )
         .where(UNSETTLED, InboxEvent.state == DEAD)
         # Not the key itself: the database would walk it back through years of settled rows.
         .order_by((InboxEvent.id + 0).desc())
         .limit(LATEST_DEAD)
     )
-    return [DeadLetter(row.id, row.event, row.change_type, _head(row.error or "")) for row in query]
+    return [DeadLetter(row.id, row.event, row.change_type, row.error) for row in query]
 
 
 def _jobs() -> list[Job]:
     return [
-        Job(row.job, row.struck_at, row.finished_at, row.error and _head(row.error))
+        Job(row.job, row.struck_at, row.finished_at, row.error)
         for row in JobRun.select().order_by(JobRun.job)
     ]
 
@@ -349,12 +355,6 @@ def _reading_moved_at() -> datetime | None:
     begun: datetime | None = SyncRun.select(fn.MAX(SyncRun.started_at)).where(unfinished).scalar()
     moved: datetime | None = SyncProgress.select(fn.MAX(SyncProgress.finished_at)).scalar()
     return max((at for at in (begun, moved) if at is not None), default=None)
-
-
-def _head(error: str) -> str:
-    """Cut off what WeCom said in words; that nobody asked WeCom is our own word."""
-    head, _, rest = error.partition(":")
-    return f"{head}: paused" if rest.startswith(" paused") else head
 
 
 def _handovers() -> dict[tuple[str, str], int]:

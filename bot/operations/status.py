@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bot import clock
+from bot.language import ENGLISH, spoken
 from bot.operations.state import (
     AUDIT_BROKEN,
     AUDIT_UNSEALED,
@@ -22,6 +23,7 @@ from bot.operations.state import (
     read_operation,
 )
 from bot.queue import Lane, Queue, QueueAway
+from bot.reason import Reason, in_words
 
 SENTENCES = {
     OVERDUE: "{subject} lane: an event has been due for {seconds:.0f} s",
@@ -108,7 +110,7 @@ def _lines(
         yield f"{lane:<9} {states}  wake-ups {'?' if sizes is None else sizes[lane]}{due}"
     for letter in operation.dead:
         kind = f"{letter.event} {letter.change_type}".strip()
-        yield f"dead      #{letter.id}  {kind}: {letter.error}"
+        yield f"dead      #{letter.id}  {kind}: {_english(letter.error)}"
     for pause in operation.pauses:
         code = "" if pause.errcode is None else f" {pause.errcode}"
         left = _length(pause.until - operation.at)
@@ -127,7 +129,7 @@ def _lines(
         yield f"lease     {lease.kind} until {_moment(lease.until)}"
     for job in operation.jobs:
         if job.error:
-            yield f"job       {job.name} begun {_moment(job.begun_at)}: {job.error}"
+            yield f"job       {job.name} begun {_moment(job.begun_at)}: {_english(job.error)}"
     yield f"reading   {_reading(operation)}"
 
 
@@ -144,3 +146,8 @@ def _reading(operation: Operation) -> str:
 
 def _length(time: timedelta) -> str:
     return str(timedelta(seconds=round(max(time.total_seconds(), 0))))
+
+
+def _english(reason: Reason) -> str:
+    with spoken(ENGLISH):
+        return in_words(reason)

@@ -424,7 +424,7 @@ def _propose_anew(former: str, userid: str, kegui: Kegui) -> int:
     moved = 0
     query = Proposal.select().where(Proposal.state == OPEN, is_about).order_by(Proposal.id)
     for one in list(query):
-        proposals.withdraw(one, BY_WECOM, kegui, "the member has another userid")
+        proposals.withdraw(one, BY_WECOM, kegui, "member_has_another_userid")
         subject = one.subject
         if subject.startswith(f"{former} "):
             subject = userid + subject.removeprefix(former)

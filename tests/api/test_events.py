@@ -9,6 +9,7 @@ from bot.inbox import archive, inbox
 from bot.kegui import Kegui
 from bot.models import InboxArchive, InboxEvent
 from bot.queue import Lane
+from bot.reason import Reason
 from tests.api.conftest import Call, at, problem
 
 ON_BOTH_DATABASES = True
@@ -73,7 +74,13 @@ def test_events_are_listed_by_state_and_type(call: Call, put: Any) -> None:
 
 @pytest.mark.parametrize("state", ["done", "ignored", "dead"])
 def test_a_settled_event_is_replayed(call: Call, put: Any, kegui: Kegui, state: str) -> None:
-    put("add_external_contact", state=state, attempts=4, error="bug", finished_at=at(1))
+    put(
+        "add_external_contact",
+        state=state,
+        attempts=4,
+        error=Reason("bug", {"kind": "KeyError"}),
+        finished_at=at(1),
+    )
 
     body = call("POST", "/events/1/replay").get_json()
 

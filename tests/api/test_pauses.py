@@ -12,6 +12,7 @@ from bot.kegui import Kegui
 from bot.models import EndpointPause, InboxEvent
 from bot.operations.pauses import lift
 from bot.queue import Lane
+from bot.reason import Reason
 from bot.wecom import Pause
 from bot.wecom.stores import DatabasePauseStore
 from tests.api.conftest import Call, problem
@@ -32,7 +33,9 @@ def waiting_event(kegui: Kegui, why: str) -> InboxEvent:
     assert number is not None
     row = inbox.claim(number, Lane.WORK, now=clock.now())
     assert row is not None
-    inbox.give_back(row, due_at=clock.now() + HOUR, error=why)
+    inbox.give_back(
+        row, due_at=clock.now() + HOUR, error=Reason("wecom_refused", {"endpoint": why})
+    )
     return row
 
 

@@ -50,7 +50,7 @@ from bot.models import (
 )
 from bot.models.allocation import packed
 from bot.queue import Queue
-from bot.reason import Reason
+from bot.reason import NO_REASON, Reason
 from bot.rights import Role
 from bot.vault import Vault
 from config import settings
@@ -423,14 +423,27 @@ def add_rule_sets(drafted_by: str) -> tuple[int, int]:
     return waiting.id, run.id
 
 
+BUG = Reason("bug", {"kind": "KeyError"})
+
+
+def _refusal(endpoint: str, errcode: int) -> Reason:
+    return Reason("wecom_refused", {"endpoint": endpoint, "errcode": errcode})
+
+
 def add_troubles() -> None:
     """A worker that stands still, pauses of each sort, dead events, a reading with differences, a
     clock whose jobs ended well, failed, and were broken off."""
     now = clock.now()
-    add_event("transfer_fail", "lihua", 40, state="dead", error="KeyError")
-    add_event("edit_external_contact", "lihua", 41, state="dead", error="84061 remark: in words")
+    add_event("transfer_fail", "lihua", 40, state="dead", error=BUG)
+    add_event("edit_external_contact", "lihua", 41, state="dead", error=_refusal("remark", 84061))
     add_event("add_external_contact", "lihua", 42, state="waiting", lane="welcome")
-    add_event("add_external_contact", "lihua", 43, state="failed", error="- gettoken: paused: x")
+    add_event(
+        "add_external_contact",
+        "lihua",
+        43,
+        state="failed",
+        error=Reason("wecom_paused", {"endpoint": "gettoken"}),
+    )
     for endpoint, errcode, minutes, reason in (
         ("externalcontact/get", 48002, 4.0, "api forbidden"),
         ("gettoken", 40001, 50.0, "invalid credential"),
@@ -449,11 +462,11 @@ def add_troubles() -> None:
         )
     Lease.create(name="clock", holder="f00d", until=now + timedelta(minutes=5))
     for job, begun, took, error in (
-        ("notices.send_digests", 0.2, 0.05, None),
-        ("readings.unassigned", 20, 1, "48002 externalcontact/get_unassigned_list: api forbidden"),
-        ("readings.everything", 420, 9, None),
-        ("handovers.wake_pending", 1, None, None),
-        ("readings.go_on", 300, None, None),
+        ("notices.send_digests", 0.2, 0.05, NO_REASON),
+        ("readings.unassigned", 20, 1, _refusal("externalcontact/get_unassigned_list", 48002)),
+        ("readings.everything", 420, 9, NO_REASON),
+        ("handovers.wake_pending", 1, None, NO_REASON),
+        ("readings.go_on", 300, None, NO_REASON),
     ):
         JobRun.create(
             job=job,

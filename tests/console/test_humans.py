@@ -284,7 +284,7 @@ def test_a_token_whose_maker_lost_the_right_stays_ended(app: APIFlask) -> None:
         [entry] = AuditEntry.select().where(AuditEntry.act == "token.revoke")
 
     assert call(app, token, "GET", "/offboardings").status_code == 401
-    assert entry.details["reason"] == "its maker lost the right"
+    assert entry.details["reason"] == "maker_lost_the_right"
 
 
 # ------------------------------------------------------------ a local administrator beside oneself

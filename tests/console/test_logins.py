@@ -337,7 +337,7 @@ def test_a_member_who_is_unknown_or_has_left_is_refused_and_written_down(
     refused(client, come_back(client, sent_away(client), "c"), f"系统中无此成员（{userid}）")
 
     [entry] = entries("login.refuse")
-    assert (entry.actor, entry.details["why"]) == (userid, "unknown or has left")
+    assert (entry.actor, entry.details["why"]) == (userid, "unknown_or_has_left")
 
 
 def test_wecom_does_not_let_in_a_local_administrator(

@@ -43,7 +43,7 @@ def test_home_shows_what_needs_somebody(client: FlaskClient) -> None:
 
 
 def test_home_names_what_must_be_done_and_by_whom(client: FlaskClient) -> None:
-    add_event("transfer_fail", "lihua", 40, state="dead", error="KeyError")
+    add_event("transfer_fail", "lihua", 40, state="dead", error=Reason("bug", {"kind": "KeyError"}))
     add_event("transfer_fail", "lihua", 40, state="waiting")
     Handover.create(
         **{"kind": "offboarding", "userid": "lihua", "mode": "approve", "source": "api"},
@@ -223,7 +223,7 @@ def test_alarms_say_what_to_do(client: FlaskClient) -> None:
 
 
 def test_events_show_their_error_and_never_their_payload(client: FlaskClient) -> None:
-    add_event("transfer_fail", "lihua", 40, state="dead", error="KeyError")
+    add_event("transfer_fail", "lihua", 40, state="dead", error=Reason("bug", {"kind": "KeyError"}))
 
     text = page(client, "/events?state=dead")
 

@@ -134,7 +134,7 @@ def test_with_one_login_too_many_the_oldest_ends(
 
     assert [is_in(browser) for browser in browsers] == [False] + [True] * most
     [ended] = entries("login.end")
-    assert (ended.actor, ended.details["why"]) == ("anna", "too many logins at once")
+    assert (ended.actor, ended.details["why"]) == ("anna", "too_many_logins")
     with db.connection():
         others: Any = Login.select().where(Login.ended_at.is_null())
         assert others.count() == most

@@ -78,7 +78,7 @@ WRITTEN: Mapping[type[Model], tuple[str, ...]] = {
     Handover: ("reason",),
     HandoverItem: ("reason_code",),
     HandWork: ("reason_code",),
-    InboxEvent: ("error",),
+    InboxEvent: ("error_code",),
     Login: ("address", "browser"),
     Notice: ("reason_code", "version"),
     Ownership: ("reason_code",),

@@ -230,7 +230,7 @@ def test_who_leaves_is_out_with_the_next_request(app: APIFlask, leave: Any) -> N
     assert client.get("/customers").location.startswith("/login?next=")
     assert not is_in(browser_with(app, kept))
     [entry] = entries("login.end")
-    assert (entry.actor, entry.details["why"]) == ("anna", "has left")
+    assert (entry.actor, entry.details["why"]) == ("anna", "has_left")
 
 
 def test_on_the_last_day_itself_somebody_still_works(app: APIFlask) -> None:
@@ -424,7 +424,7 @@ def test_an_administrator_ends_all_logins_of_a_person(
     assert (is_in(phone), is_in(desk)) == (False, False)
     assert (is_in(other), is_in(admin)) == (True, True)
     ended = [(one.actor, one.details["person"], one.details["why"]) for one in entries("login.end")]
-    assert ended == [("root", actor, "by an administrator")] * 2
+    assert ended == [("root", actor, "by_an_administrator")] * 2
 
 
 def test_ending_logins_again_ends_and_writes_down_nothing(

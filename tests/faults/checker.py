@@ -150,8 +150,10 @@ def events_have_ended(books: Books) -> Iterator[str]:
 
 def _names_nobody(event: Row) -> bool:
     """Whether it lacks the id that Kegui says it lacks."""
-    lacks = str(event["error"] or "").removeprefix("without ")
-    return bool(lacks) and lacks not in event["fields"] and lacks.endswith("UserID")
+    if event["error_code"] != "event_lacks":
+        return False
+    ids = ("UserID", "ExternalUserID")
+    return any(one in event["error"] and one not in event["fields"] for one in ids)
 
 
 def welcomes_were_sent_once(books: Books) -> Iterator[str]:

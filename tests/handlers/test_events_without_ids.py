@@ -23,6 +23,7 @@ from bot.models import (
 )
 from bot.models.inbox_event import DEAD
 from bot.queue import Lane, Queue
+from bot.reason import Reason
 from bot.vault import Vault
 from bot.worker import Worker
 from config import settings
@@ -42,6 +43,10 @@ class Untouched:
 
 
 @pytest.fixture
+def lacks(fields: str) -> Reason:
+    return Reason("event_lacks", {"fields": fields})
+
+
 def kegui(store: str, tmp_path: Path) -> Iterator[Kegui]:
     queue = Queue(f"sqlite:///{tmp_path / 'queue.db'}")
     wecom: Any = Untouched()
@@ -78,10 +83,10 @@ def test_a_customers_event_without_its_ids_is_dead_and_makes_nothing(
         for shape in ({}, {missing: ""}, {missing: "w" * 65}):
             nodes = {name: value for name, value in BOTH.items() if name != missing} | shape
             row = answered(kegui, Event=CUSTOMERS, ChangeType=change_type, **nodes)
-            assert (row.state, row.error) == (DEAD, f"without {missing}")
+            assert (row.state, row.error) == (DEAD, lacks(missing))
     row = answered(kegui, Event=CUSTOMERS, ChangeType=change_type)
 
-    assert (row.state, row.error) == (DEAD, f"without {needed}")
+    assert (row.state, row.error) == (DEAD, lacks(needed))
     assert [table.select().count() for table in MADE] == [0] * len(MADE)
 
 
@@ -94,7 +99,7 @@ def test_a_welcome_code_for_nobody_is_not_sent(kegui: Kegui) -> None:
         WelcomeCode="CODE",
     )
 
-    assert (row.state, row.error) == (DEAD, "without ExternalUserID")
+    assert (row.state, row.error) == (DEAD, lacks("ExternalUserID"))
     assert [table.select().count() for table in MADE] == [0] * len(MADE)
 
 
@@ -118,7 +123,7 @@ def test_a_members_or_groups_event_without_its_id_is_dead_and_makes_nothing(
 ) -> None:
     row = answered(kegui, **nodes)
 
-    assert (row.state, row.error) == (DEAD, f"without {needed}")
+    assert (row.state, row.error) == (DEAD, lacks(needed))
     assert [table.select().count() for table in MADE] == [0] * len(MADE)
 
 

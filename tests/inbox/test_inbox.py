@@ -11,6 +11,7 @@ from bot.inbox.inbox import WELCOME_LEASE, WORK_LEASE, Lost
 from bot.models import InboxEvent
 from bot.models.inbox_event import CLAIMED, DEAD, DONE, FAILED, IGNORED, WAITING
 from bot.queue import Lane
+from bot.reason import NO_REASON, Reason
 from bot.vault import Vault
 
 VAULT = Vault(base64.urlsafe_b64encode(bytes(32)).decode())
@@ -161,8 +162,8 @@ def test_the_worker_that_lost_its_claim_can_no_longer_settle_the_row() -> None:
 
     for settle in (
         lambda: inbox.finish(slow, now=after(1001)),
-        lambda: inbox.give_back(slow, due_at=after(2000), error="late"),
-        lambda: inbox.bury(slow, now=after(1001), error="late"),
+        lambda: inbox.give_back(slow, due_at=after(2000), error=Reason("late")),
+        lambda: inbox.bury(slow, now=after(1001), error=Reason("late")),
         lambda: inbox.pass_on(slow, now=after(1001)),
     ):
         with pytest.raises(Lost):
@@ -181,7 +182,12 @@ def test_a_finished_row_is_never_due_again(ignored: bool, state: str) -> None:
     inbox.finish(claim(event_id), now=after(2), ignored=ignored)
 
     row = read(event_id)
-    assert (row.state, row.finished_at, row.lease_until, row.error) == (state, after(2), None, None)
+    assert (row.state, row.finished_at, row.lease_until, row.error) == (
+        state,
+        after(2),
+        None,
+        NO_REASON,
+    )
     assert inbox.due(Lane.WORK, now=after(10**6), limit=9) == []
     assert inbox.claim(event_id, Lane.WORK, now=after(10**6)) is None
 
@@ -190,10 +196,10 @@ def test_a_finished_row_is_never_due_again(ignored: bool, state: str) -> None:
 def test_a_row_given_back_waits_for_its_time(failed: bool, state: str) -> None:
     event_id = put_in(Lane.WORK)
 
-    inbox.give_back(claim(event_id), due_at=after(30), error="busy", failed=failed)
+    inbox.give_back(claim(event_id), due_at=after(30), error=Reason("busy"), failed=failed)
 
     row = read(event_id)
-    assert (row.state, row.error, row.due_at) == (state, "busy", after(30))
+    assert (row.state, row.error, row.due_at) == (state, Reason("busy"), after(30))
     assert inbox.due(Lane.WORK, now=after(29), limit=9) == []
     assert inbox.claim(event_id, Lane.WORK, now=after(29)) is None
     assert claim(event_id, at=30).attempts == 2
@@ -202,10 +208,10 @@ def test_a_row_given_back_waits_for_its_time(failed: bool, state: str) -> None:
 def test_a_buried_row_is_kept_with_its_error_and_never_due() -> None:
     event_id = put_in(Lane.WORK)
 
-    inbox.bury(claim(event_id), now=after(1), error="40003")
+    inbox.bury(claim(event_id), now=after(1), error=Reason("40003"))
 
     row = read(event_id)
-    assert (row.state, row.error, row.finished_at) == (DEAD, "40003", after(1))
+    assert (row.state, row.error, row.finished_at) == (DEAD, Reason("40003"), after(1))
     assert inbox.due(Lane.WORK, now=after(10**6), limit=9) == []
 
 
@@ -225,7 +231,7 @@ def test_a_settled_row_can_be_replayed_in_the_work_lane(end: str) -> None:
     event_id = put_in(Lane.WELCOME)
     row = claim(event_id, Lane.WELCOME)
     if end == DEAD:
-        inbox.bury(row, now=NOW, error="40003")
+        inbox.bury(row, now=NOW, error=Reason("40003"))
     else:
         inbox.finish(row, now=NOW, ignored=end == IGNORED)
 
@@ -233,7 +239,7 @@ def test_a_settled_row_can_be_replayed_in_the_work_lane(end: str) -> None:
 
     assert replayed is not None
     assert (replayed.state, replayed.lane, replayed.attempts) == (WAITING, Lane.WORK, 0)
-    assert (replayed.error, replayed.finished_at) == (None, None)
+    assert (replayed.error, replayed.finished_at) == (NO_REASON, None)
     assert inbox.due(Lane.WORK, now=after(99), limit=9) == [event_id]
 
 
@@ -244,7 +250,7 @@ def test_what_is_not_settled_is_not_replayed() -> None:
     row = claim(event_id)
     assert inbox.replay(event_id, now=NOW) is None
 
-    inbox.give_back(row, due_at=after(60), error="busy")
+    inbox.give_back(row, due_at=after(60), error=Reason("busy"))
     assert inbox.replay(event_id, now=NOW) is None
     assert inbox.replay(event_id + 1, now=NOW) is None
 

@@ -164,7 +164,7 @@ def test_a_bug_in_a_job_is_a_failure(act: Act) -> None:
 def test_what_is_on_the_timetable_no_longer_is_never_late(act: Act) -> None:
     ago = clock.now() - timedelta(days=9)
     PlannedJob.create(job="old.job", patience=1, may_take=1, well_at=ago)
-    JobRun.create(job="old.job", struck_at=ago, error="KeyError")
+    JobRun.create(job="old.job", struck_at=ago, error_code="bug")
 
     jobs.schedule(KEGUI, JOBS)
     look_for_late_jobs(KEGUI)

@@ -24,6 +24,7 @@ from bot.jobs import leader as leaders
 from bot.jobs.leader import Leader
 from bot.kegui import Kegui
 from bot.models import JobRun, Lease
+from bot.reason import Reason
 from bot.sandbox.place import make_place
 from config import settings
 from tests.children import Child
@@ -127,7 +128,7 @@ def test_how_a_job_ended_is_remembered(store: str) -> None:
     strikes([]).strike(a_job)
 
     [run] = JobRun.select()
-    assert (run.job, run.error) == ("a_job", None)
+    assert (run.job, run.error_code) == ("a_job", "")
     assert run.finished_at >= run.struck_at
 
 
@@ -140,7 +141,7 @@ def test_a_job_that_our_own_bug_ended_is_no_job_that_still_runs(store: str) -> N
         strikes([]).strike(a_bug)
 
     [run] = JobRun.select()
-    assert (run.finished_at is None, run.error) == (False, "KeyError")
+    assert (run.finished_at is None, run.error) == (False, Reason("bug", {"kind": "KeyError"}))
 
 
 @pytest.mark.parametrize(

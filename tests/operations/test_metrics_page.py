@@ -76,7 +76,7 @@ def receive(
         received_at=due,
         due_at=due,
         lease_until=lease,
-        error="84061 externalcontact/remark: zhangsan is no friend of wm_chen",
+        error_code="wecom_refused",
     )
 
 

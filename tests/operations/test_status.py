@@ -10,7 +10,7 @@ import pytest
 from bot import clock
 from bot.models import Alarm, EndpointPause, InboxEvent, JobRun, Lease, SyncRun
 from bot.operations.status import show
-from bot.reason import Reason
+from bot.reason import NO_REASON, Reason
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def ago(**time: float) -> datetime:
     return clock.now() - timedelta(**time)
 
 
-def receive(state: str, *, due: datetime, error: str | None = None) -> InboxEvent:
+def receive(state: str, *, due: datetime, error: Reason = NO_REASON) -> InboxEvent:
     return InboxEvent.create(
         key=state,
         source="customer",
@@ -101,15 +101,19 @@ def test_an_event_that_nobody_takes_up_needs_an_operator(status: Any) -> None:
 
 
 def test_dead_events_are_told_by_id_type_and_code(status: Any) -> None:
-    row = receive("dead", due=ago(days=1), error="84061 externalcontact/remark: zhangsan wm_chen")
+    row = receive(
+        "dead",
+        due=ago(days=1),
+        error=Reason("wecom_refused", {"endpoint": "externalcontact/remark", "errcode": 84061}),
+    )
 
     text, found, is_well = status()
 
     assert not is_well
     assert "1 dead events" in text
     assert (
-        f"#{row.id}  change_external_contact edit_external_contact: 84061 externalcontact/remark"
-        in text
+        f"#{row.id}  change_external_contact edit_external_contact:"
+        " WeCom refused externalcontact/remark (error 84061)" in text
     )
     assert found["dead_number"] == 1
 
@@ -140,16 +144,18 @@ def test_a_job_that_failed_is_told_without_what_wecom_said(status: Any) -> None:
         job="readings.unassigned",
         struck_at=ago(minutes=1),
         finished_at=ago(minutes=1),
-        error="- get_unassigned_list: paused: zhangsan",
+        error=Reason("wecom_paused", {"endpoint": "get_unassigned_list", "errcode": None}),
     )
 
     text, found, is_well = status()
 
     assert is_well
     assert re.search(
-        r"job +readings.unassigned begun \S+: - get_unassigned_list: paused$", text, re.MULTILINE
+        r"job +readings.unassigned begun \S+: Calls of get_unassigned_list are paused;",
+        text,
+        re.MULTILINE,
     )
-    assert found["jobs"][0]["error"] == "- get_unassigned_list: paused"
+    assert found["jobs"][0]["error"]["code"] == "wecom_paused"
 
 
 def test_a_clock_that_stands_still_needs_an_operator(status: Any) -> None:

@@ -33,7 +33,8 @@ def test_an_event_that_names_nobody_is_dead_and_shown(stack: Stack) -> None:
 
     [event] = stack.settled()
 
-    assert (event["state"], event["error"]) == ("dead", "without ExternalUserID")
+    assert (event["state"], event["error_code"]) == ("dead", "event_lacks")
+    assert "ExternalUserID" in event["error"]
     named = stack.api.get("/customers", q="wm_unnamed")["items"]
     assert named == []
     assert stack.executed("welcome_sent") == []

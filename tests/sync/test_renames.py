@@ -151,9 +151,10 @@ NAMES_NOBODY: dict[str, str] = {
     "HandoverItem": "kind subject state reason_code",
     "HandWork": "kind subject reason_code reason_facts",
     "IdempotencyKey": "caller path key body_sha256 request_key",
-    "InboxArchive": "key source event change_type external_userid lane state error",
-    "InboxEvent": "key source event change_type external_userid lane state error",
-    "JobRun": "job error",
+    "InboxArchive": "key source event change_type external_userid lane state error_code"
+    " error_facts",
+    "InboxEvent": "key source event change_type external_userid lane state error_code error_facts",
+    "JobRun": "job error_code error_facts",
     "Lease": "name holder",
     "LocalUser": "name password_hash mac",
     "Login": "digest method address browser mac",
@@ -298,7 +299,7 @@ def test_a_former_userid_is_left_nowhere_but_in_history(kegui: Kegui) -> None:
 
     row = renamed(kegui)
 
-    assert (row.state, row.error) == (DONE, None)
+    assert (row.state, row.error_code) == (DONE, "")
     left = [
         f"{table.__name__}.{field.name}"
         for table in TABLES

@@ -59,7 +59,7 @@ def end_login(login_id: int) -> ResponseReturnValue:
     login = Login.get_or_none(Login.id == login_id, Login.actor == gate.me().actor)
     if login is None:
         abort(404)
-    logins.end([login], gate.who(), kegui(), "by its owner")
+    logins.end([login], gate.who(), kegui(), "by_its_owner")
     flash(_("该登录已结束。"), "good")
     return redirect(url_for("console.account.show"))
 
@@ -70,7 +70,7 @@ def end_others() -> ResponseReturnValue:
     """End all my logins but this one."""
     mine = gate.my_login()
     others = [one for one in logins.open_logins(gate.me().actor, kegui()) if one.id != mine.id]
-    number = logins.end(others, gate.who(), kegui(), "by its owner")
+    number = logins.end(others, gate.who(), kegui(), "by_its_owner")
     flash(_("已退出其他 %(number)s 处登录。", number=number), "good")
     return redirect(url_for("console.account.show"))
 
@@ -136,7 +136,7 @@ def answer_for_token(token_id: int) -> ResponseReturnValue:
         tokens.consent(found, gate.who(), kegui())
         flash(_("您已同意担任令牌“%(name)s”的负责人，立即生效。", name=found.name), "good")
     else:
-        tokens.revoke(found, gate.who(), kegui(), "its owner declined")
+        tokens.revoke(found, gate.who(), kegui(), "owner_declined")
         flash(_("您没有同意，令牌“%(name)s”已作废。", name=found.name), "good")
     return redirect(url_for("console.account.show"))
 

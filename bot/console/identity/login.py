@@ -118,7 +118,7 @@ def done() -> ResponseReturnValue:
         # A customer, or a member of another corporation that shares with ours (path 91023).
         named = userid or identity.external_userid
         if named:
-            logins.refused(named, request.remote_addr or "", "not of the firm", kegui())
+            logins.refused(named, request.remote_addr or "", "not_of_the_firm", kegui())
         return _refuse("outsider", state.target)
     userid = Staff.spelled(userid)
     if state.is_step_up:
@@ -184,7 +184,7 @@ def out() -> ResponseReturnValue:
 def _let_in(userid: str, method: str, target: str) -> ResponseReturnValue:
     # WeCom speaks of members alone, whatever one is called.
     if userid.startswith(LOCAL) or access_of(userid, gate.today()) is None:
-        logins.refused(userid, request.remote_addr or "", "unknown or has left", kegui())
+        logins.refused(userid, request.remote_addr or "", "unknown_or_has_left", kegui())
         return _refuse("unknown", target, userid=userid)
     gate.enter(userid, method)
     return redirect(target or "/")
