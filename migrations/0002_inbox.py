@@ -31,8 +31,8 @@ def up(migrator: Any, db: Any) -> None:
         lease_until = UTCDateTimeField(null=True)
         finished_at = UTCDateTimeField(null=True)
         replayed_at = UTCDateTimeField(null=True)
-        error_code = CharField(max_length=64)
-        error_facts = JSONField()
+        error_code = CharField(max_length=64, null=True)
+        error_facts = JSONField(null=True)
 
         class Meta:
             database = db

@@ -42,8 +42,8 @@ class StoredEvent(Model):
     lease_until = UTCDateTimeField(null=True)
     finished_at = UTCDateTimeField(null=True)
     replayed_at = UTCDateTimeField(null=True)
-    error_code = CharField(max_length=CODE_LENGTH, default="")
-    error_facts = JSONField(default=dict)
+    error_code = CharField(max_length=CODE_LENGTH, null=True)
+    error_facts = JSONField(null=True)
     error = ReasonColumns()
 
 

@@ -51,6 +51,7 @@ def test_an_event_is_shown_with_its_fields_but_never_its_code(call: Call, put: A
         "received_at": "2026-11-24T02:00:00Z",
         "finished_at": None,
         "error": None,
+        "error_code": None,
     }
     assert (fields["State"], fields["WelcomeCode"]) == ("expo", "***")
     assert "LIVE_CODE" not in response.get_data(as_text=True)
@@ -78,7 +79,7 @@ def test_a_settled_event_is_replayed(call: Call, put: Any, kegui: Kegui, state: 
         "add_external_contact",
         state=state,
         attempts=4,
-        error=Reason("bug", {"kind": "KeyError"}),
+        **Reason("bug", {"kind": "KeyError"}).columns("error"),
         finished_at=at(1),
     )
 

@@ -35,6 +35,7 @@ def kegui_event(seq: int, *what: str, state: str = "done") -> dict[str, Any]:
         "change_type": what[0],
         "state": state,
         "error": None,
+        "error_code": None,
         "received_at": NOON,
         "fields": fields,
     }

@@ -42,11 +42,11 @@ class Untouched:
         raise AssertionError(f"WeCom was asked: {name}")
 
 
-@pytest.fixture
 def lacks(fields: str) -> Reason:
     return Reason("event_lacks", {"fields": fields})
 
 
+@pytest.fixture
 def kegui(store: str, tmp_path: Path) -> Iterator[Kegui]:
     queue = Queue(f"sqlite:///{tmp_path / 'queue.db'}")
     wecom: Any = Untouched()

@@ -299,7 +299,7 @@ def test_a_former_userid_is_left_nowhere_but_in_history(kegui: Kegui) -> None:
 
     row = renamed(kegui)
 
-    assert (row.state, row.error_code) == (DONE, "")
+    assert (row.state, row.error_code or "") == (DONE, "")
     left = [
         f"{table.__name__}.{field.name}"
         for table in TABLES
