@@ -5,6 +5,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+RISK = Path(__file__).parent / "risk"
+"""The rule pack: its files, the model trained for it, and the messages on which both are tried."""
+
 
 @cache
 def common_passwords() -> frozenset[str]:

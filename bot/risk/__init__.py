@@ -1,0 +1,1 @@
+"""Risk: what is said in messages, in words and in meaning."""
