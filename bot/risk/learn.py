@@ -133,8 +133,11 @@ def _descend(matrix: _Rows, wanted: Floats, width: int, rounds: int) -> Floats:
             slope = likely - wanted[picked]
             none = np.exp(np.log1p(-np.minimum(likely, 1 - 1e-6)).sum(axis=1))
             none = np.clip(none, 1e-6, 1 - 1e-6)
-            pull = np.where(any_wanted[picked] > 0, -none / (1 - none), 1.0)
-            slope = (slope + _ANY * likely * pull[:, None]) / len(picked)
+            # A violation pulls at its own categories alone: otherwise one of them learns to know
+            # violations of any kind by their style, and the labels mean nothing.
+            missed = (none / (1 - none))[:, None] * wanted[picked]
+            pull = np.where(any_wanted[picked, None] > 0, -missed, 1.0)
+            slope = (slope + _ANY * likely * pull) / len(picked)
             by_column = np.argsort(columns)
             sizes = np.diff(np.append(begins, len(columns)))
             spread = np.repeat(slope, sizes, axis=0)[by_column] * values[by_column, None]

@@ -4,7 +4,7 @@ import pytest
 
 from bot.allocation.rules import STRATEGIES
 from bot.models import InboxEvent
-from tests.benchmarks import allocation, console, door, endurance, welcome
+from tests.benchmarks import allocation, console, door, endurance, risk, welcome
 from tests.benchmarks.old_rows import PAYLOAD_BYTES, fill
 
 
@@ -84,3 +84,10 @@ def test_past_arrivals_are_tried_in_memory_that_does_not_grow() -> None:
 
     assert set(result.decisions) == set(STRATEGIES)
     assert result.peak - result.peak_at_a_tenth < 20
+
+
+def test_messages_are_judged_beside_the_bare_automaton() -> None:
+    result = risk.measure(amount=300, terms=200)
+
+    assert result.terms > 200
+    assert min(result.bare, result.lexicon, result.everything) > 0
