@@ -92,7 +92,7 @@ def classify(file: IO[str], layer: str, folder: Path) -> None:
         try:
             message = corpora.message(line)
         except corpora.BadMessage as error:
-            click.echo(f"{getattr(file, "name", "-")}:{number}: {error}", err=True)
+            click.echo(f"{getattr(file, 'name', '-')}:{number}: {error}", err=True)
             wrong = True
             continue
         found = judge(message["text"], message["sender"]).as_json()
