@@ -278,7 +278,8 @@ def names_of_parameters() -> list[str]:
         for name in re.findall(r'(?:get|getlist|choice|text)\("([a-z_]+)"', source)
     }
     found |= {"person", "act", "subject", "purpose", "from", "to", "department", "kind", "role"}
-    assert {"q", "owner", "next", "page", "userid", "reason", "capacity"} <= found
+    found |= {"capacity", "daily_quota", "licences", "skills", "availability"}
+    assert {"q", "owner", "next", "page", "userid", "reason"} <= found
     return sorted(found)
 
 
