@@ -20,4 +20,4 @@ def test_a_decision_that_comes_too_late_is_told_so(call: Call) -> None:
     english = problem(call("POST", "/handovers/1/approve", Accept_Language=ENGLISH), 409)["detail"]
 
     assert chinese == "该交接的状态不允许此操作（交接已取消）"
-    assert english == "too late: it is cancelled"
+    assert english == "too late: The handover was cancelled"

@@ -23,6 +23,7 @@ from bot.models import (
     Relation,
     TransferAttempt,
 )
+from bot.reason import NO_REASON, Reason
 from config import settings
 from tests.console.conftest import COMPLETE, MORNING, add_event, add_notice, add_relation, at
 from tests.queries import counted_queries
@@ -308,7 +309,7 @@ def add_many(first: int, last: int) -> None:
     ids = [f"wm_{number}" for number in range(first + 10, last + 10)]
     many: dict[Any, dict[str, Any]] = {
         Customer: {"name": "客户", "met_at": MORNING},
-        Ownership: {"userid": "lihua", "since": MORNING, "reason": ""},
+        Ownership: {"userid": "lihua", "since": MORNING, **NO_REASON.columns()},
         Relation: {
             **{"userid": "lihua", "state": "active", "source": "event", "added_at": MORNING},
             **{"noted_at": MORNING, "last_add_at": MORNING},
@@ -330,7 +331,7 @@ def add_many(first: int, last: int) -> None:
         attempt |= {"submitted_at": MORNING}
         items = HandoverItem.select(HandoverItem.id).where(HandoverItem.subject.in_(ids))
         _insert(TransferAttempt, [attempt | {"item": row.id} for row in items])
-        over = {"kind": "x", "text": "x", "what_to_do": "x", "since": MORNING, "ended_at": MORNING}
+        over = {"kind": "x", **Reason("x").columns(), "since": MORNING, "ended_at": MORNING}
         _insert(Alarm, [over | {"subject": one} for one in ids])
 
 

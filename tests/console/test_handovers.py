@@ -345,7 +345,7 @@ def test_the_approver_sees_who_of_the_plan_cannot_take_over_any_more(client: Fla
 
     text = client.get("/offboardings/1/approve").get_data(as_text=True)
 
-    assert re.search(r"李华 4 位 <span[^>]*>休假或不当班，转接前会改由其他成员接替</span>", text)
+    assert re.search(r"李华 4 位 <span[^>]*>休假中，转接前会改由其他成员接替</span>", text)
 
 
 def test_a_move_names_who_began_it(client: FlaskClient) -> None:
