@@ -2,14 +2,13 @@
 
 import re
 from dataclasses import replace
-from typing import Any
 
 import pytest
 from apiflask import APIFlask
 from flask.testing import FlaskClient
 
 from bot import migrations
-from bot.console.consent import wording
+from bot.allocation import rule_sets
 from bot.console.operations import settings as screen
 from bot.console.operations.settings import GROUPS, without_password
 from bot.models import Department
@@ -186,9 +185,16 @@ def test_a_rule_names_its_departments_and_members(
 ) -> None:
     Department.create(id=7, name="财富管理部")
     add_person("lihua", "李华")
-    rule: dict[str, Any] = {"name": "官网", "channels": ["web*"], "departments": [7]}
-    rules = {"version": "9", "rule": [rule | {"userids": ["lihua"], "transfer": True}]}
-    monkeypatch.setattr(wording, "table", lambda name: rules if name == "allocation" else {})
+    body = """
+        version = "9"
+        [[rule]]
+        name = "官网"
+        channels = ["web*"]
+        departments = [7]
+        userids = ["lihua"]
+        transfer = true
+    """
+    monkeypatch.setattr(rule_sets, "text", lambda _name: body)
 
     text = text_of(client, "/settings/tables")
 
