@@ -1,7 +1,7 @@
 # make run | make test | make check: each sets up what it needs in .venv from a fresh clone.
 PYTHON ?= python3
 ONCE ?=
-PROCESSES ?= 4
+PROCESSES ?= 2
 PIP := .venv/bin/python -m pip install --quiet --disable-pip-version-check
 INPUTS := pyproject.toml constraints.txt
 TOOLS := .venv-tools/bin
