@@ -22,6 +22,7 @@ from bot.allocation import dry_runs
 from bot.allocation.rules import Arrival, Firm, Numbers, Person, Product, Rule, Rules, decide
 from bot.kegui import Kegui
 from bot.models import Allocation, DryRun, RuleSet, Staff
+from bot.reason import NO_REASON
 from bot.staff.duty import Licence
 from config import settings
 
@@ -112,7 +113,7 @@ def fill(arrivals: int, staff: int) -> DryRun:
                 "owner": f"s{draw.randrange(staff):04}",
                 "outcome": "owned",
                 "rules_version": "1",
-                "reason": "",
+                **NO_REASON.columns(),
                 "arrival": {"tags": [], "type": 1, "former_owners": []},
                 "decided_at": BEGIN + number * step,
             }

@@ -160,7 +160,7 @@ EXAMPLES = [
             "李四",
             1,
             (
-                WITH_ZHANGSAN,
+                replace(WITH_ZHANGSAN, tags=("A", "老乡")),
                 FollowUser("lisi", "", at(1795138200), "", 202, "lisi"),
                 FollowUser("wangwu", "", at(1795311000), "", 10, LI),
             ),
